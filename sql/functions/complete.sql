@@ -1,0 +1,16 @@
+-- Ends a run as succeeded inside the caller's transaction, so that its effects and its end commit together.
+-- Raises HW001 when the lease is gone: a zombie's effects roll back. Make it the last statement before commit.
+-- Locks: the job row of the run. Under stricter isolation a concurrent change raises 40001.
+create or replace function howdah.complete(p_run bigint, p_lease bigint, p_node bigint, p_started timestamptz, p_data text) returns void
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform 1 from howdah.job j where j.id = p_run and j.lease = p_lease and j.node = p_node for update;
+  if not found then
+    raise exception 'run % is no longer held under lease %', p_run, p_lease
+      using errcode = 'HW001', hint = 'The run was taken over or has ended; this transaction must roll back.';
+  end if;
+  insert into howdah.event (run, lease, node, started, kind, data) values (p_run, p_lease, p_node, p_started, 1, p_data::json);
+end
+$$;

@@ -1,0 +1,27 @@
+-- Enqueues one run from any language, in the caller's own transaction; returns its id. Defaults come from the
+-- task catalogue; a task that nobody has defined yet waits and is listed in howdah.unimplemented.
+-- Locks: none that another run waits for.
+create or replace function howdah.enqueue(
+  task text, args json default '{}', delay interval default null, at timestamptz default null, priority int default null,
+  queue text default null, expires interval default null, timeout interval default null, tags text[] default null, metadata jsonb default null
+) returns bigint
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_variable
+declare
+  v_options jsonb;
+begin
+  if task is null or task = '' then
+    raise exception 'howdah.enqueue needs the name of a task' using errcode = '22023';
+  end if;
+  if args is null or json_typeof(args) <> 'object' then
+    raise exception 'the arguments of % must be a json object of its parameters', task
+      using errcode = '22023', hint = 'For example: select howdah.enqueue(''welcome'', ''{"user_id": 1}'');';
+  end if;
+  v_options := jsonb_strip_nulls(jsonb_build_object(
+    'delay', extract(epoch from delay), 'at', at, 'priority', priority, 'queue', queue, 'expires', extract(epoch from expires),
+    'timeout', extract(epoch from timeout), 'tags', to_jsonb(tags), 'metadata', metadata));
+  return (select s.ids[1] from howdah.submit(task, array[args::text], nullif(v_options, '{}'), true) s);
+end
+$$;

@@ -1,0 +1,27 @@
+-- Moves timers that are due to job, oldest first, and wakes nodes. Returns how many.
+-- Locks: timer rows with skip locked: whoever holds one moves it or puts it back, and it is looked at again.
+create or replace function howdah.fire(p_limit int) returns int
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set jit = off
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_count int;
+  v_told bigint;
+begin
+  with due as materialized (
+    select t.id from howdah.timer t where t.due <= howdah.clock() order by t.due limit p_limit for update skip locked
+  ), gone as (
+    delete from howdah.timer t where t.id = any(array(select d.id from due d))
+    returning t.id, t.expires, t.queue, t.task, t.priority, t.attempt, t.flags
+  ), ready as (
+    insert into howdah.job (id, expires, queue, task, priority, attempt, flags)
+    select g.id, g.expires, g.queue, g.task, g.priority, g.attempt, g.flags from gone g
+  ), told as (
+    select distinct on (g.queue, g.task) g.queue, g.task, g.priority, g.id from gone g order by g.queue, g.task, g.priority, g.id
+  )
+  select (select count(*) from gone), count(howdah.wake(t.queue, t.task, t.priority, t.id)) into v_count, v_told from told t;
+  return coalesce(v_count, 0);
+end
+$$;

@@ -1,0 +1,71 @@
+-- Inserting an event is the transition: this trigger applies it to its own run, in the same transaction.
+-- Outcomes of nodes (kinds below 16) count only under the pair (lease, node) that the hot row holds, checked pairwise.
+-- What is rejected moves to stale_event, as duplicate (we won before: a resend) or stale (the lease was lost), and is
+-- told on the same connection by a notice before the statement returns. Effects on others go to inbox, for settle().
+-- Locks: hot rows of exactly the runs given, driven in id order; never a row that another run may hold.
+create or replace function howdah.fold() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set jit = off
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_fenced bigint;
+  v_moving bigint;
+  v_control bigint;
+  v_taken bigint[];
+  v_moved bigint[];
+  v_awaited bigint[];
+  v_rejected json;
+begin
+  with e as materialized (
+    select a.run, a.lease, a.node, a.kind from arrived a order by a.run
+  ), ended as (
+    delete from howdah.job j using e
+    where j.id = e.run and j.lease = e.lease and j.node = e.node and e.kind <= 3
+    returning j.id, j.flags
+  )
+  select (select count(*) from e where e.kind < 16), (select count(*) from e where e.kind between 4 and 15),
+         (select count(*) from e where e.kind >= 16), array_agg(d.id), array_agg(d.id) filter (where d.flags & 2 <> 0)
+  into v_fenced, v_moving, v_control, v_taken, v_awaited from ended d;
+  if v_moving > 0 then
+    select howdah.fold_moves(array_agg(a.run order by a.run), array_agg(a.lease order by a.run), array_agg(a.node order by a.run),
+                             array_agg(a.kind order by a.run), array_agg(a.at + coalesce(a.delay, interval '0') order by a.run))
+    into v_moved from arrived a where a.kind between 4 and 15;
+    v_taken := v_taken || v_moved;
+  end if;
+  if v_control > 0 then
+    select v_awaited || howdah.fold_control(array_agg(a.run order by a.run), array_agg(a.kind order by a.run))
+    into v_awaited from arrived a where a.kind >= 16;
+  end if;
+  if cardinality(v_awaited) > 0 then
+    insert into howdah.inbox (run) select unnest(v_awaited);
+    raise notice 'howdah.settle';
+  end if;
+  if v_fenced > coalesce(cardinality(v_taken), 0) then
+    with gone as materialized (
+      delete from howdah.event v using arrived a
+      where v.run = a.run and v.at = a.at and v.lease = a.lease and v.node = a.node and v.kind = a.kind and v.kind < 16
+        and v.run <> all (coalesce(v_taken, '{}')) and v.xmin = pg_current_xact_id()::xid
+      returning v.*
+    ), kept as (
+      insert into howdah.stale_event (run, lease, node, at, started, kind, delay, data, verdict)
+      select g.run, g.lease, g.node, g.at, g.started, g.kind, g.delay, g.data,
+             case when exists (
+               select from howdah.event v
+               where v.run = g.run and v.lease = g.lease and v.node = g.node and v.kind < 16 and v.xmin <> pg_current_xact_id()::xid
+             ) then 'duplicate' else 'stale' end
+      from gone g returning run, lease, verdict
+    )
+    select json_agg(k) into v_rejected from kept k;
+    if coalesce(json_array_length(v_rejected), 0) <> v_fenced - coalesce(cardinality(v_taken), 0) then
+      raise exception 'a batch of events names a run twice' using errcode = 'HW003';
+    end if;
+    raise notice 'howdah.rejected' using detail = v_rejected::text;
+  end if;
+  return null;
+end
+$$;
+
+create or replace trigger fold after insert on howdah.event
+  referencing new table as arrived for each statement execute function howdah.fold();

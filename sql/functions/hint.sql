@@ -1,0 +1,11 @@
+-- wake() in a short transaction of its own that does not wait for the disk: for enqueues on the app's own pool.
+-- Call it outside of a transaction. Takes no locks of ours.
+create or replace function howdah.hint(p_queue int, p_task int, p_priority smallint, p_id bigint) returns void
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform set_config('synchronous_commit', 'off', true);
+  perform howdah.wake(p_queue, p_task, p_priority, p_id);
+end
+$$;

@@ -1,0 +1,21 @@
+-- Puts a task that nobody has defined yet into the catalogue, so that its runs can wait for an implementation.
+-- An existing row is left alone. Locks: the unique entry of a new name.
+create or replace function howdah.introduce(p_name text, p_queue text default 'default', p_priority smallint default 0, p_defaults jsonb default '{}')
+  returns int
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_id int;
+begin
+  loop
+    select t.id into v_id from howdah.task t where t.name = p_name;
+    if found then
+      return v_id;
+    end if;
+    insert into howdah.task (name, queue, priority, defaults)
+    values (p_name, howdah.queue_id(p_queue), -p_priority, p_defaults)
+    on conflict (name) do nothing;
+  end loop;
+end
+$$;

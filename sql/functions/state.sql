@@ -1,0 +1,12 @@
+-- The state of a run, from one snapshot: its hot row if it has one, else its final event. Null: no such run,
+-- or its day has been dropped. Takes no locks.
+create or replace function howdah.state(p_run bigint) returns text
+  language sql stable security definer
+  set search_path = pg_catalog, pg_temp
+  begin atomic
+    select coalesce(
+      (select case when j.lease is null then 'queued' else 'running' end from howdah.job j where j.id = p_run),
+      (select case when t.retrying then 'retrying' else 'scheduled' end from howdah.timer t where t.id = p_run),
+      (select k.state from howdah.event v join howdah.kind k on k.id = v.kind and k.final where v.run = p_run)
+    );
+  end;

@@ -1,0 +1,2 @@
+-- Wakes nodes after a commit. See functions/hint.sql.
+select howdah.hint($1, $2, $3, $4);

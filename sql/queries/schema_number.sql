@@ -1,0 +1,2 @@
+-- The newest migration that this database has. Takes no locks.
+select max(number) as number from howdah.migration;
