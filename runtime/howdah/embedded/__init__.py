@@ -1,0 +1,5 @@
+"""Postgres without an installation: one server per directory, shared by every process that wants it, gone with the last of them."""
+
+from .server import Embedded, default_base
+
+__all__ = ["Embedded", "default_base"]
