@@ -38,7 +38,9 @@ begin
       raise exception 'howdah.enqueue does not know the option "%"', v_unknown
         using errcode = '22023', hint = 'Options are delay, at, priority, queue, expires, timeout, retry, tags and metadata.';
     end if;
-    v_queue := coalesce(howdah.queue_id(p_options ->> 'queue'), v_queue);
+    if p_options ? 'queue' then
+      v_queue := howdah.queue_id(p_options ->> 'queue');
+    end if;
     v_priority := coalesce(-(p_options ->> 'priority')::smallint, v_priority);
     v_due := (p_options ->> 'at')::timestamptz;
     if p_options ? 'delay' then

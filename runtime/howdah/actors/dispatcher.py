@@ -1,0 +1,129 @@
+"""Claims what the rooms have space for, and hands it to them.
+
+It owns the room accounting (how many runs each room holds, by lease) and the lines with their watermarks.
+"""
+
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Protocol, assert_never
+
+from ..config import Config
+from ..core.lines import Hints, Key, Line, Lines
+from ..core.prefetch import Prefetch
+from ..core.states import Kind
+from ..mailbox import Mailbox
+from ..messages import Claimed, Freed, Outcome, Standing, Stop, ToDispatcher, Woken
+from .room import Room
+
+
+class Claims(Protocol):
+    """What the dispatcher needs of the database."""
+
+    async def look(self, tasks: list[int]) -> list[tuple[Line, Key]]: ...
+    async def claim(self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int]) -> list[Claimed]: ...
+
+
+class _Space:
+    """How many runs a room holds, and how many more it may take."""
+
+    def __init__(self, room: Room, config: Config) -> None:
+        self.room = room
+        self._config = config
+        self._prefetch = Prefetch(config.prefetch_horizon_s, config.prefetch_max)
+        self.held: dict[int, int] = {}
+        self._total = 0
+
+    def want(self) -> int:
+        """How many runs to ask for. While runs wait for a slot, small claims are put off: they cost as much."""
+        capacity = len(self.room.slots) + self._prefetch.extra
+        free = capacity - self._total
+        if free <= 0 or (free < capacity * self._config.low_water and len(self.room.waiting) > len(self.room.slots)):
+            return 0
+        return min(free, self._config.claim_max)
+
+    def take(self, claimed: Sequence[Claimed]) -> None:
+        self.held[claimed[0].lease] = len(claimed)
+        self._total += len(claimed)
+
+    def free(self, leases: dict[int, int], now: float) -> None:
+        ended = 0
+        for lease, count in leases.items():
+            left = self.held.get(lease)
+            if left is not None:
+                ended += count
+                if left == count:
+                    del self.held[lease]
+                else:
+                    self.held[lease] = left - count
+        self._total -= ended
+        if ended:
+            self._prefetch.note(ended, now)
+
+
+async def dispatch(
+    desk: Mailbox[ToDispatcher],
+    hints: Hints,
+    rooms: Sequence[Room],
+    claims: Claims,
+    ledger: Mailbox[Outcome],
+    standing: Callable[[], Standing | None],
+    config: Config,
+) -> None:
+    """Claims until it is told to stop; then hands back what has not started, and hears receipts until the desk ends."""
+    lines = Lines(
+        second_look_s=config.second_look_s, busy_look_s=config.busy_look_s, idle_look_s=config.idle_look_s, look_share=config.look_share
+    )
+    spaces = [_Space(room, config) for room in rooms]
+    tasks = sorted(frozenset().union(*(room.tasks for room in rooms)))
+    stopping, more = False, True
+    while not desk.ended:
+        wait_s = None if stopping or standing() is None else 0 if more else max(0.0, lines.next_look_at() - monotonic())
+        for message in await desk.take(1024, wait_s):
+            match message:
+                case Woken():
+                    hints.take_into(lines)
+                case Freed(leases):
+                    now = monotonic()
+                    for space in spaces:
+                        space.free(leases, now)
+                case Stop():
+                    stopping = True
+                    _hand_back(rooms, ledger)
+                case _:
+                    assert_never(message)
+        who = standing()
+        if stopping or who is None:
+            continue
+        if lines.next_look_at() <= monotonic():
+            began = monotonic()
+            heads = await claims.look(tasks)
+            lines.found(heads, monotonic(), monotonic() - began)
+        more = False
+        for space in spaces:
+            more |= await _fill(space, spaces, lines, claims, who.node)
+
+
+async def _fill(space: _Space, spaces: Sequence[_Space], lines: Lines, claims: Claims, node: int) -> bool:
+    """One claim for one room. True if another may follow at once."""
+    want = space.want()
+    if not want:
+        return False
+    asked = lines.choose(space.room.tasks, want)
+    if not asked:
+        return False
+    leases = [lease for other in spaces for lease in other.held]
+    claimed = await claims.claim(node, want, asked, leases)
+    lines.claimed(asked, want, [((run.queue, run.task), (run.priority, run.id)) for run in claimed], monotonic())
+    if not claimed:
+        return False
+    space.take(claimed)
+    space.room.offer(claimed)
+    return True
+
+
+def _hand_back(rooms: Sequence[Room], ledger: Mailbox[Outcome]) -> None:
+    for room in rooms:
+        for run in room.drain():
+            # Has room: one outcome for each run held.
+            ledger.put_nowait(Outcome(run.id, run.lease, run.node, None, int(Kind.RELEASED), None, None))
+        room.end()

@@ -1,0 +1,170 @@
+"""The lease of this node, on a thread and an event loop of its own: a handler that blocks the node's loop keeps its runs.
+
+The identity is random for each start. A node that cannot renew fences itself before its lease runs out: what it
+holds may be taken by others from then on, so it takes a new identity and lets go of the old one.
+"""
+
+import asyncio
+import logging
+import random
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from datetime import datetime
+from time import monotonic
+from types import CodeType, FrameType
+from typing import Protocol
+
+import anyio
+
+from ..config import Config
+from ..messages import Standing
+
+log = logging.getLogger("howdah.heart")
+
+
+class Leases(Protocol):
+    """What the heart needs of the database."""
+
+    async def enter(self, node: int, lease_s: float) -> datetime: ...
+    async def renew(self, node: int, lease_s: float, within_s: float) -> tuple[datetime, bool] | None: ...
+    async def leave(self, node: int, within_s: float) -> None: ...
+    async def drop(self) -> None: ...
+    async def close(self) -> None: ...
+
+
+class Heart:
+    """Beats until stopped. `standing` may be read from any thread: it is replaced as a whole."""
+
+    def __init__(
+        self,
+        config: Config,
+        leases: Leases,
+        *,
+        joined: Callable[[], None],
+        fenced: Callable[[int], None],
+        unsettled: Callable[[], None],
+    ) -> None:
+        self.standing: Standing | None = None
+        self._config = config
+        self._leases = leases
+        self._joined = joined
+        self._fenced = fenced
+        self._unsettled = unsettled
+        self._stop = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._woken = asyncio.Event()
+        self._margin_s = min(config.lease_margin_s, config.lease_s / 3)
+
+    def beat(self, node_loop: asyncio.AbstractEventLoop, blocked: "Watch") -> None:
+        """The body of the thread. Callbacks are called on the node's loop."""
+        asyncio.run(self._live(node_loop, blocked))
+
+    def stop(self) -> None:
+        """From any thread: leave, and end."""
+        self._stop.set()
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._woken.set)
+
+    async def _live(self, node_loop: asyncio.AbstractEventLoop, blocked: "Watch") -> None:
+        self._loop = asyncio.get_running_loop()
+        while not self._stop.is_set():
+            node = random.getrandbits(62)  # noqa: S311 - unique, not secret
+            sent = monotonic()
+            now = await self._enter(node)
+            if now is None:
+                break
+            self.standing = self._standing(node, sent, now)
+            node_loop.call_soon_threadsafe(self._joined)
+            await self._renew(node, node_loop, blocked)
+            self.standing = None
+            if self._stop.is_set():
+                await self._leases.leave(node, self._config.probe_timeout_s)
+            else:
+                log.warning("node %s could not renew its lease in time: its runs stop here and belong to others", node)
+                node_loop.call_soon_threadsafe(self._fenced, node)
+        await self._leases.close()
+
+    async def _enter(self, node: int) -> datetime | None:
+        """Enters, however long Postgres is away; None if it is time to end first."""
+        now = None
+        async with anyio.create_task_group() as group:
+
+            async def give_up() -> None:
+                await self._woken.wait()
+                group.cancel_scope.cancel()
+
+            group.start_soon(give_up)
+            now = await self._leases.enter(node, self._config.lease_s)
+            group.cancel_scope.cancel()
+        return now
+
+    async def _renew(self, node: int, node_loop: asyncio.AbstractEventLoop, blocked: "Watch") -> None:
+        """Returns when the lease is lost, or when it is time to leave."""
+        next_beat = monotonic() + self._config.heartbeat_s
+        tick_s = min(self._config.block_warning_s, self._config.heartbeat_s) / 4
+        while not self._stop.is_set():
+            with anyio.move_on_after(tick_s):
+                await self._woken.wait()
+            blocked.look(node_loop)
+            standing = self.standing
+            assert standing is not None
+            now = monotonic()
+            if now >= standing.until:
+                await self._leases.drop()
+                return
+            if now < next_beat:
+                continue
+            next_beat = now + self._config.heartbeat_s
+            try:
+                answer = await self._leases.renew(node, self._config.lease_s, standing.until - now)
+            except TimeoutError:
+                await self._leases.drop()
+                return
+            if answer is None:
+                return
+            self.standing = self._standing(node, now, answer[0])
+            if answer[1]:
+                node_loop.call_soon_threadsafe(self._unsettled)
+
+    def _standing(self, node: int, sent: float, now: datetime) -> Standing:
+        # Counted from before the request: the database's lease cannot begin earlier.
+        return Standing(node, sent + self._config.lease_s - self._margin_s, now.timestamp() - (sent + monotonic()) / 2)
+
+
+class Watch:
+    """Notices that the node's loop is blocked, and logs the line: the heart's thread is the one that can."""
+
+    def __init__(self, attempt: CodeType, block_warning_s: float) -> None:
+        self._attempt = attempt
+        self._block_warning_s = block_warning_s
+        self._thread = threading.get_ident()
+        self._answered = threading.Event()
+        self._answered.set()
+        self._asked_at = 0.0
+        self._told = False
+
+    def look(self, node_loop: asyncio.AbstractEventLoop) -> None:
+        """Asks the loop for a sign of life now and then, and says where it hangs if none comes."""
+        now = monotonic()
+        if self._answered.is_set():
+            if self._told:
+                log.warning("the event loop runs again after %.1f s", now - self._asked_at)
+                self._told = False
+            if now - self._asked_at >= self._block_warning_s:
+                self._answered.clear()
+                self._asked_at = now
+                node_loop.call_soon_threadsafe(self._answered.set)
+        elif not self._told and now - self._asked_at >= self._block_warning_s:
+            self._told = True
+            frame = sys._current_frames().get(self._thread)  # noqa: SLF001 - the documented way to see another thread
+            stack = "".join(traceback.format_stack(frame)[-8:]) if frame is not None else ""
+            log.warning("the event loop has been blocked for %.1f s %s at:\n%s", now - self._asked_at, self._culprit(frame), stack)
+
+    def _culprit(self, frame: FrameType | None) -> str:
+        while frame is not None:
+            if frame.f_code is self._attempt:
+                return f"by {frame.f_locals.get('run')!r}"
+            frame = frame.f_back
+        return "outside of a run"

@@ -1,0 +1,44 @@
+"""Upkeep: sleeps until the next deadline of the database, and looks after what nobody else was told of."""
+
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Protocol
+
+from ..config import Config
+from ..mailbox import Mailbox
+from .room import Room
+
+
+class House(Protocol):
+    """What the keeper needs of the database."""
+
+    async def keep(self) -> float: ...
+    async def tend(self) -> bool: ...
+    async def settle(self) -> None: ...
+    async def asked(self, runs: list[int], leases: list[int]) -> list[tuple[int, int]]: ...
+
+
+async def keep_house(reminders: Mailbox[float], house: House, rooms: Sequence[Room], cancel: Callable[[int, int], None], config: Config) -> None:
+    """Upkeep until the reminders end. A reminder says in how many seconds something is due; a negative one, that
+    effects wait to be settled. Everything here is safe on any node, at any time, twice."""
+    due = tend_due = monotonic()
+    asked_due = due + config.idle_look_s
+    while not reminders.ended:
+        wake_at = min(due, tend_due, asked_due) if any(room.running for room in rooms) else min(due, tend_due)
+        for reminder in await reminders.take(1024, max(0.0, wake_at - monotonic())):
+            if reminder < 0:
+                await house.settle()
+            due = min(due, monotonic() + max(0.0, reminder))
+        if reminders.ended:
+            return
+        now = monotonic()
+        if now >= tend_due:
+            tend_due = now + (config.tend_s if await house.tend() else config.keep_longest_s)
+        if now >= asked_due:
+            asked_due = now + config.idle_look_s
+            running = [run.claimed for room in rooms for run in room.running]
+            if running:
+                for run, lease in await house.asked([c.id for c in running], [c.lease for c in running]):
+                    cancel(run, lease)
+        if monotonic() >= due:
+            due = monotonic() + await house.keep()

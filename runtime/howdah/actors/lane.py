@@ -1,0 +1,145 @@
+"""A lane makes the attempts of one task: it decodes, calls the function, and turns whatever happens into an Outcome.
+
+A function's exception is data, never a crash. Functions are user code: we interrupt them once, by task.cancel(), not
+again at every await as an anyio scope would do, because a rollback is an await too.
+"""
+
+import asyncio
+import functools
+import logging
+import random
+import traceback
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from .. import codec
+from ..context import CurrentRun, Transaction, enter
+from ..core.states import Kind
+from ..core.verdict import Cause, verdict
+from ..errors import ArgumentsInvalid, GiveUp
+from ..messages import Claimed, Outcome
+from ..tasks import Definition, Policy
+
+log = logging.getLogger("howdah.run")
+
+_OUR_FILES = (str(Path(__file__).parent), str(Path(anyio.__file__).parent))
+
+DROPPED = 0
+"""Not an event: the run was ours no more, or has been ended by its own transaction. Frees its room, writes nothing."""
+
+
+class Sizes(msgspec.Struct, frozen=True):
+    """How large a result (bytes) and a recorded error (characters) may be."""
+
+    payload_max: int
+    error_max: int
+
+
+class Lane:
+    """One task's way through this node: the default lane, with no key and no limit."""
+
+    def __init__(self, definition: Definition, transaction: Transaction, limits: Sizes, limiter: anyio.CapacityLimiter | None) -> None:
+        self.definition = definition
+        self._transaction = transaction
+        self._limits = limits
+        self._limiter = limiter
+
+    def open(self, claimed: Claimed, now: float) -> tuple[CurrentRun, Policy]:
+        """The attempt as its function will see it, and its policy."""
+        definition = self.definition
+        policy = definition.policy if claimed.options is None else definition.policy_of(claimed.options)
+        run = CurrentRun(claimed, definition.name, now, self._transaction)
+        enter(run)
+        return run, policy
+
+    async def attempt(self, run: CurrentRun) -> tuple[Kind, str | None]:
+        """Calls the function; its result as json text. Raises what the function raises."""
+        definition = self.definition
+        args, kwargs = self._arguments(run.claimed.args)
+        if self._limiter is None:
+            value = await definition.function(*args, **kwargs)
+        else:
+            value = await anyio.to_thread.run_sync(
+                functools.partial(definition.function, *args, **kwargs), limiter=self._limiter, abandon_on_cancel=True
+            )
+            self._judge_late_end(run)
+        if value is None or run.completed:
+            if value is not None:
+                log.warning("%r returned a value after transaction() had ended it; give results to current_run().set_result()", run)
+            return Kind.SUCCEEDED, None
+        return Kind.SUCCEEDED, self._encode(value)
+
+    def end(self, run: CurrentRun, kind: int, data: str | None, delay_s: float | None, offset_s: float) -> Outcome:
+        """The row that says so."""
+        claimed = run.claimed
+        if run.completed or run.cause is Cause.LOST:
+            kind = DROPPED
+        started = datetime.fromtimestamp(run.started + offset_s, UTC)
+        delay = None if delay_s is None else timedelta(seconds=delay_s)
+        return Outcome(claimed.id, claimed.lease, claimed.node, started, kind, delay, data)
+
+    def judge(self, run: CurrentRun, policy: Policy, error: BaseException) -> tuple[Kind, str | None, float | None]:
+        """What an attempt that raised means: kind, recorded error, delay in seconds."""
+        cause = run.cause if isinstance(error, asyncio.CancelledError) else None
+        if cause is Cause.TIMEOUT:
+            timeout = TimeoutError(f"the attempt took longer than its timeout of {policy.timeout_s:g} s")
+            error = timeout.with_traceback(error.__traceback__)
+        kind, delay_s = verdict(error, cause, run.attempt, policy.retry, random.random())  # noqa: S311 - jitter
+        if run.completed:
+            log.warning("%r raised after transaction() had ended it", run, exc_info=error)
+        data = None if kind in (Kind.STOPPED, Kind.RELEASED) else describe(error, self._limits.error_max)
+        return kind, data, delay_s
+
+    def _arguments(self, payload: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        try:
+            return self.definition.decode(payload)
+        except msgspec.MsgspecError as error:
+            raise GiveUp(f"the stored arguments do not fit the signature of {self.definition.name!r}: {error}") from error
+
+    def _judge_late_end(self, run: CurrentRun) -> None:
+        """A thread cannot be interrupted: that it was asked to end counts when it does."""
+        if run.cause in (Cause.TIMEOUT, Cause.CANCEL):
+            raise asyncio.CancelledError
+
+    def _encode(self, value: object) -> str:
+        try:
+            data = codec.encode(value)
+        except (TypeError, ValueError, msgspec.MsgspecError, RecursionError) as error:
+            raise GiveUp(f"the result of {self.definition.name!r} cannot be stored as json: {error}") from error
+        if len(data) > self._limits.payload_max:
+            raise GiveUp(
+                f"the result of {self.definition.name!r} is {len(data):,} bytes of json, over the limit of"
+                f" {self._limits.payload_max:,} (payload_max); return a reference to where it is stored"
+            )
+        return data
+
+
+def describe(error: BaseException, error_max: int) -> str:
+    """The exception as json: dotted type, message, traceback without our frames, and the names of its classes."""
+    try:
+        message = str(error)
+    except Exception as broken:  # noqa: BLE001 - the exception's own __str__ is user code
+        message = f"<{type(error).__name__} whose text cannot be made: {type(broken).__name__}>"
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if not frame.filename.startswith(_OUR_FILES)]
+    text = "".join([*traceback.format_list(theirs), *traceback.format_exception_only(error)]) if theirs else "".join(
+        traceback.format_exception(error)
+    )
+    if len(text) > error_max:
+        text = f"{text[: error_max // 2]}\n... {len(text) - error_max} characters left out ...\n{text[-error_max // 2 :]}"
+    bases = [f"{base.__module__}.{base.__qualname__}" for base in type(error).__mro__]
+    return codec.encode({
+        "type": bases[0].removeprefix("builtins."),
+        "message": _printable(message)[:error_max],
+        "traceback": _printable(text),
+        "bases": bases,
+    })
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{SYMBOL FOR NULL}")

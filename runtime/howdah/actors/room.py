@@ -1,0 +1,197 @@
+"""A room is one executor of a node, with its own slots: async functions in one, functions in threads in another.
+
+A slot is a long-lived loop: a Task, a timeout and a semaphore for each run would cost more than everything else.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context, copy_context
+from time import monotonic
+from typing import Any
+
+import anyio
+import anyio.abc
+
+from ..context import CURRENT, CurrentRun
+from ..core.verdict import Cause
+from ..mailbox import Mailbox
+from ..messages import Claimed, Outcome, Standing
+from .lane import DROPPED, Lane
+
+
+class Slot:
+    """A place where one attempt at a time runs: a long-lived loop, since a Task for each run costs more than the rest."""
+
+    __slots__ = ("_room", "_task", "deadline", "run")
+
+    def __init__(self, room: "Room") -> None:
+        self._room = room
+        self._task: asyncio.Task[Any] | None = None
+        self.run: CurrentRun | None = None
+        self.deadline = 0.0
+
+    def interrupt(self, cause: Cause) -> None:
+        """Asks the attempt to end, once. A function in a thread only sees the flag."""
+        if self.run is None or self.run.cause is not None:
+            return
+        self.run.cause = cause
+        if self._room.interrupts and self._task is not None:
+            self._task.cancel()
+
+    async def work(self, claimed: Claimed, now: float) -> Outcome:
+        """One attempt, whatever happens in it."""
+        room = self._room
+        lane = room.lanes[claimed.task]
+        run, policy = lane.open(claimed, now)
+        self._task = asyncio.current_task()
+        self.deadline = now + policy.timeout_s
+        self.run = run
+        delay_s = None
+        try:
+            kind, data = await lane.attempt(run)
+        except (Exception, asyncio.CancelledError, SystemExit) as error:
+            self.run = None
+            if self._is_ours_to_end(run, error):
+                raise
+            kind, data, delay_s = lane.judge(run, policy, error)
+        finally:
+            self.run = None
+            if run.cause is not None and room.interrupts and self._task is not None:
+                self._task.uncancel()
+        return lane.end(run, kind, data, delay_s, room.offset_s())
+
+    def _is_ours_to_end(self, run: CurrentRun, error: BaseException) -> bool:
+        """Whether the cancellation is meant for this loop, since the node is being taken down, and not for the attempt."""
+        if not isinstance(error, asyncio.CancelledError) or self._task is None:
+            return False
+        ours = 1 if run.cause is not None and self._room.interrupts else 0
+        return self._task.cancelling() > ours
+
+
+class Room:
+    """Runs that wait for a slot, and the slots. Owned by its node: the dispatcher fills it, slots empty it."""
+
+    def __init__(
+        self,
+        name: str,
+        slots: int,
+        lanes: Mapping[int, Lane],
+        ledger: Mailbox[Outcome],
+        standing: Callable[[], Standing | None],
+        *,
+        interrupts: bool,
+        slice_s: float,
+    ) -> None:
+        self.name = name
+        self.lanes = lanes
+        self.tasks = frozenset(lanes)
+        self.slots = [Slot(self) for _ in range(slots)]
+        self.waiting: deque[Claimed] = deque()
+        self.interrupts = interrupts
+        self._ledger = ledger
+        self._standing = standing
+        self._slice_s = slice_s
+        self._idle: list[asyncio.Future[None]] = []
+        self._ended = False
+        self._stirred = anyio.Event()
+
+    @property
+    def running(self) -> list[CurrentRun]:
+        """The attempts under way."""
+        return [slot.run for slot in self.slots if slot.run is not None]
+
+    def offset_s(self) -> float:
+        """Unix time of the database minus monotonic time here, as last measured."""
+        standing = self._standing()
+        return 0.0 if standing is None else standing.offset_s
+
+    def offer(self, batch: Sequence[Claimed]) -> None:
+        """Runs to start, in order, as slots become free."""
+        self.waiting.extend(batch)
+        self._stirred.set()
+        for _ in range(min(len(self._idle), len(batch))):
+            rest = self._idle.pop()
+            if not rest.done():
+                rest.set_result(None)
+
+    def drain(self) -> list[Claimed]:
+        """Takes back the runs that have not started."""
+        unstarted = list(self.waiting)
+        self.waiting.clear()
+        return unstarted
+
+    def end(self) -> None:
+        """Nothing more will be offered: slots end when they are done."""
+        self._ended = True
+        while self._idle:
+            rest = self._idle.pop()
+            if not rest.done():
+                rest.set_result(None)
+
+    def interrupt(self, cause: Cause, *, run: int | None = None, lease: int | None = None) -> None:
+        """Asks attempts to end: all of them, or that of one run under one lease."""
+        for slot in self.slots:
+            if slot.run is not None and (run is None or (slot.run.id == run and slot.run.claimed.lease == lease)):
+                slot.interrupt(cause)
+
+    def fence(self, node: int) -> None:
+        """The lease of this identity is lost: what it held must not start, and what runs must stop."""
+        for claimed in self.drain():
+            self._drop(claimed)
+        for slot in self.slots:
+            if slot.run is not None and slot.run.claimed.node == node:
+                slot.interrupt(Cause.LOST)
+
+    async def serve(self, slot: Slot, group: anyio.abc.TaskGroup) -> None:
+        """The loop of one slot. A function that left context variables changed costs the loop its context:
+        a new one takes over, so that nothing of one run is seen by the next."""
+        waiting = self.waiting
+        since = monotonic()
+        clean = copy_context()
+        while True:
+            while not waiting:
+                if self._ended:
+                    return
+                rest = asyncio.get_running_loop().create_future()
+                self._idle.append(rest)
+                await rest
+                since = monotonic()
+            now = monotonic()
+            if now - since > self._slice_s:
+                await asyncio.sleep(0)
+                since = now = monotonic()
+                if not waiting:
+                    continue
+            claimed = waiting.popleft()
+            standing = self._standing()
+            if standing is None or standing.node != claimed.node or now >= standing.until:
+                self._drop(claimed)
+                continue
+            self._ledger.put_nowait(await slot.work(claimed, now))  # Has room: one outcome for each run held.
+            if _changed(clean):
+                group.start_soon(self.serve, slot, group)
+                return
+
+    async def watch(self, tick_s: float) -> None:
+        """Interrupts attempts whose time is over, as long as there are slots."""
+        while True:
+            if not any(slot.run for slot in self.slots):
+                self._stirred = anyio.Event()
+                if not self.waiting:
+                    await self._stirred.wait()
+            await anyio.sleep(tick_s)
+            now = monotonic()
+            for slot in self.slots:
+                if slot.run is not None and slot.deadline <= now:
+                    slot.interrupt(Cause.TIMEOUT)
+
+    def _drop(self, claimed: Claimed) -> None:
+        # Has room: one outcome for each run held.
+        self._ledger.put_nowait(Outcome(claimed.id, claimed.lease, claimed.node, None, DROPPED, None, None))
+
+
+def _changed(clean: Context) -> bool:
+    """Whether the function that just ended left other context variables than ours behind."""
+    left = copy_context()
+    return len(left) > len(clean) + (CURRENT not in clean) or any(left[name] is not clean[name] for name in clean if name is not CURRENT)

@@ -1,0 +1,61 @@
+"""Makes outcomes durable: whatever piled up during the last commit is the next batch. No timer, no threshold."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from ..mailbox import Mailbox
+from ..messages import Freed, Outcome, Rejection, ToDispatcher
+from .lane import DROPPED
+
+log = logging.getLogger("howdah.writer")
+
+
+class Records(Protocol):
+    """What the writer needs of the database."""
+
+    unsettled: bool
+
+    async def record(self, batch: Sequence[Outcome]) -> list[Rejection]: ...
+    async def settle(self) -> None: ...
+
+
+async def write(
+    ledger: Mailbox[Outcome],
+    records: Records,
+    desk: Mailbox[ToDispatcher],
+    remind: Callable[[float], None],
+    batch_max: int,
+) -> None:
+    """Writes until the ledger ends. Room is free again only when an outcome is durable.
+
+    remind: says in how many seconds a run goes on, so that upkeep looks then.
+    """
+    while not ledger.ended:
+        batch = await ledger.take(batch_max)
+        rows = [outcome for outcome in batch if outcome.kind != DROPPED]
+        if rows:
+            rejected = await records.record(rows)
+            if rejected:
+                _report(rejected, rows)
+        if batch:
+            desk.put_nowait(Freed(Counter([outcome.lease for outcome in batch])))  # Has room: one for each run held.
+        delays = [outcome.delay for outcome in rows if outcome.delay is not None]
+        if delays:
+            remind(min(delays).total_seconds())
+        if records.unsettled:
+            await records.settle()
+
+
+def _report(rejected: Sequence[Rejection], rows: Sequence[Outcome]) -> None:
+    nodes = {(row.run, row.lease): row.node for row in rows}
+    for rejection in rejected:
+        if rejection.verdict == "stale":
+            log.warning(
+                "run %s: the outcome of node %s under lease %s was refused: the lease was lost and the run belongs to another"
+                " attempt; it is kept in howdah.stale_event",
+                rejection.run,
+                nodes.get((rejection.run, rejection.lease)),
+                rejection.lease,
+            )

@@ -1,0 +1,207 @@
+"""Enqueue, state, cancel: statements of ours on borrowed connections."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from itertools import groupby
+
+import asyncpg
+import msgspec
+from asyncpg.pool import PoolConnectionProxy
+
+from . import codec
+from .config import Config
+from .core.states import State
+from .db.files import query
+from .db.link import Connection, transaction
+from .db.pool import Pool
+from .errors import AppNotOpen, ArgumentsInvalid, ConfigurationError
+from .messages import Ended
+from .results import Results
+from .tasks import Definition
+
+log = logging.getLogger("howdah.client")
+
+TIMER_NEWS_S = 30.0
+"""A timer that is due within the keepers' longest sleep is announced."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """Runs to enqueue: one task, its encoded arguments, its encoded options."""
+
+    definition: Definition
+    args: list[str]
+    options: str | None
+
+
+class _Submitted(msgspec.Struct, frozen=True):
+    ids: list[int]
+    queue: int
+    task: int
+    priority: int
+    due_s: float | None
+
+
+class Client:
+    """What an app does with a database. Open between `async with jobs:` and its end."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.pool = Pool(config)
+        self.results = Results(config, self)
+        self._open = False
+        self._introduced: set[str] = set()
+
+    async def open(self) -> None:
+        """Connects. DatabaseAway: Postgres does not answer."""
+        await self.pool.open()
+        self._open = True
+
+    async def close(self) -> None:
+        """Ends the connections."""
+        self._open = False
+        await self.pool.close()
+
+    def check_open(self) -> None:
+        """AppNotOpen outside of `async with jobs:`."""
+        if not self._open:
+            raise AppNotOpen("the app is not open: do this inside `async with jobs:` (or jobs.work()), or pass conn=")
+
+    async def enqueue(self, request: Request, conn: object) -> list[int]:
+        """Enqueues in the caller's transaction on conn, or durably on the pool; the ids of the runs, in order."""
+        if conn is not None:
+            connection = as_connection(conn)
+            await self._introduce(request.definition, connection)
+            return (await _submit(connection, request, notify=True)).ids
+        self.check_open()
+        async with self.pool.ours() as connection:
+            await self._introduce(request.definition, connection)
+            submitted = await _submit(connection, request, notify=False)
+            await _announce(connection, submitted)
+        return submitted.ids
+
+    async def enqueue_many(self, requests: AsyncIterator[Request], conn: object) -> list[int]:
+        """All in one transaction, in chunks: memory is bounded by a chunk and the ids."""
+        if conn is not None:
+            connection = as_connection(conn)
+            ids: list[int] = []
+            async for request in requests:
+                await self._introduce(request.definition, connection)
+                ids += (await _submit(connection, request, notify=True)).ids
+            return ids
+        self.check_open()
+        async with self.pool.ours() as connection:
+            return await self._enqueue_all(connection, requests)
+
+    async def state(self, run: int) -> State | None:
+        """Where the run is; None: there is no such run, or its history has been dropped."""
+        self.check_open()
+        async with self.pool.ours() as connection:
+            state = await connection.fetchval(query("state"), run)
+        return None if state is None else State(state)
+
+    async def cancel(self, runs: Sequence[int], reason: str | None) -> dict[int, str]:
+        """For each run whether it was cancelled, requested, had ended before, or is unknown."""
+        self.check_open()
+        async with self.pool.ours() as connection:
+            answers = {row[0]: row[1] for row in await connection.fetch(query("cancel"), list(runs), reason)}
+            if "cancelled" in answers.values():
+                await connection.execute(query("settle"))
+        return answers
+
+    async def watch(self, runs: Sequence[int]) -> list[Ended]:
+        """Marks runs as awaited; those that have ended already, and those that do not exist."""
+        async with self.pool.ours() as connection:
+            return [Ended(*row) for row in await connection.fetch(query("watch"), list(runs))]
+
+    async def outcomes(self, runs: Sequence[int]) -> list[Ended]:
+        """Those that have ended."""
+        async with self.pool.ours() as connection:
+            return [Ended(*row) for row in await connection.fetch(query("outcomes"), list(runs))]
+
+    async def _enqueue_all(self, connection: Connection, requests: AsyncIterator[Request]) -> list[int]:
+        ids: list[int] = []
+        news: dict[tuple[int, int, int], _Submitted] = {}
+        async with transaction(connection):
+            async for request in requests:
+                await self._introduce(request.definition, connection)
+                submitted = await _submit(connection, request, notify=False)
+                ids += submitted.ids
+                news.setdefault((submitted.queue, submitted.task, submitted.priority), submitted)
+        for submitted in news.values():
+            await _announce(connection, submitted)
+        return ids
+
+    async def _introduce(self, definition: Definition, connection: Connection) -> None:
+        """The first enqueue of a task puts it into the catalogue, so that this works before any worker has started."""
+        if definition.name in self._introduced:
+            return
+        defaults = codec.encode(definition.catalogue()["defaults"])
+        name, queue, priority = definition.name, definition.queue, definition.priority
+        if self._open:
+            async with self.pool.ours() as own:
+                await own.fetchval(query("introduce"), name, queue, priority, defaults)
+        else:
+            await connection.fetchval(query("introduce"), name, queue, priority, defaults)
+        self._introduced.add(name)
+
+
+async def _submit(connection: Connection, request: Request, *, notify: bool) -> _Submitted:
+    try:
+        row = await connection.fetchrow(query("submit"), request.definition.name, request.args, request.options, notify)
+    except asyncpg.UndefinedFunctionError as error:
+        raise ConfigurationError("this database has no howdah schema: run `howdah migrate`") from error
+    except asyncpg.InvalidSchemaNameError as error:
+        raise ConfigurationError("this database has no howdah schema: run `howdah migrate`") from error
+    except asyncpg.DataError as error:
+        raise ArgumentsInvalid(f"Postgres refused the options of {request.definition.name!r}: {error}") from error
+    assert row is not None
+    return _Submitted(*row)
+
+
+async def _announce(connection: Connection, submitted: _Submitted) -> None:
+    if not submitted.ids:
+        return
+    if submitted.due_s is None:
+        await connection.execute(query("hint"), submitted.queue, submitted.task, submitted.priority, submitted.ids[0])
+    elif submitted.due_s < TIMER_NEWS_S:
+        await connection.execute(query("hint_timer"), str(submitted.due_s))
+
+
+def as_connection(conn: object) -> Connection:
+    """The asyncpg connection in the caller's hand. ConfigurationError for anything else."""
+    if isinstance(conn, asyncpg.Connection | PoolConnectionProxy):
+        return conn  # type: ignore[return-value] # a proxy passes everything on
+    raise ConfigurationError(
+        f"conn= takes an asyncpg connection, not {type(conn).__module__}.{type(conn).__qualname__}; with other drivers call"
+        " select howdah.enqueue(...) in your transaction"
+    )
+
+
+async def chunked(
+    calls: Iterable[tuple[Definition, str]] | AsyncIterable[tuple[Definition, str]], options: str | None, size: int
+) -> AsyncIterator[Request]:
+    """Calls as requests of one task each, at most so many runs in one, in the order given."""
+    chunk: list[tuple[Definition, str]] = []
+    if isinstance(calls, AsyncIterable):
+        async for call in calls:
+            chunk.append(call)
+            if len(chunk) == size:
+                for request in _requests(chunk, options):
+                    yield request
+                chunk = []
+    else:
+        for call in calls:
+            chunk.append(call)
+            if len(chunk) == size:
+                for request in _requests(chunk, options):
+                    yield request
+                chunk = []
+    for request in _requests(chunk, options):
+        yield request
+
+
+def _requests(chunk: Sequence[tuple[Definition, str]], options: str | None) -> Iterable[Request]:
+    for definition, same in groupby(chunk, key=lambda call: call[0]):
+        yield Request(definition, [args for _, args in same], options)

@@ -1,0 +1,121 @@
+"""Every setting and every limit, with its unit and its reason. Each is a keyword of App and a HOWDAH_* variable."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from .errors import ConfigurationError
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings of one app. Times are in seconds."""
+
+    dsn: str | None = None
+    """Where Postgres is (HOWDAH_DSN). None: asyncpg's own defaults and PG* variables."""
+    direct_dsn: str | None = None
+    """The same database past any transaction pooler, for LISTEN and the heart (HOWDAH_DIRECT_DSN). None: dsn."""
+
+    concurrency: int = 64
+    """Async functions that run at once on a node: they wait for I/O most of the time."""
+    threads: int = 8
+    """Sync functions that run at once on a node, each in a thread: they hold the GIL when they compute."""
+    pool_size: int = 5
+    """Connections for enqueues and for transaction(); a node needs five more for itself, a client one."""
+
+    lease_s: float = 15.0
+    """How long a node that does not report keeps its runs. At least three heartbeats."""
+    heartbeat_s: float = 5.0
+    """How often a node reports."""
+    lease_margin_s: float = 1.0
+    """A node that cannot renew stops its runs this long before others may take them (at most a third of the lease)."""
+    grace_s: float = 30.0
+    """How long running functions may take to end at shutdown before they are cancelled and handed back."""
+    hard_grace_s: float = 5.0
+    """How long cancelled functions, and outcomes while Postgres is away, may take before the node exits anyway."""
+
+    claim_max: int = 1000
+    """Runs in one claim: beyond this a batch gets no cheaper and the others wait longer."""
+    write_max: int = 2000
+    """Outcomes in one COPY: the same."""
+    prefetch_max: int = 4000
+    """High-water mark of runs held beyond the slots, so also of outcomes held in memory while Postgres is away."""
+    prefetch_horizon_s: float = 0.05
+    """Runs are held in advance only as far as they will start within this time."""
+    low_water: float = 0.25
+    """A node that still has waiting runs claims again when this share of its room is free: small claims cost as much."""
+    enqueue_chunk: int = 2000
+    """Runs in one statement of enqueue_many: bounds memory whatever the size."""
+
+    second_look_s: float = 0.02
+    """After a short claim every line is looked at again this soon: a row that was locked meanwhile was skipped."""
+    busy_look_s: float = 1.0
+    """The same while there is work: a lost notification costs this at most."""
+    idle_look_s: float = 10.0
+    """The same on an idle node."""
+    look_share: float = 0.05
+    """Looks take at most this share of the time, however long dead rows make them."""
+    probe_s: float = 10.0
+    """How often the listening connection is tried with a notification to itself."""
+    probe_timeout_s: float = 2.0
+    """A probe that is not heard within this time means a dead connection."""
+    keep_longest_s: float = 30.0
+    """Upkeep sleeps until the next deadline, at most this long."""
+    keep_batch: int = 1000
+    """Timers fired in one round of upkeep."""
+    tend_s: float = 3600.0
+    """How often partitions are looked after."""
+    retention_days: int = 30
+    """Days that history is kept. Runs that are alive are carried over."""
+    ahead_days: int = 7
+    """Days for which partitions exist in advance."""
+    hashes: int = 4
+    """Hash partitions of events inside a day."""
+
+    deadline_tick_s: float = 0.05
+    """Precision of timeouts: running attempts are looked over this often."""
+    slice_s: float = 0.005
+    """A slot that never waits gives way to the event loop after this time."""
+    block_warning_s: float = 1.0
+    """A loop blocked for longer is logged with the stack of the line."""
+    command_timeout_s: float = 30.0
+    """A statement of ours that takes longer means a dead connection."""
+    connect_timeout_s: float = 10.0
+    """The same for a connection attempt."""
+    backoff_s: float = 0.1
+    """First wait between attempts to reconnect; it doubles, with full jitter."""
+    backoff_max_s: float = 2.0
+    """Longest wait between attempts to reconnect: Postgres is back within this time of being back."""
+    result_poll_s: float = 10.0
+    """Awaited results are asked for this often in case a notification was lost."""
+    default_timeout_s: float = 900.0
+    """An attempt's time when neither the task nor the call says one."""
+    payload_max: int = 16 * 1024 * 1024
+    """Bytes of one run's arguments or result: larger things belong in a store, by reference."""
+    error_max: int = 64 * 1024
+    """Characters of a recorded traceback."""
+
+    def __post_init__(self) -> None:
+        if self.lease_s < 3 * self.heartbeat_s:
+            raise ConfigurationError(
+                f"lease_s={self.lease_s:g} is under three heartbeats of {self.heartbeat_s:g} s: one lost heartbeat would cost"
+                " the lease. Raise lease_s or lower heartbeat_s."
+            )
+        for name in ("concurrency", "threads", "pool_size", "claim_max", "write_max", "enqueue_chunk", "retention_days"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"{name}={getattr(self, name)} must be at least 1")
+
+
+def configure(settings: Mapping[str, Any]) -> Config:
+    """Settings from keywords, then from HOWDAH_* variables, then the defaults above."""
+    known = Config.__struct_fields__
+    unknown = sorted(set(settings) - set(known))
+    if unknown:
+        raise ConfigurationError(f"App does not know the setting {unknown[0]!r}; the settings are {', '.join(known)}")
+    given = {name: os.environ[f"HOWDAH_{name.upper()}"] for name in known if f"HOWDAH_{name.upper()}" in os.environ}
+    given |= {name: value for name, value in settings.items() if value is not None}
+    try:
+        return msgspec.convert(given, Config, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"a setting of App or a HOWDAH_* variable has the wrong type: {error}") from error

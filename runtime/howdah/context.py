@@ -1,0 +1,113 @@
+"""What a function sees of its own run. Reached by functions, so that tasks need no context parameter."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
+from typing import Any
+
+import asyncpg
+
+from . import codec
+from .core.verdict import Cause
+from .errors import HowdahError, LeaseLost
+from .messages import Claimed
+
+Transaction = Callable[["CurrentRun"], AbstractAsyncContextManager["asyncpg.Connection[asyncpg.Record]"]]
+
+CURRENT: ContextVar["CurrentRun"] = ContextVar("howdah_current_run")
+
+
+class CurrentRun:
+    """The attempt that is running here. `cause` is set by the node when it interrupts the attempt."""
+
+    __slots__ = ("_result", "_transaction", "cause", "claimed", "completed", "started", "task")
+
+    def __init__(self, claimed: Claimed, task: str, started: float, transaction: Transaction) -> None:
+        self.claimed = claimed
+        self.task = task
+        self.started = started
+        self.cause: Cause | None = None
+        self.completed = False
+        self._result: str | None = None
+        self._transaction = transaction
+
+    def __repr__(self) -> str:
+        return f"<run {self.id} of {self.task}, attempt {self.attempt}>"
+
+    @property
+    def id(self) -> int:
+        """The run's id."""
+        return self.claimed.id
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first."""
+        return self.claimed.attempt
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags given at enqueue."""
+        return tuple(self.claimed.tags or ())
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The metadata given at enqueue."""
+        return codec.decode(self.claimed.metadata) if self.claimed.metadata else {}
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether this attempt should end: for sync functions, which cannot be interrupted. LeaseLost: it lost its run."""
+        if self.cause is Cause.LOST:
+            raise LeaseLost(_lost(self))
+        return self.cause is not None
+
+    def set_result(self, value: object) -> None:
+        """The result of a run that ends in transaction(), which commits before the function returns a value."""
+        self._result = codec.encode(value)
+
+    def encoded_result(self) -> str | None:
+        """What set_result() was given, as json text."""
+        return self._result
+
+    def transaction(self) -> AbstractAsyncContextManager["asyncpg.Connection[asyncpg.Record]"]:
+        """See howdah.transaction()."""
+        if self.cause is Cause.LOST:
+            raise LeaseLost(_lost(self))
+        if self.completed:
+            raise HowdahError(f"{self!r} has been completed by an earlier transaction() already; use one of them per run")
+        return self._transaction(self)
+
+
+def current_run() -> CurrentRun:
+    """The run that is executing this code. HowdahError outside of a run."""
+    try:
+        return CURRENT.get()
+    except LookupError:
+        raise HowdahError("current_run() was called outside of a run; it works inside a task's function") from None
+
+
+def transaction() -> AbstractAsyncContextManager["asyncpg.Connection[asyncpg.Record]"]:
+    """A transaction on a connection of the pool that ends the run when it commits: your effects and the run's end
+    are one. If another attempt has taken over, it raises LeaseLost and everything rolls back.
+
+    The run's result is what current_run().set_result() was given inside of the block, else None. Code after the
+    block runs when the run has ended already. The connection is closed by Postgres if it sits idle for a lease.
+    """
+    return current_run().transaction()
+
+
+def enter(run: CurrentRun) -> None:
+    """Makes it the current run of this slot."""
+    CURRENT.set(run)
+
+
+def _lost(run: CurrentRun) -> str:
+    return f"{run!r} is no longer held by this process: another attempt may be under way. Stop, and let what is uncommitted roll back."
+
+
+def lease_lost(run: CurrentRun) -> LeaseLost:
+    """The exception for an attempt that just learned that it lost its run."""
+    run.cause = Cause.LOST
+    return LeaseLost(_lost(run))
+
+

@@ -1,0 +1,1 @@
+"""Decisions without I/O: values and the time go in, decisions come out."""

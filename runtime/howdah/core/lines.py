@@ -1,0 +1,108 @@
+"""Which lines (queue, task) are worth a claim, from which key on, and when to look at all of them again.
+
+A line's watermark is the last key that was claimed from it: index entries before it are dead, and scanning them
+is what slows a queue down when an old snapshot keeps them from being cleaned up. Watermarks are only hints: keys that
+commit late lie behind them. A notification lowers the watermark to its key, and a look replaces all of them.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+Line = tuple[int, int]
+Key = tuple[int, int]
+
+FIRST: Key = (-32768, 0)
+
+
+class Lines:
+    """The lines that may have something, as one node sees them. Times are monotonic seconds."""
+
+    def __init__(self, *, second_look_s: float, busy_look_s: float, idle_look_s: float, look_share: float) -> None:
+        self._second_look_s = second_look_s
+        self._busy_look_s = busy_look_s
+        self._idle_look_s = idle_look_s
+        self._look_share = look_share
+        self._after: dict[Line, Key] = {}
+        self._next_look = 0.0
+        self._busy = False
+        self._turn = 0
+
+    def next_look_at(self) -> float:
+        """When the next look at every line is due."""
+        return self._next_look
+
+    def look_at_once(self) -> None:
+        """Something may have been missed: look at everything next."""
+        self._next_look = 0.0
+
+    def hint(self, line: Line, key: Key) -> None:
+        """A line has a run at this key, says a notification."""
+        before = (key[0], key[1] - 1)
+        self._after[line] = min(before, self._after.get(line, before))
+
+    def found(self, heads: Iterable[tuple[Line, Key]], now: float, took_s: float) -> None:
+        """A look came back with these heads; it replaces what was believed. A costly look is made less often."""
+        self._after = {line: (priority, number - 1) for line, (priority, number) in heads}
+        wait_s = self._busy_look_s if self._after or self._busy else self._idle_look_s
+        self._next_look = now + max(wait_s, took_s / self._look_share)
+        self._busy = bool(self._after)
+
+    def choose(self, tasks: frozenset[int], most: int) -> list[tuple[Line, Key]]:
+        """Lines of these tasks to claim from now, in turns, with their watermarks."""
+        lines = [(line, after) for line, after in self._after.items() if line[1] in tasks]
+        if len(lines) > 1:
+            self._turn = (self._turn + 1) % len(lines)
+            lines = lines[self._turn :] + lines[: self._turn]
+        return lines[:most]
+
+    def claimed(self, asked: Sequence[tuple[Line, Key]], room: int, got: Sequence[tuple[Line, Key]], now: float) -> None:
+        """A claim on these lines came back with these keys, in ascending order within a line.
+
+        A line that gave much less than its share is taken for empty until the second look, which comes soon: a
+        short answer never proves it, since rows that others had locked were skipped.
+        """
+        if not got:
+            for line, _ in asked:
+                self._after.pop(line, None)
+            self._look_within(self._second_look_s, now)
+            return
+        self._busy = True
+        self._after.update(got)
+        counts = Counter(line for line, _ in got)
+        share = room // len(counts)
+        for line, count in counts.items():
+            if count * 2 < share:
+                del self._after[line]
+                self._look_within(self._second_look_s, now)
+
+    def _look_within(self, wait_s: float, now: float) -> None:
+        self._next_look = min(self._next_look, now + wait_s)
+
+
+class Hints:
+    """What notifications said since the reader looked last, merged: never more than one entry for each line."""
+
+    def __init__(self) -> None:
+        self._keys: dict[Line, Key] = {}
+        self._all = False
+
+    def add(self, line: Line, key: Key) -> bool:
+        """A line has a run at this key. True if the reader must be woken."""
+        first = not self._keys and not self._all
+        self._keys[line] = min(key, self._keys.get(line, key))
+        return first
+
+    def add_all(self) -> bool:
+        """Something may have been missed. True if the reader must be woken."""
+        first = not self._keys and not self._all
+        self._all = True
+        return first
+
+    def take_into(self, lines: Lines) -> None:
+        """Hands everything over, and starts anew: called before the query, so that no later hint is lost."""
+        for line, key in self._keys.items():
+            lines.hint(line, key)
+        if self._all:
+            lines.look_at_once()
+        self._keys = {}
+        self._all = False

@@ -1,0 +1,33 @@
+"""How many runs to hold beyond the free slots: what is done in a moment, and nothing for slow tasks.
+
+A claim takes a round trip. Runs that take microseconds need the next batch at hand before the last one is done;
+runs that take seconds must not wait behind a busy node while another one is idle.
+"""
+
+
+class Prefetch:
+    """Follows the rate at which runs end, and allows the horizon's worth of them to be held in advance."""
+
+    def __init__(self, horizon_s: float, most: int, window_s: float = 0.02) -> None:
+        self._horizon_s = horizon_s
+        self._most = most
+        self._window_s = window_s
+        self._since = 0.0
+        self._ended = 0
+        self._rate = 0.0
+
+    @property
+    def extra(self) -> int:
+        """How many runs may be held beyond the slots right now."""
+        return min(self._most, int(self._rate * self._horizon_s))
+
+    def note(self, ended: int, now: float) -> None:
+        """So many runs ended just now (monotonic seconds). The rate is a mean that halves with each window."""
+        self._ended += ended
+        passed = now - self._since
+        if passed < self._window_s:
+            return
+        rate = self._ended / passed
+        self._rate = rate if passed > 1 else (self._rate + rate) / 2
+        self._since = now
+        self._ended = 0

@@ -1,0 +1,1 @@
+"""The Postgres boundary: files, links, stores and migrations. The only place that knows asyncpg."""

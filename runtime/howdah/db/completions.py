@@ -1,0 +1,55 @@
+"""Ends runs inside the user's own transaction: effects and acknowledgement commit together, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import asyncpg
+
+from ..messages import Claimed
+from .files import query
+from .link import Connection, transaction
+from .pool import Pool
+
+LEASE_LOST = "HW001"
+
+
+class LeaseGone(Exception):  # noqa: N818 - told to the caller as errors.LeaseLost
+    """Postgres refused the completion: the run belongs to another attempt, or has ended."""
+
+
+class Completions:
+    """Transactions on lent connections that complete a run as their last statement."""
+
+    def __init__(self, pool: Pool, lease_s: float) -> None:
+        self._pool = pool
+        self._lease_s = lease_s
+
+    @asynccontextmanager
+    async def open(self, claimed: Claimed, started: datetime, result: Callable[[], str | None]) -> AsyncIterator[Connection]:
+        """begin; the user's statements; complete; commit; then tell whoever waits. LeaseGone: it rolled back.
+
+        A connection that is lost during the commit raises, and the run's next outcome tells whether it had won."""
+        notices: list[str] = []
+
+        def hear(_: object, message: asyncpg.PostgresLogMessage) -> None:
+            notices.append(str(message.message))
+
+        async with self._pool.lend() as connection:
+            connection.add_log_listener(hear)
+            try:
+                async with transaction(connection):
+                    await connection.fetchval(query("guard_idle"), str(int(self._lease_s * 1000)))
+                    yield connection
+                    try:
+                        await connection.execute(query("complete"), claimed.id, claimed.lease, claimed.node, started, result())
+                    except asyncpg.PostgresError as error:
+                        if error.sqlstate == LEASE_LOST:
+                            raise LeaseGone from error
+                        raise
+                if "howdah.settle" in notices:
+                    await connection.execute(query("settle"))
+            finally:
+                connection.remove_log_listener(hear)

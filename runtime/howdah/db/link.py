@@ -1,0 +1,128 @@
+"""One owned connection: it connects, notices that it was lost, and comes back with backoff.
+
+A lost connection is an expected event, handled here and by the store that owns the link; it never reaches the
+supervisor. Our transactions begin and end here only: see transaction().
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeAlias, TypeVar
+
+import anyio
+import asyncpg
+
+from ..config import Config
+from ..errors import ConfigurationError
+
+R = TypeVar("R")
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Prepare = Callable[[Connection], Awaitable[None]]
+
+_LOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+)
+_WRONG = (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+
+
+def is_lost(error: BaseException, connection: Connection | None = None) -> bool:
+    """Whether the statement may be tried again on a new connection; whether it took effect is not known."""
+    if isinstance(error, _LOST):
+        return True
+    return isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError) and (connection is None or connection.is_closed())
+
+
+class Link:
+    """A connection for one owner. `prepare` runs on each new one before it is used."""
+
+    def __init__(self, config: Config, name: str, *, direct: bool = False, prepare: Prepare | None = None) -> None:
+        self.name = f"howdah {name}"
+        self._config = config
+        self._dsn = config.direct_dsn or config.dsn if direct else config.dsn
+        self._prepare = prepare
+        self._connection: Connection | None = None
+
+    async def connected(self) -> Connection:
+        """The connection, after as many attempts as it takes."""
+        wait_s = self._config.backoff_s
+        while self._connection is None or self._connection.is_closed():
+            try:
+                self._connection = await self.connect()
+            except Exception as error:
+                if isinstance(error, _WRONG):
+                    raise ConfigurationError(f"Postgres refused the connection: {error}. Check HOWDAH_DSN.") from error
+                if not is_lost(error):
+                    raise
+                await anyio.sleep(random.random() * wait_s)  # noqa: S311 - jitter, not a secret
+                wait_s = min(wait_s * 2, self._config.backoff_max_s)
+        return self._connection
+
+    async def connect(self) -> Connection:
+        """One attempt to connect."""
+        connection = await asyncpg.connect(
+            self._dsn,
+            timeout=self._config.connect_timeout_s,
+            command_timeout=self._config.command_timeout_s,
+            server_settings={"application_name": self.name, "jit": "off"},
+        )
+        if self._prepare is not None:
+            await self._prepare(connection)
+        return connection
+
+    async def call(self, work: Callable[[Connection], Awaitable[R]]) -> R:
+        """Does the work on the connection, again and again until Postgres answers: only for what may be done twice."""
+        while True:
+            connection = await self.connected()
+            try:
+                return await work(connection)
+            except Exception as error:
+                if not is_lost(error, connection):
+                    raise
+                await self.drop()
+                await anyio.sleep(random.random() * self._config.backoff_s)  # noqa: S311 - jitter, not a secret
+
+    async def drop(self) -> None:
+        """Gives the connection up; the next use makes a new one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+    async def close(self) -> None:
+        """Ends the connection in good order, or at once where that does not work."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        with anyio.CancelScope(shield=True), anyio.move_on_after(self._config.probe_timeout_s):
+            try:
+                await connection.close(timeout=self._config.probe_timeout_s)
+            except Exception as error:
+                if not is_lost(error, connection):
+                    raise
+        connection.terminate()
+
+
+@asynccontextmanager
+async def transaction(connection: Connection) -> AsyncIterator[None]:
+    """begin ... commit or rollback. The end is shielded: a cancelled anyio scope cancels again at every await,
+    so an unshielded rollback would be cancelled too and leave the transaction open."""
+    block = connection.transaction()
+    await block.start()
+    try:
+        yield
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            if not connection.is_closed():
+                await block.rollback()
+        raise
+    with anyio.CancelScope(shield=True):
+        await block.commit()

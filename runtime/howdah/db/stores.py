@@ -1,0 +1,263 @@
+"""What each actor asks of Postgres: a link and its two or three queries. Each store has one owner."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import anyio
+import asyncpg
+import msgspec
+
+from ..config import Config
+from ..core.lines import Key, Line
+from ..core.states import Kind
+from ..messages import EVENT_COLUMNS, Claimed, Outcome, Rejection
+from .files import query
+from .link import Connection, Link, is_lost
+
+NODE_GONE = "HW002"
+
+
+class Claims:
+    """Claims runs for a node. A claim whose answer was lost is undone before the next one."""
+
+    def __init__(self, config: Config, name: str, queues: list[int] | None) -> None:
+        self._link = Link(config, f"claim {name}")
+        self._queues = queues
+        self._unsure = False
+
+    async def look(self, tasks: list[int]) -> list[tuple[Line, Key]]:
+        """The head of each line that has a run for one of these tasks."""
+        rows = await self._link.call(lambda c: c.fetch(query("look"), tasks, self._queues))
+        return [((row[0], row[1]), (row[2], row[3])) for row in rows]
+
+    async def claim(self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int]) -> list[Claimed]:
+        """Up to `room` runs from these lines, in id order. `leases`: those the node knows to hold already."""
+        queues = [line[0] for line, _ in lines]
+        tasks = [line[1] for line, _ in lines]
+        priorities = [key[0] for _, key in lines]
+        ids = [key[1] for _, key in lines]
+
+        async def work(connection: Connection) -> list[asyncpg.Record]:
+            if self._unsure:
+                await connection.execute(query("recover"), node, leases, self._link.name)
+            self._unsure = True
+            rows = await connection.fetch(query("claim"), node, room, queues, tasks, priorities, ids)
+            self._unsure = False
+            return rows
+
+        try:
+            rows = await self._link.call(work)
+        except asyncpg.PostgresError as error:
+            if error.sqlstate != NODE_GONE:
+                raise
+            self._unsure = False
+            return []
+        return [Claimed(node, *row) for row in rows]
+
+    async def close(self) -> None:
+        """Ends the connection."""
+        await self._link.close()
+
+
+class Outcomes:
+    """Makes outcomes durable with COPY, and hears in-band which were rejected and whether there is something to settle."""
+
+    def __init__(self, config: Config, name: str) -> None:
+        self._link = Link(config, f"write {name}", prepare=self._listen)
+        self._config = config
+        self._rejected: list[Rejection] = []
+        self.unsettled = False
+
+    async def record(self, batch: Sequence[Outcome]) -> list[Rejection]:
+        """Writes the batch, however long Postgres is away; a row that cannot be stored is told apart by bisection
+        and becomes a failure that says so. Returns the outcomes that came too late."""
+        self._rejected = []
+        await self._record(batch)
+        return self._rejected
+
+    async def settle(self) -> None:
+        """Tells others what the batch means for them."""
+        self.unsettled = False
+        await self._link.call(lambda c: c.execute(query("settle")))
+
+    async def close(self) -> None:
+        """Ends the connection."""
+        await self._link.close()
+
+    async def _record(self, batch: Sequence[Outcome]) -> None:
+        try:
+            await self._link.call(
+                lambda c: c.copy_records_to_table("event", schema_name="howdah", columns=EVENT_COLUMNS, records=batch)
+            )
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TypeError, OverflowError) as error:
+            if not _is_data(error):
+                raise
+            if len(batch) == 1:
+                await self._record([_unstorable(batch[0], error)])
+                return
+            half = len(batch) // 2
+            await self._record(batch[:half])
+            await self._record(batch[half:])
+
+    async def _listen(self, connection: Connection) -> None:
+        connection.add_log_listener(self._hear)
+
+    def _hear(self, _: object, message: asyncpg.PostgresLogMessage) -> None:
+        if message.message == "howdah.settle":
+            self.unsettled = True
+        elif message.message == "howdah.rejected":
+            self._rejected += msgspec.json.decode(message.detail or "[]", type=list[Rejection])
+
+
+def _is_data(error: BaseException) -> bool:
+    """Whether the data is at fault, not the way to the database."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "")[:2] in ("22", "23", "54")
+    return isinstance(error, asyncpg.DataError | ValueError | TypeError | OverflowError)
+
+
+def _unstorable(outcome: Outcome, error: BaseException) -> Outcome:
+    data = {"type": "howdah.errors.ArgumentsInvalid", "message": f"the outcome could not be stored: {error}", "traceback": "", "bases": []}
+    assert outcome.data is None or "could not be stored" not in outcome.data, "a failure that we made ourselves can be stored"
+    return outcome._replace(kind=int(Kind.FAILED), delay=None, data=json.dumps(data))
+
+
+class Upkeep:
+    """Timers, late runs, dead nodes, partitions, and cancels that nobody heard of."""
+
+    def __init__(self, config: Config, name: str) -> None:
+        self._link = Link(config, f"keep {name}")
+        self._config = config
+
+    async def keep(self) -> float:
+        """One round; returns in how many seconds the next thing is due."""
+        row = await self._link.call(lambda c: c.fetchrow(query("keep"), self._config.keep_batch, self._config.keep_longest_s))
+        assert row is not None
+        return float(row["next_s"])
+
+    async def tend(self) -> bool:
+        """Looks after partitions. False: something held their locks for too long; come back."""
+        config = self._config
+        try:
+            await self._link.call(lambda c: c.execute(query("tend"), config.retention_days, config.ahead_days, config.hashes))
+        except asyncpg.LockNotAvailableError:
+            return False
+        return True
+
+    async def settle(self) -> None:
+        """Applies effects that somebody left behind."""
+        await self._link.call(lambda c: c.execute(query("settle")))
+
+    async def asked(self, runs: list[int], leases: list[int]) -> list[tuple[int, int]]:
+        """Which of these attempts (run, lease) somebody wants cancelled."""
+        rows = await self._link.call(lambda c: c.fetch(query("asked"), runs, leases))
+        return [(row[0], row[1]) for row in rows]
+
+    async def close(self) -> None:
+        """Ends the connection."""
+        await self._link.close()
+
+
+class Member(msgspec.Struct, frozen=True):
+    """What the node table says of a process."""
+
+    name: str
+    host: str
+    pid: int
+    version: str
+    tasks: list[int]
+    queues: list[int] | None
+
+
+class Leases:
+    """The lease of this node, renewed from the heart's own thread."""
+
+    def __init__(self, config: Config, member: Member) -> None:
+        self._link = Link(config, f"heart {member.name}", direct=True)
+        self._member = member
+
+    async def enter(self, node: int, lease_s: float) -> datetime:
+        """Enters the node under a new identity; returns the database's time. Repeated after a loss, it is one identity still."""
+        who = self._member
+
+        async def work(connection: Connection) -> datetime:
+            try:
+                now = await connection.fetchval(
+                    query("join_node"), node, who.name, who.host, who.pid, who.version, who.tasks, who.queues, lease_s
+                )
+            except asyncpg.UniqueViolationError:  # An earlier try did commit.
+                now = await connection.fetchval(query("renew"), node, lease_s)
+            assert isinstance(now, datetime)
+            return now
+
+        return await self._link.call(work)
+
+    async def renew(self, node: int, lease_s: float, within_s: float) -> tuple[datetime, bool] | None:
+        """Extends the lease; the database's time, and whether effects wait unsettled. None: the node was reaped.
+        TimeoutError: Postgres did not answer within the time."""
+        with anyio.fail_after(within_s):
+            row = await self._link.call(lambda c: c.fetchrow(query("renew"), node, lease_s))
+        return None if row is None else (row["now"], row["unsettled"])
+
+    async def leave(self, node: int, within_s: float) -> None:
+        """Takes the node off the list, if Postgres answers in time; otherwise its lease runs out."""
+        with anyio.move_on_after(within_s):
+            await self._link.call(lambda c: c.execute(query("leave_node"), node))
+
+    async def drop(self) -> None:
+        """Gives the connection up: it did not answer."""
+        await self._link.drop()
+
+    async def close(self) -> None:
+        """Ends the connection."""
+        await self._link.close()
+
+
+class Bell:
+    """A connection that only listens."""
+
+    def __init__(self, config: Config, name: str, channels: Sequence[str], heard: Callable[[str, str], None]) -> None:
+        self._own = f"howdah_{name}_{random.getrandbits(48):012x}"  # noqa: S311 - a name, not a secret
+        self._channels = [*channels, self._own]
+        self._heard = heard
+        self._echo = anyio.Event()
+        self._config = config
+        self._link = Link(config, f"listen {name}", direct=True, prepare=self._subscribe)
+
+    async def connect(self) -> None:
+        """Listens on all channels, on a new connection if the old one is gone."""
+        await self._link.connected()
+
+    async def probe(self) -> bool:
+        """Whether a notification to ourselves comes back. False: the connection was given up."""
+        self._echo = anyio.Event()
+        try:
+            with anyio.fail_after(self._config.probe_timeout_s):
+                connection = await self._link.connected()
+                await connection.execute(query("probe"), self._own)
+                await self._echo.wait()
+        except Exception as error:
+            if not is_lost(error):
+                raise
+            await self._link.drop()
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Ends the connection."""
+        await self._link.close()
+
+    async def _subscribe(self, connection: Connection) -> None:
+        connection.add_termination_listener(lambda _: self._heard("", ""))
+        for channel in self._channels:
+            await connection.add_listener(channel, self._notified)
+
+    def _notified(self, _connection: object, _pid: int, channel: str, payload: object) -> None:
+        if channel == self._own:
+            self._echo.set()
+        else:
+            self._heard(channel, str(payload))

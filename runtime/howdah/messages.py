@@ -1,0 +1,86 @@
+"""What actors say to each other: frozen values, one closed union per mailbox."""
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+
+
+class Claimed(msgspec.Struct, frozen=True, gc=False):
+    """A run that this node holds under (lease, node). Columns of functions/claim.sql, behind the node."""
+
+    node: int
+    id: int
+    queue: int
+    task: int
+    priority: int
+    attempt: int
+    lease: int
+    at: datetime
+    args: str
+    tags: list[str] | None
+    metadata: str | None
+    options: str | None
+
+
+class Outcome(NamedTuple):
+    """How an attempt ended: a row of howdah.event, in the order of EVENT_COLUMNS."""
+
+    run: int
+    lease: int
+    node: int
+    started: datetime | None
+    kind: int
+    delay: timedelta | None
+    data: str | None
+
+
+EVENT_COLUMNS = Outcome._fields
+
+
+class Woken(msgspec.Struct, frozen=True):
+    """There are hints to take. Sent only when there were none: at most one is under way."""
+
+
+class Freed(msgspec.Struct, frozen=True):
+    """So many runs of each lease need no room any more: their outcomes are durable, or they were dropped."""
+
+    leases: dict[int, int]
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """Claim no more. From here on shutdown is end-of-stream."""
+
+
+ToDispatcher = Woken | Freed | Stop
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Who this node is, and until when (monotonic seconds) what it holds is certainly its own."""
+
+    node: int
+    until: float
+    offset_s: float
+    """Unix time of the database minus monotonic time of this process."""
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """An outcome that came too late: 'duplicate' (a resend of an accepted one) or 'stale' (the lease was lost)."""
+
+    run: int
+    lease: int
+    verdict: str
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """The end of a run, as whoever awaits it sees it. known=False: there is no such run."""
+
+    run: int
+    kind: int | None
+    data: str | None
+    attempt: int | None
+    known: bool = True
+
+    def value(self) -> Any:
+        """The recorded data as plain values."""
+        return None if self.data is None else msgspec.json.decode(self.data)

@@ -1,0 +1,243 @@
+"""One running node: builds the mailboxes, starts the actors in one task group, and owns how they stop.
+
+The task group is the supervisor: an actor that fails is a bug and brings the node down, loudly; what restarts a node
+is the process above it. Postgres holds everything that matters.
+
+    stop    the dispatcher claims no more and hands back what has not started; slots, then the writer, end by themselves
+    hurry   functions still running are cancelled and handed back without burning an attempt (also after the grace)
+    kill    the task group is cancelled; the lease runs out and other nodes take over: the crash path
+"""
+
+import asyncio
+import functools
+import importlib.metadata
+import logging
+import os
+import platform
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+import asyncpg
+
+from . import codec
+from .actors.dispatcher import dispatch
+from .actors.heart import Heart, Watch
+from .actors.keeper import keep_house
+from .actors.lane import Lane, Sizes
+from .actors.listener import listen
+from .actors.room import Room, Slot
+from .actors.writer import write
+from .config import Config
+from .context import CurrentRun, lease_lost
+from .core.lines import Hints
+from .core.verdict import Cause
+from .db.completions import Completions, LeaseGone
+from .db.files import query
+from .db.pool import Pool
+from .db.stores import Bell, Claims, Leases, Member, Outcomes, Upkeep
+from .mailbox import Mailbox
+from .messages import Outcome, Standing, Stop, ToDispatcher, Woken
+from .tasks import Definition, Registry
+
+log = logging.getLogger("howdah.node")
+
+REMINDERS_MAX = 1024
+"""Reminders kept for upkeep while it is busy: when so many wait, it runs at once anyway."""
+
+
+class Node:
+    """Runs the tasks of a registry until it is stopped."""
+
+    def __init__(self, config: Config, registry: Registry, pool: Pool, queues: Sequence[str] | None) -> None:
+        self._config = config
+        self._registry = registry
+        self._pool = pool
+        self._queues = queues
+        self.stopped = anyio.Event()
+        self._stopping = anyio.Event()
+        self._hurrying = anyio.Event()
+        self._bell_gone = anyio.Event()
+        self._rooms: list[Room] = []
+        self._heart: Heart | None = None
+        self._completions = Completions(pool, config.lease_s)
+        # One outcome, and at most one receipt, for each run held; beside them one Woken and one Stop.
+        held = 2 * (config.prefetch_max + config.claim_max) + config.concurrency + config.threads
+        self._ledger = Mailbox[Outcome](held)
+        self._desk = Mailbox[ToDispatcher](held + 2)
+        self._reminders = Mailbox[float](REMINDERS_MAX)
+        self._hints = Hints()
+
+    @property
+    def running(self) -> list[CurrentRun]:
+        """The attempts under way."""
+        return [run for room in self._rooms for run in room.running]
+
+    def stop(self) -> None:
+        """Claim no more, finish what runs, flush, leave; after grace_s hurry."""
+        self._stopping.set()
+
+    def hurry(self) -> None:
+        """Stop, and cancel what runs now."""
+        self._stopping.set()
+        self._hurrying.set()
+
+    async def run(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Runs until stopped; returns when every outcome is durable. Says started when its lease holds."""
+        config = self._config
+        tasks, queues = await self._register()
+        label = f"{platform.node()[:24]}-{os.getpid()}"
+        member = Member(label, platform.node(), os.getpid(), importlib.metadata.version("howdah"), sorted(tasks), queues)
+        joined = anyio.Event()
+
+        def enter() -> None:
+            joined.set()
+            self._look()
+
+        heart = self._heart = Heart(
+            config, Leases(config, member), joined=enter, fenced=self._fenced, unsettled=lambda: self._remind(-1.0)
+        )
+        self._rooms = self._build_rooms(tasks)
+        claims, outcomes, upkeep = Claims(config, label, queues), Outcomes(config, label), Upkeep(config, label)
+        bell = Bell(config, label, ["howdah_work", "howdah_timer", "howdah_cancel"], self._heard)
+        written, left = anyio.Event(), anyio.Event()
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._shut_down, group.cancel_scope)
+                group.start_soon(self._beat, heart, left)
+                group.start_soon(listen, bell, self._look, self._listening, config.probe_s)
+                group.start_soon(keep_house, self._reminders, upkeep, self._rooms, self._cancel, config)
+                group.start_soon(dispatch, self._desk, self._hints, self._rooms, claims, self._ledger, self._standing, config)
+                group.start_soon(self._write, outcomes, written)
+                for room in self._rooms:
+                    group.start_soon(room.watch, config.deadline_tick_s)
+                await joined.wait()
+                task_status.started()
+                async with anyio.create_task_group() as slots:
+                    for room in self._rooms:
+                        for slot in room.slots:
+                            slots.start_soon(room.serve, slot, slots)
+                self._ledger.close()
+                await written.wait()
+                heart.stop()
+                await left.wait()
+                group.cancel_scope.cancel()
+        finally:
+            heart.stop()
+            for store in (claims, outcomes, upkeep, bell):
+                await store.close()
+            self.stopped.set()
+
+    def _build_rooms(self, tasks: dict[int, Definition]) -> list[Room]:
+        config = self._config
+        sizes = Sizes(config.payload_max, config.error_max)
+        limiter = anyio.CapacityLimiter(config.threads)
+        asynchronous = {n: Lane(d, self._transaction, sizes, None) for n, d in tasks.items() if d.is_async}
+        threaded = {n: Lane(d, self._transaction, sizes, limiter) for n, d in tasks.items() if not d.is_async}
+        build = functools.partial(Room, ledger=self._ledger, standing=self._standing, slice_s=config.slice_s)
+        rooms = [
+            build("async", config.concurrency, asynchronous, interrupts=True),
+            build("threads", config.threads, threaded, interrupts=False),
+        ]
+        return [room for room in rooms if room.lanes]
+
+    async def _register(self) -> tuple[dict[int, Definition], list[int] | None]:
+        """States our tasks in the catalogue; their numbers, and those of the queues that we serve (None: all)."""
+        tasks: dict[int, Definition] = {}
+        async with self._pool.ours() as connection:
+            for definition in self._registry:
+                said = definition.catalogue()
+                number = await connection.fetchval(
+                    query("register"),
+                    definition.name,
+                    definition.queue,
+                    definition.priority,
+                    *(codec.encode(said[part]) if said[part] is not None else None for part in ("defaults", "input", "output")),
+                    said["hash"],
+                )
+                tasks[number] = definition
+            if self._queues is None:
+                return tasks, None
+            return tasks, [await connection.fetchval(query("queue_id"), name) for name in self._queues]
+
+    async def _beat(self, heart: Heart, left: anyio.Event) -> None:
+        watch = Watch(Slot.work.__code__, self._config.block_warning_s)
+        await anyio.to_thread.run_sync(
+            heart.beat, asyncio.get_running_loop(), watch, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)
+        )
+        left.set()
+
+    async def _write(self, outcomes: Outcomes, written: anyio.Event) -> None:
+        await write(self._ledger, outcomes, self._desk, self._remind, self._config.write_max)
+        self._desk.close()
+        written.set()
+
+    async def _shut_down(self, everything: anyio.CancelScope) -> None:
+        config = self._config
+        await self._stopping.wait()
+        self._desk.put_nowait(Stop())
+        with anyio.move_on_after(config.grace_s):
+            await self._hurrying.wait()
+        for room in self._rooms:
+            room.interrupt(Cause.SHUTDOWN)
+        await anyio.sleep(config.hard_grace_s)
+        log.error(
+            "the node did not end within %.0f s of being asked: %d functions ignore their cancellation, %d outcomes wait for Postgres."
+            " It is taken down; its runs come back when its lease ends",
+            config.grace_s + config.hard_grace_s,
+            len(self.running),
+            len(self._ledger),
+        )
+        everything.cancel()
+
+    def _standing(self) -> Standing | None:
+        return self._heart.standing if self._heart is not None else None
+
+    def _look(self) -> None:
+        if self._hints.add_all():
+            self._desk.offer(Woken())  # Has room; no more than closed when the node is ending.
+
+    def _remind(self, in_s: float) -> None:
+        # A full mailbox holds reminders enough: upkeep runs at once.
+        self._reminders.offer(in_s)
+
+    def _fenced(self, node: int) -> None:
+        for room in self._rooms:
+            room.fence(node)
+
+    def _cancel(self, run: int, lease: int) -> None:
+        for room in self._rooms:
+            room.interrupt(Cause.CANCEL, run=run, lease=lease)
+
+    def _listening(self) -> anyio.Event:
+        self._bell_gone = anyio.Event()
+        return self._bell_gone
+
+    def _heard(self, channel: str, payload: str) -> None:
+        match channel:
+            case "howdah_work":
+                queue, task, priority, number = map(int, payload.split())
+                if self._hints.add((queue, task), (priority, number)):
+                    self._desk.offer(Woken())  # Has room; no more than closed when the node is ending.
+            case "howdah_timer":
+                self._remind(float(payload))
+            case "howdah_cancel":
+                for pair in payload.split(","):
+                    run, lease = map(int, pair.split())
+                    self._cancel(run, lease)
+            case _:
+                self._bell_gone.set()
+
+    @asynccontextmanager
+    async def _transaction(self, run: CurrentRun) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+        offset_s = self._rooms[0].offset_s()
+        started = datetime.fromtimestamp(run.started + offset_s, UTC)
+        try:
+            async with self._completions.open(run.claimed, started, run.encoded_result) as connection:
+                yield connection
+        except LeaseGone as error:
+            raise lease_lost(run) from error
+        run.completed = True
