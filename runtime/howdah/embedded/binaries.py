@@ -48,6 +48,15 @@ def find_binaries() -> Path:
     raise EmbeddedError(message)
 
 
+def client_program(name: str) -> Path | None:
+    """A client program, such as psql, that came with the found server programs, if one did."""
+    try:
+        program = find_binaries() / name
+    except EmbeddedError:
+        return None
+    return program if os.access(program, os.X_OK) else None
+
+
 def _is_complete(directory: Path) -> bool:
     return all(os.access(directory / name, os.X_OK) for name in ("postgres", "initdb"))
 
@@ -83,7 +92,9 @@ def major_version(directory: Path, account: Account) -> int:
         raise EmbeddedError(message) from error
     found = re.search(r"\) (\d+)", told)
     if found is None or int(found[1]) < _OLDEST_MAJOR:
-        message = f"{program} is {told.strip()!r}; Howdah needs Postgres {_OLDEST_MAJOR} or newer. Choose other programs with HOWDAH_PG_BIN."
+        message = (
+            f"{program} is {told.strip()!r}; Howdah needs Postgres {_OLDEST_MAJOR} or newer. Choose other programs with HOWDAH_PG_BIN."
+        )
         raise EmbeddedError(message)
     return int(found[1])
 

@@ -20,10 +20,14 @@ _INITDB_SETTINGS_SINCE = 16
 def prepare_base(base: Path, account: Account) -> None:
     """Make the base directory so that the account can enter it; refuse when somebody's private directory is in the way."""
     for directory in (*reversed(base.parents), base):
-        if not directory.exists():
-            # What root makes, another user must be able to enter, whatever the umask; a normal user's stays private.
-            directory.mkdir(exist_ok=True)
-            directory.chmod(0o755 if os.geteuid() == 0 else 0o700)
+        try:
+            if not directory.exists():
+                # What root makes, another user must be able to enter, whatever the umask; a normal user's stays private.
+                directory.mkdir(exist_ok=True)
+                directory.chmod(0o755 if os.geteuid() == 0 else 0o700)
+        except OSError as error:
+            message = f"{directory} cannot be made ({error}). Choose a writable place with the environment variable HOWDAH_HOME."
+            raise EmbeddedError(message) from error
     if not can_enter(base, account):
         message = (
             f"{base} cannot be entered by the user that runs Postgres (uid {account.uid}), because a directory above it is private. "
@@ -77,7 +81,9 @@ def make_cluster(base: Path, binaries: Path, major: int, account: Account, setti
     outcome = _first_success(attempts, account)
     if outcome.returncode != 0:
         shutil.rmtree(unfinished, ignore_errors=True)
-        message = f"initdb failed with exit code {outcome.returncode}; nothing was left behind.\n{(outcome.stdout + outcome.stderr)[-2000:]}"
+        message = (
+            f"initdb failed with exit code {outcome.returncode}; nothing was left behind.\n{(outcome.stdout + outcome.stderr)[-2000:]}"
+        )
         raise EmbeddedError(message)
     unfinished.replace(base / "data")
 

@@ -1,5 +1,6 @@
 """The server process: who it is, whether it answers, how it is stopped. A process id alone is never trusted, for it may be reused."""
 
+import itertools
 import os
 import select
 import signal
@@ -47,7 +48,7 @@ def is_postmaster(pid: int, data: Path) -> bool:
             words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="surrogateescape").split("\0")
         except OSError:
             return False
-        return ("-D", wanted) in zip(words, words[1:], strict=False)
+        return ("-D", wanted) in itertools.pairwise(words)
     told = subprocess.run(["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
     return f" -D {wanted} " in f"{told.strip()} "
 

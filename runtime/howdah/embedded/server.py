@@ -16,6 +16,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
+from urllib.parse import quote
 
 from ..errors import EmbeddedError
 from . import binaries, cluster, locks, postmaster, sockets
@@ -23,6 +24,8 @@ from .account import account_for, clean_environment
 
 _START_S = 60.0
 _POLL_S = 0.005
+_HIDDEN_S = 5.0
+_ORPHANS_S = 10.0
 _LOG_BYTES_MAX = 10 * 2**20
 
 
@@ -69,7 +72,7 @@ class Embedded:
 
     def dsn(self, database: str = "postgres") -> str:
         """How to connect, for asyncpg, psycopg and SQLAlchemy alike; valid while the server runs."""
-        address = f"postgresql://postgres@/{database}?host={self.sockets}"
+        address = f"postgresql://postgres@/{database}?host={quote(str(self.sockets))}"
         # Drivers take a port that is not named from the environment, where it means another server.
         return f"{address}&port=5432" if os.environ.get("PGPORT", "5432") != "5432" else address
 
@@ -119,7 +122,7 @@ class Embedded:
         if not self._base.exists():
             return
         with locks.exclusive(self._base / "lock"):
-            if locks.is_held(self._base / "users"):
+            if not self._nobody_is_left():
                 users = ", ".join(_describe(pid) for pid in locks.holders(self._base / "users")) or "another process"
                 message = f"The Postgres in {self._base} is in use by {users}. End that first; nothing was deleted."
                 raise EmbeddedError(message)
@@ -188,20 +191,28 @@ class Embedded:
                 continue  # It was on its way out, or its start failed.
             elif locks.is_held(self._base / "watch") or self._adopt(pid):
                 return
-        message = f"Postgres in {self._base} did not take connections within {_START_S:.0f} s. Its log, {self.log}, ends with:\n{self._tail(0)}"
+        message = (
+            f"Postgres in {self._base} did not take connections within {_START_S:.0f} s. Its log, {self.log}, ends with:\n{self._tail(0)}"
+        )
         raise EmbeddedError(message)
 
     def _becomes_ready(self, pid: int, deadline: float) -> bool:
         while time.monotonic() < deadline:
             if postmaster.accepts(self.sockets):
                 return True
+            if postmaster.recorded_ready(self.path) and not (self.sockets / ".s.PGSQL.5432").exists():
+                message = (
+                    f"Postgres runs in {self._base}, but its socket in {self.sockets} is not there: it was deleted, or this "
+                    "process has a private /tmp. Run `howdah db stop` and start again."
+                )
+                raise EmbeddedError(message)
             if postmaster.wait_until_gone(pid, self.path, 10 * _POLL_S):
                 return False
         return False
 
     def _wait_for_watchdog(self, deadline: float) -> None:
         """A watchdog without a server is ending, or its server lives where we cannot see it."""
-        patience = min(deadline, time.monotonic() + 5.0)
+        patience = min(deadline, time.monotonic() + _HIDDEN_S)
         while locks.is_held(self._base / "watch"):
             if time.monotonic() > patience:
                 message = (
@@ -237,7 +248,7 @@ class Embedded:
         finally:
             os.close(report)
         told = self._tail(began_at)
-        if "shared memory block" in told and "still in use" in told:
+        if "shared memory block" in told and "still in use" in told and deadline - time.monotonic() > _START_S - _ORPHANS_S:
             # The children of a postmaster that was killed need a moment to notice.
             time.sleep(0.1)
             return False
@@ -270,10 +281,10 @@ class Embedded:
         if (stale := postmaster.recorded_pid(self.path)) is not None and adopt is None:
             # Postgres would take any living process of that number, which a container reuses at once, for a rival. This
             # variable, pg_ctl's own, exempts the number; the check of the shared memory stays.
-            environment["PG_GRANDPARENT_PID"] = str(stale)
+            environment["PG_GRANDPARENT_PID"] = str(abs(stale))
         program = Path(__file__).with_name("watchdog.py")
         try:
-            subprocess.Popen(
+            subprocess.run(
                 [sys.executable, "-I", "-S", str(program), json.dumps(order)],
                 pass_fds=(reporting,),
                 start_new_session=True,
@@ -282,6 +293,7 @@ class Embedded:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                check=False,
             )
         finally:
             os.close(reporting)

@@ -39,7 +39,9 @@ def make_sockets(directory: Path, account: Account) -> None:
     try:
         found = os.fstat(handle)
         if found.st_uid not in {account.uid, os.geteuid()}:
-            message = f"{directory} belongs to uid {found.st_uid}, not to uid {account.uid}: whoever made it could read your data. Remove it."
+            message = (
+                f"{directory} belongs to uid {found.st_uid}, not to uid {account.uid}: whoever made it could read your data. Remove it."
+            )
             raise EmbeddedError(message)
         if found.st_uid != account.uid:
             os.fchown(handle, *account)

@@ -5,6 +5,7 @@ It is run as a file by `python -I -S` and imports nothing of the package: it out
 """
 
 import fcntl
+import itertools
 import json
 import os
 import select
@@ -53,7 +54,7 @@ class Server:
                 words = Path(f"/proc/{self._pid}/cmdline").read_bytes().split(b"\0")
             except OSError:
                 return False
-            return (b"-D", os.fsencode(self._data)) in zip(words, words[1:], strict=False)
+            return (b"-D", os.fsencode(self._data)) in itertools.pairwise(words)
         command = ["/bin/ps", "-ww", "-o", "command=", "-p", str(self._pid)]
         told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
         return f" -D {self._data} " in f"{told.strip()} "
@@ -152,6 +153,8 @@ def main(order: Order) -> None:
     def stop_now(_sign: int, _frame: FrameType | None) -> None:
         server.send(signal.SIGINT)
 
+    # The starter may have blocked these signals, and a blocked signal stays blocked across exec.
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     # The machine goes down, or a person asks for the end: a fast shutdown, and we leave with the server.
     signal.signal(signal.SIGTERM, stop_now)
     signal.signal(signal.SIGINT, stop_now)
@@ -165,4 +168,7 @@ def main(order: Order) -> None:
 
 
 if __name__ == "__main__":
+    # Detached twice: the starter waits for this process, and keeps neither a child nor a zombie.
+    if os.fork():
+        os._exit(0)
     main(json.loads(sys.argv[1]))
