@@ -42,7 +42,7 @@ def shared_memory_settings() -> dict[str, str]:
         found = os.statvfs(_SHARED_MEMORY)
     except OSError:
         return {}
-    if found.f_blocks * found.f_frsize > _ENOUGH_SHARED_MEMORY_BYTES:
+    if found.f_bavail * found.f_frsize > _ENOUGH_SHARED_MEMORY_BYTES:
         return {}
     name, _, value = _MAPPED_FILES.partition("=")
     return {name: value}

@@ -1,0 +1,1 @@
+"""The embedded Postgres against real servers, processes and signals."""
