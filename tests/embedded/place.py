@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -55,11 +55,19 @@ class Place:
         (pid,) = [pid for pid in _processes_naming(str(self.base)) if "watchdog.py" in _command(pid)]
         return pid
 
-    def user(self, *, python: str = sys.executable, env: Mapping[str, str] | None = None, uid: int | None = None) -> subprocess.Popen[str]:
+    def user(
+        self,
+        *,
+        before: str = "",
+        wrapper: Sequence[str] = (),
+        python: str = sys.executable,
+        env: Mapping[str, str] | None = None,
+        uid: int | None = None,
+    ) -> subprocess.Popen[str]:
         """A process that starts the server and uses it until its stdin ends. Read `ready` to wait for it."""
         who = {} if uid is None else {"user": uid, "group": uid, "extra_groups": ()}
         process = subprocess.Popen(
-            [python, "-c", _USER, str(self.base)],
+            [*wrapper, python, "-c", before + _USER, str(self.base)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

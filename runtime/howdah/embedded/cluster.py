@@ -81,9 +81,10 @@ def make_cluster(base: Path, binaries: Path, major: int, account: Account, setti
     outcome = _first_success(attempts, account)
     if outcome.returncode != 0:
         shutil.rmtree(unfinished, ignore_errors=True)
-        message = (
-            f"initdb failed with exit code {outcome.returncode}; nothing was left behind.\n{(outcome.stdout + outcome.stderr)[-2000:]}"
-        )
+        told = (outcome.stdout + outcome.stderr)[-2000:]
+        message = f"initdb failed with exit code {outcome.returncode}; nothing was left behind.\n{told}"
+        if major < _INITDB_SETTINGS_SINCE and "shared memory segment" in told:
+            message += "\nPostgres 15 needs 4 MB of /dev/shm to make its data. Enlarge it, or run `pip install 'howdah[embedded]'`."
         raise EmbeddedError(message)
     unfinished.replace(base / "data")
 

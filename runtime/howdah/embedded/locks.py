@@ -3,6 +3,7 @@
 `lock` serialises start and stop, `users` is held shared by each process that uses the server, `watch` is held by the watchdog.
 """
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -21,6 +22,11 @@ def open_lock(path: Path) -> int:
             f"{path} belongs to another user, so this user cannot share its Postgres. "
             "Choose a directory of your own, for example with the environment variable HOWDAH_HOME."
         )
+        raise EmbeddedError(message) from error
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        message = f"{path} is a link that somebody planted. Remove it, or choose another directory with HOWDAH_HOME."
         raise EmbeddedError(message) from error
 
 
