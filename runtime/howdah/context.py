@@ -96,11 +96,6 @@ def transaction() -> AbstractAsyncContextManager["asyncpg.Connection[asyncpg.Rec
     return current_run().transaction()
 
 
-def enter(run: CurrentRun) -> None:
-    """Makes it the current run of this slot."""
-    CURRENT.set(run)
-
-
 def _lost(run: CurrentRun) -> str:
     return f"{run!r} is no longer held by this process: another attempt may be under way. Stop, and let what is uncommitted roll back."
 

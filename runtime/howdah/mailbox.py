@@ -30,19 +30,20 @@ class Mailbox(Generic[M]):
         return self._closed and not self._messages
 
     def put_nowait(self, message: M) -> None:
-        """Send on an edge that is proven to have room; a full mailbox is a bug."""
-        if not self.offer(message):
+        """Send on an edge that is proven to have room; a full or closed mailbox is a bug."""
+        if self._closed or len(self._messages) >= self._capacity:
             reason = "closed" if self._closed else f"full with {self._capacity} messages"
             raise RuntimeError(f"the mailbox is {reason}: the bound of this edge does not hold")
+        self._messages.append(message)
+        if self._arrived is not None:
+            self._arrived.set()
+            self._arrived = None
 
     def offer(self, message: M) -> bool:
         """Send if there is room; False if not, or if the mailbox is closed."""
         if self._closed or len(self._messages) >= self._capacity:
             return False
-        self._messages.append(message)
-        if self._arrived is not None:
-            self._arrived.set()
-            self._arrived = None
+        self.put_nowait(message)
         return True
 
     def close(self) -> None:

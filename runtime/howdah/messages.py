@@ -1,7 +1,7 @@
 """What actors say to each other: frozen values, one closed union per mailbox."""
 
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -16,15 +16,14 @@ class Claimed(msgspec.Struct, frozen=True, gc=False):
     priority: int
     attempt: int
     lease: int
-    at: datetime
     args: str
     tags: list[str] | None
     metadata: str | None
     options: str | None
 
 
-class Outcome(NamedTuple):
-    """How an attempt ended: a row of howdah.event, in the order of EVENT_COLUMNS."""
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """How an attempt ended: a row of howdah.event, its fields in the order of EVENT_COLUMNS."""
 
     run: int
     lease: int
@@ -35,7 +34,7 @@ class Outcome(NamedTuple):
     data: str | None
 
 
-EVENT_COLUMNS = Outcome._fields
+EVENT_COLUMNS = Outcome.__struct_fields__
 
 
 class Woken(msgspec.Struct, frozen=True):

@@ -15,6 +15,9 @@ from .duration import Duration, seconds
 from .errors import ArgumentsInvalid, ConfigurationError
 
 
+_NO_KEYWORDS: dict[str, Any] = {}
+
+
 class Defaults(msgspec.Struct, frozen=True, kw_only=True):
     """What tasks of an app use where they say nothing themselves."""
 
@@ -116,9 +119,11 @@ class Definition:
 
     def decode(self, payload: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Stored arguments as the function takes them. msgspec.ValidationError: they do not fit this signature."""
-        values = self._decoder.decode(payload)
+        values = msgspec.structs.astuple(self._decoder.decode(payload))
         positional, keyword = self.names
-        return tuple(getattr(values, name) for name in positional), {name: getattr(values, name) for name in keyword}
+        if not keyword:
+            return values, _NO_KEYWORDS
+        return values[: len(positional)], dict(zip(keyword, values[len(positional) :], strict=True))
 
     def policy_of(self, options: str | None) -> Policy:
         """The policy of one run: the task's, unless the run's stored options say otherwise."""

@@ -5,7 +5,7 @@
 -- Locks: the node's row for key share (so that the reaper, which deletes it first, sees every claim), then the
 -- job rows with skip locked. Commits without waiting for the disk: a claim that a crash loses runs again.
 create or replace function howdah.claim(p_node bigint, p_room int, p_queues int[], p_tasks int[], p_priorities smallint[], p_ids bigint[])
-  returns table (id bigint, queue int, task int, priority smallint, attempt smallint, lease bigint, at timestamptz, args json,
+  returns table (id bigint, queue int, task int, priority smallint, attempt smallint, lease bigint, args json,
                  tags text[], metadata jsonb, options jsonb)
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
@@ -59,7 +59,7 @@ begin
     ))
     returning j.id, j.queue, j.task, j.priority, j.attempt
   )
-  select h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.at, r.args, r.tags, r.metadata, r.options
+  select h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.args, r.tags, r.metadata, r.options
   from held h join howdah.run r on r.id = h.id
   order by h.id;
 end

@@ -3,6 +3,7 @@
 It owns the room accounting (how many runs each room holds, by lease) and the lines with their watermarks.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Protocol, assert_never
@@ -113,12 +114,23 @@ async def _fill(space: _Space, spaces: Sequence[_Space], lines: Lines, claims: C
         return False
     leases = [lease for other in spaces for lease in other.held]
     claimed = await claims.claim(node, want, asked, leases)
-    lines.claimed(asked, want, [((run.queue, run.task), (run.priority, run.id)) for run in claimed], monotonic())
+    lines.claimed(asked, want, _tally(claimed, len(asked)), monotonic())
     if not claimed:
         return False
     space.take(claimed)
     space.room.offer(claimed)
     return True
+
+
+def _tally(claimed: Sequence[Claimed], lines: int) -> dict[Line, tuple[int, Key]]:
+    """How many runs each line gave, and its last key: rows come in ascending order of their ids."""
+    if not claimed:
+        return {}
+    if lines == 1:
+        last = claimed[-1]
+        return {(last.queue, last.task): (len(claimed), (last.priority, last.id))}
+    counts = Counter([(run.queue, run.task) for run in claimed])
+    return {line: (counts[line], key) for line, key in {(run.queue, run.task): (run.priority, run.id) for run in claimed}.items()}
 
 
 def _hand_back(rooms: Sequence[Room], ledger: Mailbox[Outcome]) -> None:

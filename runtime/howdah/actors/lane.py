@@ -9,7 +9,6 @@ import functools
 import logging
 import random
 import traceback
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,11 @@ import anyio.to_thread
 import msgspec
 
 from .. import codec
-from ..context import CurrentRun, Transaction, enter
+from ..context import CurrentRun, Transaction
 from ..core.states import Kind
 from ..core.verdict import Cause, verdict
 from ..errors import ArgumentsInvalid, GiveUp
-from ..messages import Claimed, Outcome
+from ..messages import Claimed
 from ..tasks import Definition, Policy
 
 log = logging.getLogger("howdah.run")
@@ -53,9 +52,7 @@ class Lane:
         """The attempt as its function will see it, and its policy."""
         definition = self.definition
         policy = definition.policy if claimed.options is None else definition.policy_of(claimed.options)
-        run = CurrentRun(claimed, definition.name, now, self._transaction)
-        enter(run)
-        return run, policy
+        return CurrentRun(claimed, definition.name, now, self._transaction), policy
 
     async def attempt(self, run: CurrentRun) -> tuple[Kind, str | None]:
         """Calls the function; its result as json text. Raises what the function raises."""
@@ -73,15 +70,6 @@ class Lane:
                 log.warning("%r returned a value after transaction() had ended it; give results to current_run().set_result()", run)
             return Kind.SUCCEEDED, None
         return Kind.SUCCEEDED, self._encode(value)
-
-    def end(self, run: CurrentRun, kind: int, data: str | None, delay_s: float | None, offset_s: float) -> Outcome:
-        """The row that says so."""
-        claimed = run.claimed
-        if run.completed or run.cause is Cause.LOST:
-            kind = DROPPED
-        started = datetime.fromtimestamp(run.started + offset_s, UTC)
-        delay = None if delay_s is None else timedelta(seconds=delay_s)
-        return Outcome(claimed.id, claimed.lease, claimed.node, started, kind, delay, data)
 
     def judge(self, run: CurrentRun, policy: Policy, error: BaseException) -> tuple[Kind, str | None, float | None]:
         """What an attempt that raised means: kind, recorded error, delay in seconds."""

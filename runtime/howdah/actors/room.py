@@ -6,7 +6,8 @@ A slot is a long-lived loop: a Task, a timeout and a semaphore for each run woul
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import Context, copy_context
+from contextvars import copy_context
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
 
@@ -20,31 +21,37 @@ from ..messages import Claimed, Outcome, Standing
 from .lane import DROPPED, Lane
 
 
+STAMP_S = 0.0001
+"""Precision of the recorded start of an attempt."""
+
+
 class Slot:
     """A place where one attempt at a time runs: a long-lived loop, since a Task for each run costs more than the rest."""
 
-    __slots__ = ("_room", "_task", "deadline", "run")
+    __slots__ = ("_room", "deadline", "run", "soiled", "task")
 
     def __init__(self, room: "Room") -> None:
         self._room = room
-        self._task: asyncio.Task[Any] | None = None
+        self.task: asyncio.Task[Any]
         self.run: CurrentRun | None = None
         self.deadline = 0.0
+        self.soiled = False
 
     def interrupt(self, cause: Cause) -> None:
         """Asks the attempt to end, once. A function in a thread only sees the flag."""
         if self.run is None or self.run.cause is not None:
             return
         self.run.cause = cause
-        if self._room.interrupts and self._task is not None:
-            self._task.cancel()
+        if self._room.interrupts:
+            self.task.cancel()
 
-    async def work(self, claimed: Claimed, now: float) -> Outcome:
-        """One attempt, whatever happens in it."""
+    async def work(self, claimed: Claimed, now: float, offset_s: float) -> Outcome:
+        """One attempt, whatever happens in it. offset_s: Unix time of the database minus monotonic time here."""
         room = self._room
         lane = room.lanes[claimed.task]
         run, policy = lane.open(claimed, now)
-        self._task = asyncio.current_task()
+        CURRENT.set(run)
+        before = copy_context()
         self.deadline = now + policy.timeout_s
         self.run = run
         delay_s = None
@@ -57,16 +64,20 @@ class Slot:
             kind, data, delay_s = lane.judge(run, policy, error)
         finally:
             self.run = None
-            if run.cause is not None and room.interrupts and self._task is not None:
-                self._task.uncancel()
-        return lane.end(run, kind, data, delay_s, room.offset_s())
+            if run.cause is not None and room.interrupts:
+                self.task.uncancel()
+        # Nothing is compared where nothing was set: a context that is unchanged shares its inside with its copy.
+        self.soiled = copy_context() != before
+        dropped = run.completed or run.cause is Cause.LOST
+        delay = None if delay_s is None else timedelta(seconds=delay_s)
+        return Outcome(claimed.id, claimed.lease, claimed.node, room.stamp(now + offset_s), DROPPED if dropped else kind, delay, data)
 
     def _is_ours_to_end(self, run: CurrentRun, error: BaseException) -> bool:
         """Whether the cancellation is meant for this loop, since the node is being taken down, and not for the attempt."""
-        if not isinstance(error, asyncio.CancelledError) or self._task is None:
+        if not isinstance(error, asyncio.CancelledError):
             return False
         ours = 1 if run.cause is not None and self._room.interrupts else 0
-        return self._task.cancelling() > ours
+        return self.task.cancelling() > ours
 
 
 class Room:
@@ -95,6 +106,9 @@ class Room:
         self._idle: list[asyncio.Future[None]] = []
         self._ended = False
         self._stirred = anyio.Event()
+        self._since = 0.0
+        self._stamped = 0.0
+        self._stamp = datetime.fromtimestamp(0, UTC)
 
     @property
     def running(self) -> list[CurrentRun]:
@@ -105,6 +119,13 @@ class Room:
         """Unix time of the database minus monotonic time here, as last measured."""
         standing = self._standing()
         return 0.0 if standing is None else standing.offset_s
+
+    def stamp(self, unix: float) -> datetime:
+        """The instant, to a tenth of a millisecond: short runs share theirs, since making one costs as much as they do."""
+        if not 0 <= unix - self._stamped < STAMP_S:
+            self._stamped = unix
+            self._stamp = datetime.fromtimestamp(unix, UTC)
+        return self._stamp
 
     def offer(self, batch: Sequence[Claimed]) -> None:
         """Runs to start, in order, as slots become free."""
@@ -146,9 +167,8 @@ class Room:
     async def serve(self, slot: Slot, group: anyio.abc.TaskGroup) -> None:
         """The loop of one slot. A function that left context variables changed costs the loop its context:
         a new one takes over, so that nothing of one run is seen by the next."""
+        slot.task = _this_task()
         waiting = self.waiting
-        since = monotonic()
-        clean = copy_context()
         while True:
             while not waiting:
                 if self._ended:
@@ -156,20 +176,19 @@ class Room:
                 rest = asyncio.get_running_loop().create_future()
                 self._idle.append(rest)
                 await rest
-                since = monotonic()
             now = monotonic()
-            if now - since > self._slice_s:
+            if now - self._since > self._slice_s:
+                # All slots share one slice: each with its own, they would keep the loop from its connections in turns.
                 await asyncio.sleep(0)
-                since = now = monotonic()
-                if not waiting:
-                    continue
+                self._since = monotonic()
+                continue
             claimed = waiting.popleft()
             standing = self._standing()
             if standing is None or standing.node != claimed.node or now >= standing.until:
                 self._drop(claimed)
                 continue
-            self._ledger.put_nowait(await slot.work(claimed, now))  # Has room: one outcome for each run held.
-            if _changed(clean):
+            self._ledger.put_nowait(await slot.work(claimed, now, standing.offset_s))  # Has room: one for each run held.
+            if slot.soiled:
                 group.start_soon(self.serve, slot, group)
                 return
 
@@ -191,7 +210,7 @@ class Room:
         self._ledger.put_nowait(Outcome(claimed.id, claimed.lease, claimed.node, None, DROPPED, None, None))
 
 
-def _changed(clean: Context) -> bool:
-    """Whether the function that just ended left other context variables than ours behind."""
-    left = copy_context()
-    return len(left) > len(clean) + (CURRENT not in clean) or any(left[name] is not clean[name] for name in clean if name is not CURRENT)
+def _this_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None, "a slot is served by a task"
+    return task

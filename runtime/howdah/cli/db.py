@@ -76,7 +76,7 @@ def psql(server: Embedded, database: str, arguments: tuple[str, ...]) -> None:
     # psql takes our place and our share of the lock: the server lives as long as psql does.
     server.outlive_exec()
     environment = {name: value for name, value in os.environ.items() if name not in _BENDING}
-    os.execve(program, [str(program), server.dsn(database), *arguments], environment)
+    os.execve(program, [str(program), server.dsn(database), *arguments], environment)  # noqa: S606 - a program of our own choice; no shell is wanted
 
 
 @db.command()

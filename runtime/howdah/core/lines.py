@@ -5,8 +5,7 @@ is what slows a queue down when an old snapshot keeps them from being cleaned up
 commit late lie behind them. A notification lowers the watermark to its key, and a look replaces all of them.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 Line = tuple[int, int]
 Key = tuple[int, int]
@@ -55,8 +54,8 @@ class Lines:
             lines = lines[self._turn :] + lines[: self._turn]
         return lines[:most]
 
-    def claimed(self, asked: Sequence[tuple[Line, Key]], room: int, got: Sequence[tuple[Line, Key]], now: float) -> None:
-        """A claim on these lines came back with these keys, in ascending order within a line.
+    def claimed(self, asked: Sequence[tuple[Line, Key]], room: int, got: Mapping[Line, tuple[int, Key]], now: float) -> None:
+        """A claim on these lines gave each of some of them so many runs, up to this key.
 
         A line that gave much less than its share is taken for empty until the second look, which comes soon: a
         short answer never proves it, since rows that others had locked were skipped.
@@ -67,13 +66,13 @@ class Lines:
             self._look_within(self._second_look_s, now)
             return
         self._busy = True
-        self._after.update(got)
-        counts = Counter(line for line, _ in got)
-        share = room // len(counts)
-        for line, count in counts.items():
+        share = room // len(got)
+        for line, (count, last) in got.items():
             if count * 2 < share:
-                del self._after[line]
+                self._after.pop(line, None)
                 self._look_within(self._second_look_s, now)
+            else:
+                self._after[line] = last
 
     def _look_within(self, wait_s: float, now: float) -> None:
         self._next_look = min(self._next_look, now + wait_s)

@@ -91,7 +91,7 @@ class Outcomes:
     async def _record(self, batch: Sequence[Outcome]) -> None:
         try:
             await self._link.call(
-                lambda c: c.copy_records_to_table("event", schema_name="howdah", columns=EVENT_COLUMNS, records=batch)
+                lambda c: c.copy_records_to_table("event", schema_name="howdah", columns=EVENT_COLUMNS, records=map(msgspec.structs.astuple, batch))
             )
         except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TypeError, OverflowError) as error:
             if not _is_data(error):
@@ -123,7 +123,7 @@ def _is_data(error: BaseException) -> bool:
 def _unstorable(outcome: Outcome, error: BaseException) -> Outcome:
     data = {"type": "howdah.errors.ArgumentsInvalid", "message": f"the outcome could not be stored: {error}", "traceback": "", "bases": []}
     assert outcome.data is None or "could not be stored" not in outcome.data, "a failure that we made ourselves can be stored"
-    return outcome._replace(kind=int(Kind.FAILED), delay=None, data=json.dumps(data))
+    return msgspec.structs.replace(outcome, kind=int(Kind.FAILED), delay=None, data=json.dumps(data))
 
 
 class Upkeep:

@@ -32,7 +32,7 @@ _DEVNULL = -3  # subprocess.DEVNULL, whose own type is a plain int
 
 
 def account_for(base: Path) -> Account:
-    """Ourselves; for root the owner of the data (else of its directory), else postgres, else nobody."""
+    """Say who runs Postgres: ourselves; for root the owner of the data (else of its directory), else postgres, else nobody."""
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid())
     for path in (base / "data", base):
@@ -49,7 +49,7 @@ def account_for(base: Path) -> Account:
 
 
 def can_enter(directory: Path, account: Account) -> bool:
-    """Whether the permissions let this user walk down to the directory. (Access lists are not looked at.)"""
+    """Whether the permissions let this user walk down to the directory; access lists are not looked at."""
     directory = directory.resolve()
     return account.uid == 0 or all(_may_pass(step.stat(), account) for step in (directory, *directory.parents))
 
@@ -63,7 +63,7 @@ def _may_pass(step: os.stat_result, account: Account) -> bool:
 
 
 def clean_environment() -> dict[str, str]:
-    """This environment without what would bend initdb or the server: PG* variables, locale and time zone."""
+    """Our environment without what would bend initdb or the server: PG* variables, locale and time zone."""
     bending = ("PG", "LC_", "LANG")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(bending)}
     return kept | {"LC_ALL": "C", "TZ": "UTC"}
