@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from howdah.embedded import Embedded
-from howdah.embedded import binaries, cluster
+from howdah.embedded import Embedded, binaries, cluster
 from howdah.embedded.account import Account, account_for, can_enter, clean_environment
 from howdah.errors import EmbeddedError
 
@@ -31,7 +30,7 @@ def python_for(account: Account) -> str:
 
 
 @pytest.fixture
-def owned(root: None) -> Iterator[Place]:
+def owned(root: None) -> Iterator[Place]:  # noqa: ARG001 - a fixture can only ask for another by name
     """A place in a directory of the user nobody."""
     place = Place()
     os.chown(place.root, NOBODY, NOBODY)
@@ -79,7 +78,8 @@ def test_what_root_makes_in_a_users_directory_stays_usable_for_that_user(owned: 
     assert {path.stat().st_uid for path in owned.base.iterdir()} == {NOBODY}
 
 
-def test_root_steps_down_to_postgres_or_nobody(place: Place, root: None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("root")
+def test_root_steps_down_to_postgres_or_nobody(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     known = {entry.pw_name: entry for entry in pwd.getpwall()}
     expected = known.get("postgres", known["nobody"])
     server = place.embedded().start()
@@ -102,7 +102,8 @@ def test_root_steps_down_to_postgres_or_nobody(place: Place, root: None, monkeyp
         account_for(place.root / "new")
 
 
-def test_a_normal_user_is_told_that_roots_place_is_not_its_own(place: Place, root: None) -> None:
+@pytest.mark.usefixtures("root")
+def test_a_normal_user_is_told_that_roots_place_is_not_its_own(place: Place) -> None:
     place.embedded().start().release()
 
     user = place.user(python=python_for(Account(NOBODY, NOBODY)), env=as_nobody(place), uid=NOBODY)
@@ -112,7 +113,8 @@ def test_a_normal_user_is_told_that_roots_place_is_not_its_own(place: Place, roo
     assert "HOWDAH_HOME" in told
 
 
-def test_root_is_told_that_its_private_directory_cannot_be_entered_by_postgres(place: Place, root: None) -> None:
+@pytest.mark.usefixtures("root")
+def test_root_is_told_that_its_private_directory_cannot_be_entered_by_postgres(place: Place) -> None:
     private = place.root / "private"
     private.mkdir(mode=0o700)
 
@@ -122,7 +124,8 @@ def test_root_is_told_that_its_private_directory_cannot_be_entered_by_postgres(p
     assert private.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_strict_umask_of_root_does_not_lock_postgres_out(root: None) -> None:
+@pytest.mark.usefixtures("root")
+def test_a_strict_umask_of_root_does_not_lock_postgres_out() -> None:
     place = Place("one/two")
     try:
         user = place.user(before="import os; os.umask(0o077)")

@@ -49,7 +49,8 @@ def test_a_variable_that_names_no_programs_is_refused(tmp_path: Path, monkeypatc
     assert client_program("psql") is None
 
 
-def test_without_the_wheel_the_path_comes_before_the_systems_newest(tmp_path: Path, no_wheel: None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("no_wheel")
+def test_without_the_wheel_the_path_comes_before_the_systems_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for version in ("9.6", "15", "100"):
         programs_in(tmp_path / "system" / version / "bin")
     monkeypatch.setattr(binaries, "_SYSTEM_PATTERNS", (f"{tmp_path}/system/*/bin",))
@@ -61,7 +62,8 @@ def test_without_the_wheel_the_path_comes_before_the_systems_newest(tmp_path: Pa
     assert binaries.find_binaries() == on_path
 
 
-def test_without_any_programs_the_message_says_what_to_install(tmp_path: Path, no_wheel: None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("no_wheel")
+def test_without_any_programs_the_message_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(binaries, "_SYSTEM_PATTERNS", ())
     monkeypatch.setenv("PATH", str(tmp_path))
 
@@ -88,7 +90,8 @@ def test_a_postgres_that_is_too_old_or_does_not_run_is_refused(tmp_path: Path) -
         binaries.major_version(broken, OURSELVES)
 
 
-def test_a_wheel_in_a_private_directory_is_copied_and_the_directory_stays_private(fresh: Place, root: None) -> None:
+@pytest.mark.usefixtures("root")
+def test_a_wheel_in_a_private_directory_is_copied_and_the_directory_stays_private(fresh: Place) -> None:
     # Read as a user other than root, this is a virtual environment in somebody's home.
     package = binaries.find_binaries().parent.parent
     private = fresh.root / "home"
@@ -107,7 +110,8 @@ def test_a_wheel_in_a_private_directory_is_copied_and_the_directory_stays_privat
     assert len(list((fresh.base / "bin").iterdir())) == 1
 
 
-def test_other_programs_in_a_private_directory_are_refused(tmp_path: Path, root: None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("root")
+def test_other_programs_in_a_private_directory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
     monkeypatch.setenv("HOWDAH_PG_BIN", str(programs_in(private / "bin")))

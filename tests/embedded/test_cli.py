@@ -1,9 +1,9 @@
 """`howdah db`, as a person uses it."""
 
-import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -82,7 +82,7 @@ def test_psql_holds_the_server_as_long_as_it_lives(place: Place) -> None:
         process.stdin.flush()
         assert ready(process) == "42"
         pid = place.postmaster()
-        assert os.readlink(f"/proc/{process.pid}/exe").endswith("psql")
+        assert str(Path(f"/proc/{process.pid}/exe").readlink()).endswith("psql")
 
         process.stdin.close()
 
@@ -91,7 +91,10 @@ def test_psql_holds_the_server_as_long_as_it_lives(place: Place) -> None:
 
 
 def test_without_psql_the_message_says_what_to_install(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("howdah.cli.db.client_program", lambda _name: None)
+    def none(_name: str) -> None:
+        return None
+
+    monkeypatch.setattr("howdah.cli.db.client_program", none)
     monkeypatch.setenv("PATH", str(place.root))
 
     result = run(place, "psql")

@@ -22,12 +22,13 @@ TINY = with_shared_memory_of("1m")
 
 
 @pytest.fixture
-def mounts(root: None) -> None:
+def mounts(root: None) -> None:  # noqa: ARG001 - a fixture can only ask for another by name
     if subprocess.run([*TINY, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("this container may not mount a file system")
 
 
-def test_a_shared_memory_of_one_megabyte_is_enough(fresh: Place, mounts: None) -> None:
+@pytest.mark.usefixtures("mounts")
+def test_a_shared_memory_of_one_megabyte_is_enough(fresh: Place) -> None:
     user = fresh.user(wrapper=TINY)
 
     ready(user)
@@ -35,7 +36,8 @@ def test_a_shared_memory_of_one_megabyte_is_enough(fresh: Place, mounts: None) -
     assert "dynamic_shared_memory_type = mmap" in (fresh.data / "postgresql.conf").read_text()
 
 
-def test_a_shared_memory_of_one_megabyte_is_enough_for_data_made_elsewhere(place: Place, mounts: None) -> None:
+@pytest.mark.usefixtures("mounts")
+def test_a_shared_memory_of_one_megabyte_is_enough_for_data_made_elsewhere(place: Place) -> None:
     place.embedded().start().release()
     user = place.user(wrapper=TINY)
 
@@ -44,7 +46,8 @@ def test_a_shared_memory_of_one_megabyte_is_enough_for_data_made_elsewhere(place
     assert "dynamic_shared_memory_type=mmap" in Path(f"/proc/{place.postmaster()}/cmdline").read_text()
 
 
-def test_initdb_is_tried_again_when_the_lack_of_shared_memory_could_not_be_seen(fresh: Place, mounts: None) -> None:
+@pytest.mark.usefixtures("mounts")
+def test_initdb_is_tried_again_when_the_lack_of_shared_memory_could_not_be_seen(fresh: Place) -> None:
     blind = "from howdah.embedded import cluster; cluster._ENOUGH_SHARED_MEMORY_BYTES = 0\n"
     user = fresh.user(wrapper=TINY, before=blind)
 
@@ -53,13 +56,15 @@ def test_initdb_is_tried_again_when_the_lack_of_shared_memory_could_not_be_seen(
     assert "dynamic_shared_memory_type = mmap" in (fresh.data / "postgresql.conf").read_text()
 
 
-def test_an_older_postgres_works_with_four_megabytes_of_shared_memory(fresh: Place, mounts: None, debian_binaries: Path) -> None:
+@pytest.mark.usefixtures("mounts")
+def test_an_older_postgres_works_with_four_megabytes_of_shared_memory(fresh: Place, debian_binaries: Path) -> None:
     user = fresh.user(wrapper=with_shared_memory_of("4m"), env={"HOWDAH_PG_BIN": str(debian_binaries)})
 
     ready(user)
 
 
-def test_an_older_postgres_says_what_to_do_about_one_megabyte(fresh: Place, mounts: None, debian_binaries: Path) -> None:
+@pytest.mark.usefixtures("mounts")
+def test_an_older_postgres_says_what_to_do_about_one_megabyte(fresh: Place, debian_binaries: Path) -> None:
     user = fresh.user(wrapper=TINY, env={"HOWDAH_PG_BIN": str(debian_binaries)})
 
     told = user.communicate()[1]

@@ -66,7 +66,8 @@ def test_a_link_is_refused_and_what_it_points_to_left_alone(directory: Path, tmp
     assert stat.S_IMODE(target.stat().st_mode) == 0o755
 
 
-def test_a_directory_of_somebody_else_is_refused(place: Place, root: None) -> None:
+@pytest.mark.usefixtures("root")
+def test_a_directory_of_somebody_else_is_refused(place: Place) -> None:
     server = place.embedded()
     account = account_for(place.base)
     server.sockets.mkdir(exist_ok=True)

@@ -29,7 +29,7 @@ def test_it_is_nobodys_child_and_out_of_reach_of_the_terminal(place: Place) -> N
     assert os.getsid(pid) != os.getsid(0)
     parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     assert parent != os.getpid()
-    assert os.readlink(f"/proc/{pid}/cwd") == "/"
+    assert str(Path(f"/proc/{pid}/cwd").readlink()) == "/"
     server.release()
 
 
@@ -37,7 +37,7 @@ def test_it_holds_no_lock_through_its_children(place: Place) -> None:
     server = place.embedded().start()
     locks = {str(place.base / name) for name in ("lock", "users", "watch")}
 
-    held = {os.readlink(entry) for entry in Path(f"/proc/{place.postmaster()}/fd").iterdir() if entry.is_symlink()}
+    held = {str(entry.readlink()) for entry in Path(f"/proc/{place.postmaster()}/fd").iterdir() if entry.is_symlink()}
 
     assert not held & locks
     server.release()
@@ -65,8 +65,6 @@ def test_it_leaves_with_a_server_that_dies(place: Place) -> None:
 
 
 def test_it_does_not_adopt_a_process_that_is_not_the_postmaster(place: Place) -> None:
-    order = watchdog.Order(
-        base=str(place.base), data=str(place.data), report=0, account=None, command=[], adopt=os.getpid()
-    )
+    order = watchdog.Order(base=str(place.base), data=str(place.data), report=0, account=None, command=[], adopt=os.getpid())
 
     assert watchdog.begin(order) is None

@@ -6,7 +6,7 @@
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def try_lock(file: int, operation: int) -> bool:
 
 
 @contextmanager
-def exclusive(path: Path) -> Iterator[None]:
+def exclusive(path: Path) -> Generator[None]:
     """Wait until the lock is ours alone, and hold it."""
     file = open_lock(path)
     try:
@@ -65,7 +65,7 @@ def exclusive(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def exclusive_at_once(path: Path) -> Iterator[bool]:
+def exclusive_at_once(path: Path) -> Generator[bool]:
     """Hold the lock if it is free; tell whether it was."""
     file = open_lock(path)
     try:
@@ -88,13 +88,15 @@ def is_held(path: Path) -> bool:
 
 
 def holders(path: Path) -> list[int]:
-    """The processes that hold or await the lock, as far as the kernel tells (Linux does, in /proc/locks)."""
+    """The processes that share the lock, as far as the kernel tells (Linux does, in /proc/locks)."""
     found: set[int] = set()
     with suppress(OSError):
         inode = str(path.stat().st_ino)
         for line in Path("/proc/locks").read_text().splitlines():
             # 1: FLOCK  ADVISORY  READ 1234 fe:00:5678 0 EOF
-            words = line.split()
-            if len(words) > 5 and words[1] == "FLOCK" and words[3] == "READ" and words[5].rpartition(":")[2] == inode and int(words[4]) > 0:
-                found.add(int(words[4]))
+            match line.split():
+                case [_, "FLOCK", _, "READ", pid, place, *_] if place.rpartition(":")[2] == inode and int(pid) > 0:
+                    found.add(int(pid))
+                case _:
+                    pass  # another file's lock, or somebody who waits
     return sorted(found)

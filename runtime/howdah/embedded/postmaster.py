@@ -71,13 +71,9 @@ def accepts(sockets: Path) -> bool:
 def wait_until_gone(pid: int, data: Path, limit_s: float) -> bool:
     """Wait for the end of this postmaster; false when it outlived the limit."""
     deadline = time.monotonic() + limit_s
-    if sys.platform == "linux":
+    if (handle := _handle_of(pid)) is not None:
         try:
-            handle = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return True
-        try:
-            return not is_postmaster(pid, data) or bool(select.select([handle], [], [], limit_s)[0])
+            return not is_postmaster(pid, data) or readable(handle, limit_s)
         finally:
             os.close(handle)
     while is_postmaster(pid, data):
@@ -85,6 +81,21 @@ def wait_until_gone(pid: int, data: Path, limit_s: float) -> bool:
             return False
         time.sleep(_POLL_S)
     return True
+
+
+def _handle_of(pid: int) -> int | None:
+    """A descriptor that tells the end of the process, where the kernel and this Python know such a thing."""
+    if sys.platform == "linux" and hasattr(os, "pidfd_open"):
+        with suppress(OSError):
+            return os.pidfd_open(pid)
+    return None
+
+
+def readable(file: int, limit_s: float) -> bool:
+    """Wait until there is something to read, or the end. Unlike select, poll takes the high numbers of a busy process."""
+    poll = select.poll()
+    poll.register(file, select.POLLIN)
+    return bool(poll.poll(limit_s * 1000))
 
 
 def shut_down(pid: int, data: Path) -> None:

@@ -8,7 +8,6 @@ import contextlib
 import fcntl
 import json
 import os
-import select
 import shutil
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from .account import account_for, clean_environment
 
 _START_S = 60.0
 _POLL_S = 0.005
+_OTHERS_SHARE = 2
 _HIDDEN_S = 5.0
 _ORPHANS_S = 10.0
 _LOG_BYTES_MAX = 10 * 2**20
@@ -152,7 +152,7 @@ class Embedded:
         file = locks.open_lock(self._base / "users")
         shared_by_others = 0
         try:
-            while shared_by_others < 2:  # noqa: PLR2004 - once the watchdog, twice the others
+            while shared_by_others < _OTHERS_SHARE:
                 if locks.try_lock(file, fcntl.LOCK_EX):
                     return True
                 if locks.try_lock(file, fcntl.LOCK_SH):
@@ -318,7 +318,7 @@ class Embedded:
 
 def _ended(report: int, limit_s: float) -> bool:
     """Whether the watchdog is gone; waits a little for it, or for its sign of life."""
-    return bool(select.select([report], [], [], limit_s)[0]) and os.read(report, 1) == b""
+    return postmaster.readable(report, limit_s) and os.read(report, 1) == b""
 
 
 def _describe(pid: int) -> str:

@@ -13,6 +13,8 @@ from pathlib import Path
 from ..errors import EmbeddedError
 from .account import Account
 
+_PRIVATE = 0o700
+
 
 def sockets_of(base: Path, account: Account) -> Path:
     """The socket directory of a base directory: the same in every process, whatever its TMPDIR."""
@@ -25,7 +27,7 @@ def sockets_of(base: Path, account: Account) -> Path:
 def make_sockets(directory: Path, account: Account) -> None:
     """Make or check the directory: a real directory of the account, closed to everybody else."""
     try:
-        directory.mkdir(mode=0o700)
+        directory.mkdir(mode=_PRIVATE)
     except FileExistsError:
         pass
     except OSError as error:
@@ -45,8 +47,8 @@ def make_sockets(directory: Path, account: Account) -> None:
             raise EmbeddedError(message)
         if found.st_uid != account.uid:
             os.fchown(handle, *account)
-        if stat.S_IMODE(found.st_mode) != 0o700:
-            os.fchmod(handle, 0o700)
+        if stat.S_IMODE(found.st_mode) != _PRIVATE:
+            os.fchmod(handle, _PRIVATE)
     finally:
         os.close(handle)
     for name in (".s.PGSQL.5432", ".s.PGSQL.5432.lock"):

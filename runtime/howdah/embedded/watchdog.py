@@ -42,8 +42,11 @@ class Server:
         self._pid = pid
         self._data = data
         self._child = child
-        # A handle cannot come to mean another process, as the number can.
-        self._handle = os.pidfd_open(pid) if sys.platform == "linux" else None
+        self._handle: int | None = None
+        if sys.platform == "linux" and hasattr(os, "pidfd_open"):
+            # A handle cannot come to mean another process, as the number can. Some sandboxes have none.
+            with suppress(OSError):
+                self._handle = os.pidfd_open(pid)
 
     def is_ours(self) -> bool:
         """Whether the process still is the postmaster of our data directory."""
@@ -112,10 +115,7 @@ def begin(order: Order) -> Server | None:
             uid, gid = order["account"]
             child = subprocess.Popen(command, stdin=subprocess.DEVNULL, cwd="/", umask=0o077, user=uid, group=gid, extra_groups=[])
         return Server(child.pid, order["data"], child)
-    try:
-        server = Server(order["adopt"], order["data"])
-    except ProcessLookupError:
-        return None
+    server = Server(order["adopt"], order["data"])
     # The handle came first: what is looked at now is what will be signalled later.
     return server if server.is_ours() else None
 
