@@ -5,7 +5,7 @@ A Task keeps the signature of its function: type checkers see what may be enqueu
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from types import TracebackType
@@ -77,8 +77,7 @@ class Run(Generic[R_co]):
                 data = "null" if ended.data is None else ended.data
                 return self._definition.result_decoder.decode(data)
             case Kind.CANCELLED | Kind.STOPPED:
-                said = ended.value() or {}
-                reason = said.get("reason")
+                reason = ended.reason()
                 raise RunCancelled(
                     f"run {self.id} of {name} was cancelled" + (f": {reason}" if reason else ""),
                     run_id=self.id, task=name, state=State.CANCELLED, reason=reason,
@@ -86,10 +85,10 @@ class Run(Generic[R_co]):
             case Kind.EXPIRED:
                 raise RunExpired(f"run {self.id} of {name} expired: nobody started it in time", run_id=self.id, task=name, state=State.EXPIRED)
             case _:
-                said = ended.value() or {}
+                said = ended.failure()
                 raise RunFailed(
-                    run_id=self.id, task=name, state=State.FAILED, attempt=ended.attempt or 0, error_type=said.get("type", ""),
-                    message=said.get("message", ""), traceback=said.get("traceback", ""), bases=said.get("bases", ()),
+                    run_id=self.id, task=name, state=State.FAILED, attempt=ended.attempt or 0, error_type=said.type,
+                    message=said.message, traceback=said.traceback, bases=said.bases,
                 )  # fmt: skip
 
 
@@ -211,7 +210,9 @@ class _Decorator:
         self._make = make
 
     @overload
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]]) -> AsyncTask[P, R]: ...
+    def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload] - the first that fits wins
+        self, function: Callable[P, Coroutine[Any, Any, R]]
+    ) -> AsyncTask[P, R]: ...
     @overload
     def __call__(self, function: Callable[P, R]) -> SyncTask[P, R]: ...
     def __call__(self, function: Callable[..., Any]) -> Task[..., Any]:
@@ -235,7 +236,9 @@ class App:
         self._exits = AsyncExitStack()
 
     @overload
-    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTask[P, R]: ...
+    def task(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload] - the first that fits wins
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> AsyncTask[P, R]: ...
     @overload
     def task(self, function: Callable[P, R], /) -> SyncTask[P, R]: ...
     @overload
@@ -303,7 +306,7 @@ class App:
             await self._exits.aclose()
 
     @asynccontextmanager
-    async def work(self, *, queues: Sequence[str] | None = None) -> AsyncIterator[Node]:
+    async def work(self, *, queues: Sequence[str] | None = None) -> AsyncGenerator[Node, None]:
         """Runs a node inside this process: its tasks are executed here until the block ends, then it drains.
 
         queues: the queues to serve; default all of them.

@@ -1,20 +1,26 @@
 """What a function sees of its own run. Reached by functions, so that tasks need no context parameter."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
-from typing import Any
+from typing import TypeAlias
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from . import codec
 from .core.verdict import Cause
 from .errors import HowdahError, LeaseLost
 from .messages import Claimed
 
-Transaction = Callable[["CurrentRun"], AbstractAsyncContextManager["asyncpg.Connection[asyncpg.Record]"]]
+UserConnection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+"""A connection of the pool in a user's hands: everything that asyncpg.Connection can."""
 
-CURRENT: ContextVar["CurrentRun"] = ContextVar("howdah_current_run")
+Transaction: TypeAlias = "Callable[[CurrentRun], AbstractAsyncContextManager[UserConnection]]"
+
+CURRENT: ContextVar[CurrentRun] = ContextVar("howdah_current_run")
 
 
 class CurrentRun:
@@ -69,7 +75,7 @@ class CurrentRun:
         """What set_result() was given, as json text."""
         return self._result
 
-    def transaction(self) -> AbstractAsyncContextManager["asyncpg.Connection[asyncpg.Record]"]:
+    def transaction(self) -> AbstractAsyncContextManager[UserConnection]:
         """See howdah.transaction()."""
         if self.cause is Cause.LOST:
             raise LeaseLost(_lost(self))
@@ -86,7 +92,7 @@ def current_run() -> CurrentRun:
         raise HowdahError("current_run() was called outside of a run; it works inside a task's function") from None
 
 
-def transaction() -> AbstractAsyncContextManager["asyncpg.Connection[asyncpg.Record]"]:
+def transaction() -> AbstractAsyncContextManager[UserConnection]:
     """A transaction on a connection of the pool that ends the run when it commits: your effects and the run's end
     are one. If another attempt has taken over, it raises LeaseLost and everything rolls back.
 

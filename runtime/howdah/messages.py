@@ -1,9 +1,10 @@
 """What actors say to each other: frozen values, one closed union per mailbox."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
+
+from . import codec
 
 
 class Claimed(msgspec.Struct, frozen=True, gc=False):
@@ -71,6 +72,19 @@ class Rejection(msgspec.Struct, frozen=True):
     verdict: str
 
 
+class Failure(msgspec.Struct, frozen=True):
+    """An exception as it is recorded: dotted class, text, traceback, and the dotted names of the class and its bases."""
+
+    type: str = ""
+    message: str = ""
+    traceback: str = ""
+    bases: list[str] = []
+
+
+class _Reason(msgspec.Struct, frozen=True):
+    reason: str | None = None
+
+
 class Ended(msgspec.Struct, frozen=True):
     """The end of a run, as whoever awaits it sees it. known=False: there is no such run."""
 
@@ -80,6 +94,10 @@ class Ended(msgspec.Struct, frozen=True):
     attempt: int | None
     known: bool = True
 
-    def value(self) -> Any:
-        """The recorded data as plain values."""
-        return None if self.data is None else msgspec.json.decode(self.data)
+    def failure(self) -> Failure:
+        """The exception of a run that failed."""
+        return Failure() if self.data is None else codec.decoder(Failure).decode(self.data)
+
+    def reason(self) -> str | None:
+        """Why somebody cancelled it."""
+        return None if self.data is None else codec.decoder(_Reason).decode(self.data).reason

@@ -14,14 +14,13 @@ import importlib.metadata
 import logging
 import os
 import platform
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import anyio
 import anyio.abc
 import anyio.to_thread
-import asyncpg
 
 from . import codec
 from .actors.dispatcher import dispatch
@@ -32,7 +31,7 @@ from .actors.listener import listen
 from .actors.room import Room, Slot
 from .actors.writer import write
 from .config import Config
-from .context import CurrentRun, lease_lost
+from .context import CurrentRun, UserConnection, lease_lost
 from .core.lines import Hints
 from .core.verdict import Cause
 from .db.completions import Completions, LeaseGone
@@ -232,7 +231,7 @@ class Node:
                 self._bell_gone.set()
 
     @asynccontextmanager
-    async def _transaction(self, run: CurrentRun) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    async def _transaction(self, run: CurrentRun) -> AsyncGenerator[UserConnection, None]:
         offset_s = self._rooms[0].offset_s()
         started = datetime.fromtimestamp(run.started + offset_s, UTC)
         try:

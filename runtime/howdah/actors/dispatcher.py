@@ -75,7 +75,7 @@ async def dispatch(
         second_look_s=config.second_look_s, busy_look_s=config.busy_look_s, idle_look_s=config.idle_look_s, look_share=config.look_share
     )
     spaces = [_Space(room, config) for room in rooms]
-    tasks = sorted(frozenset().union(*(room.tasks for room in rooms)))
+    tasks = sorted({task for room in rooms for task in room.tasks})
     stopping, more = False, True
     while not desk.ended:
         wait_s = None if stopping or standing() is None else 0 if more else max(0.0, lines.next_look_at() - monotonic())

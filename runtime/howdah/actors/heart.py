@@ -158,7 +158,7 @@ class Watch:
                 node_loop.call_soon_threadsafe(self._answered.set)
         elif not self._told and now - self._asked_at >= self._block_warning_s:
             self._told = True
-            frame = sys._current_frames().get(self._thread)  # noqa: SLF001 - the documented way to see another thread
+            frame = sys._current_frames().get(self._thread)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - documented so
             stack = "".join(traceback.format_stack(frame)[-8:]) if frame is not None else ""
             log.warning("the event loop has been blocked for %.1f s %s at:\n%s", now - self._asked_at, self._culprit(frame), stack)
 

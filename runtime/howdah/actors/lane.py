@@ -20,8 +20,8 @@ from .. import codec
 from ..context import CurrentRun, Transaction
 from ..core.states import Kind
 from ..core.verdict import Cause, verdict
-from ..errors import ArgumentsInvalid, GiveUp
-from ..messages import Claimed
+from ..errors import GiveUp
+from ..messages import Claimed, Failure
 from ..tasks import Definition, Policy
 
 log = logging.getLogger("howdah.run")
@@ -121,12 +121,7 @@ def describe(error: BaseException, error_max: int) -> str:
     if len(text) > error_max:
         text = f"{text[: error_max // 2]}\n... {len(text) - error_max} characters left out ...\n{text[-error_max // 2 :]}"
     bases = [f"{base.__module__}.{base.__qualname__}" for base in type(error).__mro__]
-    return codec.encode({
-        "type": bases[0].removeprefix("builtins."),
-        "message": _printable(message)[:error_max],
-        "traceback": _printable(text),
-        "bases": bases,
-    })
+    return codec.encode(Failure(bases[0].removeprefix("builtins."), _printable(message)[:error_max], _printable(text), bases))
 
 
 def _printable(text: str) -> str:

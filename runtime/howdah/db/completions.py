@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from ..messages import Claimed
 from .files import query
-from .link import Connection, transaction
+from .link import transaction
 from .pool import Pool
 
 LEASE_LOST = "HW001"
@@ -28,7 +29,7 @@ class Completions:
         self._lease_s = lease_s
 
     @asynccontextmanager
-    async def open(self, claimed: Claimed, started: datetime, result: Callable[[], str | None]) -> AsyncIterator[Connection]:
+    async def open(self, claimed: Claimed, started: datetime, result: Callable[[], str | None]) -> AsyncGenerator[PoolConnectionProxy[asyncpg.Record], None]:
         """begin; the user's statements; complete; commit; then tell whoever waits. LeaseGone: it rolled back.
 
         A connection that is lost during the commit raises, and the run's next outcome tells whether it had won."""

@@ -7,20 +7,22 @@ supervisor. Our transactions begin and end here only: see transaction().
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeAlias, TypeVar
 
 import anyio
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from ..config import Config
 from ..errors import ConfigurationError
 
 R = TypeVar("R")
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-Prepare = Callable[[Connection], Awaitable[None]]
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Owned: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Prepare: TypeAlias = "Callable[[Owned], Awaitable[None]]"
 
 _LOST = (
     OSError,
@@ -50,9 +52,9 @@ class Link:
         self._config = config
         self._dsn = config.direct_dsn or config.dsn if direct else config.dsn
         self._prepare = prepare
-        self._connection: Connection | None = None
+        self._connection: Owned | None = None
 
-    async def connected(self) -> Connection:
+    async def connected(self) -> Owned:
         """The connection, after as many attempts as it takes."""
         wait_s = self._config.backoff_s
         while self._connection is None or self._connection.is_closed():
@@ -67,7 +69,7 @@ class Link:
                 wait_s = min(wait_s * 2, self._config.backoff_max_s)
         return self._connection
 
-    async def connect(self) -> Connection:
+    async def connect(self) -> Owned:
         """One attempt to connect."""
         connection = await asyncpg.connect(
             self._dsn,
@@ -79,7 +81,7 @@ class Link:
             await self._prepare(connection)
         return connection
 
-    async def call(self, work: Callable[[Connection], Awaitable[R]]) -> R:
+    async def call(self, work: Callable[[Owned], Awaitable[R]]) -> R:
         """Does the work on the connection, again and again until Postgres answers: only for what may be done twice."""
         while True:
             connection = await self.connected()
@@ -112,7 +114,7 @@ class Link:
 
 
 @asynccontextmanager
-async def transaction(connection: Connection) -> AsyncIterator[None]:
+async def transaction(connection: Connection) -> AsyncGenerator[None, None]:
     """begin ... commit or rollback. The end is shielded: a cancelled anyio scope cancels again at every await,
     so an unshielded rollback would be cancelled too and leave the transaction open."""
     block = connection.transaction()

@@ -60,7 +60,7 @@ async def migrate(connection: Connection, config: Config) -> Applied:
             before, ours = await number_of(connection), newest()
             if before > ours:
                 raise SchemaMismatch(f"the schema is at migration {before}, newer than the {ours} that this code knows; nothing was changed")
-            names = []
+            names: list[str] = []
             for name, text in listing("migrations"):
                 if int(name.split("_")[0]) > before:
                     await connection.execute(text)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from ..config import Config
 from ..errors import ConfigurationError, DatabaseAway
@@ -46,7 +47,7 @@ class Pool:
             self._pool = None
 
     @asynccontextmanager
-    async def ours(self) -> AsyncIterator[Connection]:
+    async def ours(self) -> AsyncGenerator[PoolConnectionProxy[asyncpg.Record], None]:
         """A connection for statements of ours. DatabaseAway: it could not be had, or was lost."""
         assert self._pool is not None
         connection = None
@@ -61,7 +62,7 @@ class Pool:
             raise
 
     @asynccontextmanager
-    async def lend(self) -> AsyncIterator[Connection]:
+    async def lend(self) -> AsyncGenerator[PoolConnectionProxy[asyncpg.Record], None]:
         """A connection for a user, who may leave anything behind in its session."""
         assert self._pool is not None
         async with self._pool.acquire(timeout=self._config.connect_timeout_s) as connection:

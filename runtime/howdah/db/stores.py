@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -11,12 +10,13 @@ import anyio
 import asyncpg
 import msgspec
 
+from .. import codec
 from ..config import Config
 from ..core.lines import Key, Line
 from ..core.states import Kind
-from ..messages import EVENT_COLUMNS, Claimed, Outcome, Rejection
+from ..messages import EVENT_COLUMNS, Claimed, Failure, Outcome, Rejection
 from .files import query
-from .link import Connection, Link, is_lost
+from .link import Link, Owned, is_lost
 
 NODE_GONE = "HW002"
 
@@ -41,7 +41,7 @@ class Claims:
         priorities = [key[0] for _, key in lines]
         ids = [key[1] for _, key in lines]
 
-        async def work(connection: Connection) -> list[asyncpg.Record]:
+        async def work(connection: Owned) -> list[asyncpg.Record]:
             if self._unsure:
                 await connection.execute(query("recover"), node, leases, self._link.name)
             self._unsure = True
@@ -103,7 +103,7 @@ class Outcomes:
             await self._record(batch[:half])
             await self._record(batch[half:])
 
-    async def _listen(self, connection: Connection) -> None:
+    async def _listen(self, connection: Owned) -> None:
         connection.add_log_listener(self._hear)
 
     def _hear(self, _: object, message: asyncpg.PostgresLogMessage) -> None:
@@ -121,9 +121,9 @@ def _is_data(error: BaseException) -> bool:
 
 
 def _unstorable(outcome: Outcome, error: BaseException) -> Outcome:
-    data = {"type": "howdah.errors.ArgumentsInvalid", "message": f"the outcome could not be stored: {error}", "traceback": "", "bases": []}
+    failure = Failure("howdah.errors.HowdahError", f"the outcome could not be stored: {error}")
     assert outcome.data is None or "could not be stored" not in outcome.data, "a failure that we made ourselves can be stored"
-    return msgspec.structs.replace(outcome, kind=int(Kind.FAILED), delay=None, data=json.dumps(data))
+    return msgspec.structs.replace(outcome, kind=int(Kind.FAILED), delay=None, data=codec.encode(failure))
 
 
 class Upkeep:
@@ -184,7 +184,7 @@ class Leases:
         """Enters the node under a new identity; returns the database's time. Repeated after a loss, it is one identity still."""
         who = self._member
 
-        async def work(connection: Connection) -> datetime:
+        async def work(connection: Owned) -> datetime:
             try:
                 now = await connection.fetchval(
                     query("join_node"), node, who.name, who.host, who.pid, who.version, who.tasks, who.queues, lease_s
@@ -251,7 +251,7 @@ class Bell:
         """Ends the connection."""
         await self._link.close()
 
-    async def _subscribe(self, connection: Connection) -> None:
+    async def _subscribe(self, connection: Owned) -> None:
         connection.add_termination_listener(lambda _: self._heard("", ""))
         for channel in self._channels:
             await connection.add_listener(channel, self._notified)
