@@ -240,6 +240,7 @@ def test_reset_refuses_while_in_use_and_then_deletes(place: Place) -> None:
     place.embedded().reset()
 
     assert not place.data.exists()
+    assert not place.embedded().sockets.exists()
     assert not place.embedded().running()
 
 

@@ -72,7 +72,7 @@ class Embedded:
 
     def dsn(self, database: str = "postgres") -> str:
         """How to connect, for asyncpg, psycopg and SQLAlchemy alike; valid while the server runs."""
-        address = f"postgresql://postgres@/{database}?host={quote(str(self.sockets))}"
+        address = f"postgresql://postgres@/{quote(database, safe='')}?host={quote(str(self.sockets))}"
         # Drivers take a port that is not named from the environment, where it means another server.
         return f"{address}&port=5432" if os.environ.get("PGPORT", "5432") != "5432" else address
 
@@ -127,7 +127,7 @@ class Embedded:
                 message = f"The Postgres in {self._base} is in use by {users}. End that first; nothing was deleted."
                 raise EmbeddedError(message)
             self._shut_down()
-            for directory in (self.path, *self._base.glob("data.tmp.*")):
+            for directory in (self.sockets, self.path, *self._base.glob("data.tmp.*")):
                 if directory.exists():
                     shutil.rmtree(directory)
             self.log.unlink(missing_ok=True)
