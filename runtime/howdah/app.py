@@ -106,6 +106,7 @@ class Task(Generic[P, R]):
         self.definition = definition
         self.name = definition.name
         self._app = app
+        self._given = options
         self._conn = options.get("conn")
         stored = {name: value for name, value in options.items() if name != "conn"}
         self._options = codec.encode(stored) if stored else None
@@ -169,7 +170,8 @@ class Task(Generic[P, R]):
             "metadata": None if metadata is None else dict(metadata),
             "conn": conn,
         }
-        return type(self)(self.definition, self._app, {name: value for name, value in given.items() if value is not None})
+        said = {name: value for name, value in given.items() if value is not None}
+        return type(self)(self.definition, self._app, {**self._given, **said})
 
     def attach(self, run_id: int) -> Run[R]:
         """A run of this task that was enqueued earlier, perhaps by another process."""
@@ -317,14 +319,15 @@ class App:
         failure: BaseException | None = None
         async with self, anyio.create_task_group() as group:
             node = Node(self.config, self.registry, self.client.pool, queues)
-            await group.start(node.run)
             try:
+                await group.start(node.run)
                 yield node
             except BaseException as error:  # noqa: BLE001 - raised again below, bare: the block's error is not a group
                 failure = error
-            node.stop()
-            with anyio.CancelScope(shield=True):
-                await node.stopped.wait()
+            if node.started:
+                node.stop()
+                with anyio.CancelScope(shield=True):
+                    await node.stopped.wait()
         if failure is not None:
             raise failure
 

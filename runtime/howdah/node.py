@@ -14,6 +14,7 @@ import importlib.metadata
 import logging
 import os
 import platform
+import random
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -56,6 +57,7 @@ class Node:
         self._registry = registry
         self._pool = pool
         self._queues = queues
+        self.started = False
         self.stopped = anyio.Event()
         self._stopping = anyio.Event()
         self._hurrying = anyio.Event()
@@ -88,7 +90,8 @@ class Node:
         """Runs until stopped; returns when every outcome is durable. Says started when its lease holds."""
         config = self._config
         tasks, queues = await self._register()
-        label = f"{platform.node()[:24]}-{os.getpid()}"
+        # Unique in the database: a claim connection that hangs is found, and ended, by its name.
+        label = f"{platform.node()[:16]}-{os.getpid()}-{random.getrandbits(32):08x}"  # noqa: S311 - a name, not a secret
         member = Member(label, platform.node(), os.getpid(), importlib.metadata.version("howdah"), sorted(tasks), queues)
         joined = anyio.Event()
 
@@ -114,6 +117,7 @@ class Node:
                 for room in self._rooms:
                     group.start_soon(room.watch, config.deadline_tick_s)
                 await joined.wait()
+                self.started = True
                 task_status.started()
                 async with anyio.create_task_group() as slots:
                     for room in self._rooms:

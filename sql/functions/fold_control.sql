@@ -1,5 +1,5 @@
 -- The part of fold() for events that SQL functions send: they hold the locks of the hot rows already.
--- Returns the runs that ended and whose result somebody awaits. Locks: job, then timer rows of these runs, in id order.
+-- Returns the runs that ended and whose result somebody awaits, and asks keepers to settle, since the session may be a user's. Locks: job, then timer rows of these runs, in id order.
 create or replace function howdah.fold_control(p_runs bigint[], p_kinds smallint[]) returns bigint[]
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
@@ -22,6 +22,9 @@ begin
   )
   select array_agg(x.id) into v_awaited
   from (select * from ended union all select * from dropped) x where x.flags & 2 <> 0;
+  if v_awaited is not null then
+    perform pg_notify('howdah_timer', '-1');
+  end if;
   return v_awaited;
 end
 $$;

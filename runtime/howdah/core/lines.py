@@ -25,6 +25,7 @@ class Lines:
         self._next_look = 0.0
         self._busy = False
         self._turn = 0
+        self._patience_s = second_look_s
 
     def next_look_at(self) -> float:
         """When the next look at every line is due."""
@@ -58,14 +59,17 @@ class Lines:
         """A claim on these lines gave each of some of them so many runs, up to this key.
 
         A line that gave much less than its share is taken for empty until the second look, which comes soon: a
-        short answer never proves it, since rows that others had locked were skipped.
+        short answer never proves it, since rows that others had locked were skipped. A row that stays locked is looked
+        at less and less often.
         """
         if not got:
             for line, _ in asked:
                 self._after.pop(line, None)
-            self._look_within(self._second_look_s, now)
+            self._look_within(self._patience_s, now)
+            self._patience_s = min(self._patience_s * 2, self._busy_look_s)
             return
         self._busy = True
+        self._patience_s = self._second_look_s
         share = room // len(got)
         for line, (count, last) in got.items():
             if count * 2 < share:

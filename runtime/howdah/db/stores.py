@@ -137,6 +137,8 @@ class Upkeep:
         """One round; returns in how many seconds the next thing is due."""
         row = await self._link.call(lambda c: c.fetchrow(query("keep"), self._config.keep_batch, self._config.keep_longest_s))
         assert row is not None
+        if row["expired"] or row["reaped"]:
+            await self.settle()
         return float(row["next_s"])
 
     async def tend(self) -> bool:
