@@ -15,7 +15,6 @@ from pathlib import Path
 import asyncpg
 import pytest
 import uvloop
-
 from howdah import App
 from howdah.config import configure
 from howdah.db.migrate import migrate
@@ -37,7 +36,7 @@ def anyio_backend() -> tuple[str, dict[str, object]]:
 def server() -> Iterator[Embedded]:
     """The Postgres of this session, in a folder of its own that any account can reach."""
     with tempfile.TemporaryDirectory(prefix="howdah-tests-") as folder:
-        os.chmod(folder, 0o755)  # noqa: PTH101, S103 - root's server runs as another account
+        os.chmod(folder, 0o755)  # noqa: PTH101 - root's server runs as another account
         postgres = Embedded(Path(folder) / "pg", settings=SETTINGS).start()
         try:
             yield postgres

@@ -1,7 +1,6 @@
 """The path of a run, as a user walks it: enqueued, executed, its result pushed back."""
 
 import pytest
-
 from howdah import App
 
 pytestmark = pytest.mark.anyio

@@ -83,7 +83,9 @@ class Run(Generic[R_co]):
                     run_id=self.id, task=name, state=State.CANCELLED, reason=reason,
                 )  # fmt: skip
             case Kind.EXPIRED:
-                raise RunExpired(f"run {self.id} of {name} expired: nobody started it in time", run_id=self.id, task=name, state=State.EXPIRED)
+                raise RunExpired(
+                    f"run {self.id} of {name} expired: nobody started it in time", run_id=self.id, task=name, state=State.EXPIRED
+                )
             case _:
                 said = ended.failure()
                 raise RunFailed(
@@ -195,6 +197,7 @@ class AsyncTask(Task[P, R]):
     """A task of an async function."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        """Runs the function here and now."""
         return self.definition.function(*args, **kwargs)
 
 
@@ -202,6 +205,7 @@ class SyncTask(Task[P, R]):
     """A task of a plain function, which runs in a thread."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Runs the function here and now."""
         return self.definition.function(*args, **kwargs)
 
 
@@ -315,7 +319,9 @@ class App:
         """
         self.load()
         if not len(self.registry):
-            raise ConfigurationError("this app has no tasks to work on: decorate functions with @jobs.task, or name their modules in imports=")
+            raise ConfigurationError(
+                "this app has no tasks to work on: decorate functions with @jobs.task, or name their modules in imports="
+            )
         failure: BaseException | None = None
         async with self, anyio.create_task_group() as group:
             node = Node(self.config, self.registry, self.client.pool, queues)

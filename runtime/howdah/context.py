@@ -110,5 +110,3 @@ def lease_lost(run: CurrentRun) -> LeaseLost:
     """The exception for an attempt that just learned that it lost its run."""
     run.cause = Cause.LOST
     return LeaseLost(_lost(run))
-
-

@@ -109,7 +109,7 @@ class RunSkipped(RunEnded):
     """The run was skipped: its condition said so, or a newer one took its place."""
 
 
-class Snooze(Exception):  # noqa: N818 - a word that a task says, not an error
+class Snooze(Exception):
     """Raised by a task: try again after this time; the attempt does not count."""
 
     def __init__(self, delay: Duration) -> None:
@@ -117,5 +117,5 @@ class Snooze(Exception):  # noqa: N818 - a word that a task says, not an error
         super().__init__(f"snoozed for {self.delay_s:g} s")
 
 
-class GiveUp(Exception):  # noqa: N818 - a word that a task says, not an error
+class GiveUp(Exception):
     """Raised by a task: this will not succeed; make no further attempts."""

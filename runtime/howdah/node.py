@@ -91,7 +91,7 @@ class Node:
         config = self._config
         tasks, queues = await self._register()
         # Unique in the database: a claim connection that hangs is found, and ended, by its name.
-        label = f"{platform.node()[:16]}-{os.getpid()}-{random.getrandbits(32):08x}"  # noqa: S311 - a name, not a secret
+        label = f"{platform.node()[:16]}-{os.getpid()}-{random.getrandbits(32):08x}"
         member = Member(label, platform.node(), os.getpid(), importlib.metadata.version("howdah"), sorted(tasks), queues)
         joined = anyio.Event()
 
@@ -99,9 +99,7 @@ class Node:
             joined.set()
             self._look()
 
-        heart = self._heart = Heart(
-            config, Leases(config, member), joined=enter, fenced=self._fenced, unsettled=lambda: self._remind(-1.0)
-        )
+        heart = self._heart = Heart(config, Leases(config, member), joined=enter, fenced=self._fenced, unsettled=lambda: self._remind(-1.0))
         self._rooms = self._build_rooms(tasks)
         claims, outcomes, upkeep = Claims(config, label, queues), Outcomes(config, label), Upkeep(config, label)
         bell = Bell(config, label, ["howdah_work", "howdah_timer", "howdah_cancel"], self._heard)

@@ -14,7 +14,6 @@ from .core.retry import Retry
 from .duration import Duration, seconds
 from .errors import ArgumentsInvalid, ConfigurationError
 
-
 _NO_KEYWORDS: dict[str, Any] = {}
 
 
@@ -87,7 +86,9 @@ class Definition:
         try:
             return codec.decoder(self.arguments)
         except TypeError as error:
-            raise ConfigurationError(f"a parameter of task {self.name!r} ({self.place}) has a type that json cannot carry: {error}") from error
+            raise ConfigurationError(
+                f"a parameter of task {self.name!r} ({self.place}) has a type that json cannot carry: {error}"
+            ) from error
 
     @cached_property
     def result_decoder(self) -> msgspec.json.Decoder[Any]:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from howdah.embedded import Embedded, binaries, cluster
 from howdah.embedded.account import Account, account_for, can_enter, clean_environment
 from howdah.errors import EmbeddedError
@@ -30,7 +29,7 @@ def python_for(account: Account) -> str:
 
 
 @pytest.fixture
-def owned(root: None) -> Iterator[Place]:  # noqa: ARG001 - a fixture can only ask for another by name
+def owned(root: None) -> Iterator[Place]:
     """A place in a directory of the user nobody."""
     place = Place()
     os.chown(place.root, NOBODY, NOBODY)

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from howdah.embedded import binaries, client_program
 from howdah.embedded.account import Account, account_for
 from howdah.errors import EmbeddedError

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-
 from howdah.cli.db import db
 from howdah.embedded import postmaster as pm
 

@@ -5,7 +5,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from howdah.embedded import cluster
 from howdah.embedded.account import account_for
 from howdah.errors import EmbeddedError
@@ -22,7 +21,7 @@ TINY = with_shared_memory_of("1m")
 
 
 @pytest.fixture
-def mounts(root: None) -> None:  # noqa: ARG001 - a fixture can only ask for another by name
+def mounts(root: None) -> None:
     if subprocess.run([*TINY, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("this container may not mount a file system")
 

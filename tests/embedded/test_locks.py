@@ -5,7 +5,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from howdah.embedded import locks
 from howdah.errors import EmbeddedError
 

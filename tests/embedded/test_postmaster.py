@@ -9,7 +9,6 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-
 from howdah.embedded import postmaster as pm
 
 from .place import Place
@@ -66,7 +65,7 @@ def test_a_full_server_is_running(place: Place) -> None:
         (b"", False),
     ],
 )
-def test_readiness_is_read_from_the_first_answer(tmp_path: Path, answer: bytes, accepting: bool) -> None:  # noqa: FBT001
+def test_readiness_is_read_from_the_first_answer(tmp_path: Path, answer: bytes, accepting: bool) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / ".s.PGSQL.5432"))
         listener.listen()

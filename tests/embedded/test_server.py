@@ -10,7 +10,6 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-
 from howdah.embedded import Embedded, default_base
 from howdah.embedded import postmaster as pm
 from howdah.errors import EmbeddedError

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from howdah.embedded import sockets
 from howdah.embedded.account import Account, account_for
 from howdah.errors import EmbeddedError

@@ -70,7 +70,7 @@ class Heart:
     async def _live(self, node_loop: asyncio.AbstractEventLoop, blocked: "Watch") -> None:
         self._loop = asyncio.get_running_loop()
         while not self._stop.is_set():
-            node = random.getrandbits(62)  # noqa: S311 - unique, not secret
+            node = random.getrandbits(62)
             sent = monotonic()
             now = await self._enter(node)
             if now is None:

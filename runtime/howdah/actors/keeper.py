@@ -18,7 +18,9 @@ class House(Protocol):
     async def asked(self, runs: list[int], leases: list[int]) -> list[tuple[int, int]]: ...
 
 
-async def keep_house(reminders: Mailbox[float], house: House, rooms: Sequence[Room], cancel: Callable[[int, int], None], config: Config) -> None:
+async def keep_house(
+    reminders: Mailbox[float], house: House, rooms: Sequence[Room], cancel: Callable[[int, int], None], config: Config
+) -> None:
     """Upkeep until the reminders end. A reminder says in how many seconds something is due; a negative one, that
     effects wait to be settled. Everything here is safe on any node, at any time, twice."""
     due = tend_due = monotonic()

@@ -115,8 +115,10 @@ def describe(error: BaseException, error_max: int) -> str:
         message = f"<{type(error).__name__} whose text cannot be made: {type(broken).__name__}>"
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [frame for frame in frames if not frame.filename.startswith(_OUR_FILES)]
-    text = "".join([*traceback.format_list(theirs), *traceback.format_exception_only(error)]) if theirs else "".join(
-        traceback.format_exception(error)
+    text = (
+        "".join([*traceback.format_list(theirs), *traceback.format_exception_only(error)])
+        if theirs
+        else "".join(traceback.format_exception(error))
     )
     if len(text) > error_max:
         text = f"{text[: error_max // 2]}\n... {len(text) - error_max} characters left out ...\n{text[-error_max // 2 :]}"

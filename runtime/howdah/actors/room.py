@@ -20,7 +20,6 @@ from ..mailbox import Mailbox
 from ..messages import Claimed, Outcome, Standing
 from .lane import DROPPED, Lane
 
-
 STAMP_S = 0.0001
 """Precision of the recorded start of an attempt."""
 

@@ -17,7 +17,7 @@ from .pool import Pool
 LEASE_LOST = "HW001"
 
 
-class LeaseGone(Exception):  # noqa: N818 - told to the caller as errors.LeaseLost
+class LeaseGone(Exception):
     """Postgres refused the completion: the run belongs to another attempt, or has ended."""
 
 
@@ -29,7 +29,9 @@ class Completions:
         self._lease_s = lease_s
 
     @asynccontextmanager
-    async def open(self, claimed: Claimed, started: datetime, result: Callable[[], str | None]) -> AsyncGenerator[PoolConnectionProxy[asyncpg.Record], None]:
+    async def open(
+        self, claimed: Claimed, started: datetime, result: Callable[[], str | None]
+    ) -> AsyncGenerator[PoolConnectionProxy[asyncpg.Record], None]:
         """begin; the user's statements; complete; commit; then tell whoever waits. LeaseGone: it rolled back.
 
         A connection that is lost during the commit raises, and the run's next outcome tells whether it had won."""

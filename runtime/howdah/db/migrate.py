@@ -59,7 +59,9 @@ async def migrate(connection: Connection, config: Config) -> Applied:
             await connection.fetchval(query("lock_migrations"), LOCK)
             before, ours = await number_of(connection), newest()
             if before > ours:
-                raise SchemaMismatch(f"the schema is at migration {before}, newer than the {ours} that this code knows; nothing was changed")
+                raise SchemaMismatch(
+                    f"the schema is at migration {before}, newer than the {ours} that this code knows; nothing was changed"
+                )
             names: list[str] = []
             for name, text in listing("migrations"):
                 if int(name.split("_")[0]) > before:
@@ -85,7 +87,10 @@ def script(config: Config) -> str:
         number = int(name.split("_")[0])
         assert "$migration$" not in text, f"{name} holds the quote that the script uses"
         parts.append(
-            query("script_migration").replace(":number", str(number)).replace(":name", f"'{name}'").replace(":text", f"$migration${text}$migration$")
+            query("script_migration")
+            .replace(":number", str(number))
+            .replace(":name", f"'{name}'")
+            .replace(":text", f"$migration${text}$migration$")
             + ";"
         )
     parts += [text for _, text in listing("functions")]

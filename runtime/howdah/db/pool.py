@@ -18,7 +18,7 @@ class Pool:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._pool: "asyncpg.Pool[asyncpg.Record] | None" = None
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._lent: set[int] = set()
 
     async def open(self) -> None:
@@ -36,7 +36,9 @@ class Pool:
         except Exception as error:
             if is_lost(error):
                 raise DatabaseAway(f"Postgres does not answer: {error}. Check HOWDAH_DSN and that the server is up.") from error
-            if isinstance(error, asyncpg.InvalidPasswordError | asyncpg.InvalidCatalogNameError | asyncpg.InvalidAuthorizationSpecificationError):
+            if isinstance(
+                error, asyncpg.InvalidPasswordError | asyncpg.InvalidCatalogNameError | asyncpg.InvalidAuthorizationSpecificationError
+            ):
                 raise ConfigurationError(f"Postgres refused the connection: {error}. Check HOWDAH_DSN.") from error
             raise
 

@@ -91,7 +91,9 @@ class Outcomes:
     async def _record(self, batch: Sequence[Outcome]) -> None:
         try:
             await self._link.call(
-                lambda c: c.copy_records_to_table("event", schema_name="howdah", columns=EVENT_COLUMNS, records=map(msgspec.structs.astuple, batch))
+                lambda c: c.copy_records_to_table(
+                    "event", schema_name="howdah", columns=EVENT_COLUMNS, records=map(msgspec.structs.astuple, batch)
+                )
             )
         except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TypeError, OverflowError) as error:
             if not _is_data(error):
@@ -223,7 +225,7 @@ class Bell:
     """A connection that only listens."""
 
     def __init__(self, config: Config, name: str, channels: Sequence[str], heard: Callable[[str, str], None]) -> None:
-        self._own = f"howdah_{name}_{random.getrandbits(48):012x}"  # noqa: S311 - a name, not a secret
+        self._own = f"howdah_{name}_{random.getrandbits(48):012x}"
         self._channels = [*channels, self._own]
         self._heard = heard
         self._echo = anyio.Event()

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import EmbeddedError
 from .account import Account, can_enter, surroundings
 
-_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - looked at, not written to
+_SHARED_MEMORY = Path("/dev/shm")
 _ENOUGH_SHARED_MEMORY_BYTES = 64 * 2**20  # what a container gets by default already fails under parallel queries
 _MAPPED_FILES = "dynamic_shared_memory_type=mmap"
 _BUILTIN_LOCALE_SINCE = 17

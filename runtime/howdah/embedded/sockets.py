@@ -19,7 +19,7 @@ _PRIVATE = 0o700
 def sockets_of(base: Path, account: Account) -> Path:
     """The socket directory of a base directory: the same in every process, whatever its TMPDIR."""
     mark = hashlib.sha256(os.fsencode(base)).hexdigest()[:12]
-    common = Path("/tmp")  # noqa: S108 - the directory made in it is checked
+    common = Path("/tmp")
     parent = common if sys.platform != "darwin" and os.access(common, os.W_OK) else Path(tempfile.gettempdir())
     return parent / f"howdah-{account.uid}-{mark}"
 
