@@ -132,7 +132,7 @@ create table howdah.event (
   node bigint,
   at timestamptz not null default howdah.clock(),
   started timestamptz,
-  kind smallint not null,
+  kind smallint not null constraint event_kind check (kind between 1 and 6 or kind between 16 and 19),
   delay interval,
   data json
 ) partition by range (run);

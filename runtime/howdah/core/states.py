@@ -53,8 +53,10 @@ TRANSITIONS: dict[tuple[Kind, State], State] = {
     (Kind.SNOOZED, State.RUNNING): State.SCHEDULED,
     (Kind.RELEASED, State.RUNNING): State.QUEUED,
     (Kind.CANCEL_REQUESTED, State.RUNNING): State.RUNNING,
+    (Kind.CANCELLED, State.RUNNING): State.CANCELLED,
     (Kind.REAPED, State.RUNNING): State.QUEUED,
     (Kind.EXPIRED, State.QUEUED): State.EXPIRED,
 } | {(Kind.CANCELLED, state): State.CANCELLED for state in _PENDING}
-"""The cells of this release. Gated and waiting runs, and the ends that limits, flows and at-most-once delivery
+"""The cells of this release. A running run is cancelled only where that was asked for and its attempt would go on
+(retried, snoozed, released, reaped). Gated and waiting runs, and the ends that limits, flows and at-most-once delivery
 bring, have no event that leads to them yet."""
