@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -14,6 +14,9 @@ from howdah.messages import EVENT_COLUMNS, Claimed, Outcome, Rejection
 
 Session = asyncpg.Connection
 """One session of the test's database."""
+
+Connect = Callable[..., Awaitable[Session]]
+"""Opens further sessions."""
 
 SHIFT = "select set_config('howdah.shift', $1, false)"
 
