@@ -3,14 +3,13 @@
 
     python3 dev.py demo [ARGS]    the main job, on an embedded Postgres
     python3 dev.py test [ARGS]    lint, types, floors, then the suite; with ARGS only `pytest ARGS`
+    python3 dev.py lint           lint, types and floors alone
     python3 dev.py suite [ARGS]   the suite alone (for a second Python or Postgres)
     python3 dev.py run CMD...     any command of the environment
 
 The environment is .venv (HOWDAH_VENV names another one): made by uv where that is on PATH, else by venv and pip, else by
 a private copy of uv (images that have pip but no venv). constraints.txt pins what goes in. The system's Python is left alone.
 """
-
-from __future__ import annotations
 
 import hashlib
 import os
@@ -22,17 +21,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = Path(os.environ.get("HOWDAH_VENV", ROOT / ".venv")).absolute()
 BIN = VENV / "bin"
+BOOT = ROOT / ".boot"
 CHECKS = (
     ("ruff", "check", "."),
     ("ruff", "format", "--check", "."),
     ("pyright", "--pythonpath", str(BIN / "python")),
-    ("lint-imports",),
+    ("lint-imports", "--no-logo"),
 )
 
 
 def stamp() -> str:
     """What the environment depends on: another stamp means that it is made anew."""
-    digest = hashlib.sha256(sys.version.encode())
+    digest = hashlib.sha256(sys.version.encode() + str(VENV).encode())
     for name in ("pyproject.toml", "constraints.txt"):
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()
@@ -43,26 +43,33 @@ def set_up() -> None:
     mark = VENV / ".stamp"
     if mark.exists() and mark.read_text() == stamp():
         return
+    if VENV.exists() and not (VENV / "pyvenv.cfg").exists():
+        sys.exit(f"HOWDAH_VENV names {VENV}, which is there and is no environment: name another folder, or remove it")
     print(f"setting up {VENV} ...", file=sys.stderr, flush=True)
-    uv = shutil.which("uv") or make_venv()
     package = ["-c", "constraints.txt", "-e", ".[test]"]
+    uv = shutil.which("uv") or (None if plain_venv() else private_uv())
     if uv:
-        call(uv, "venv", "-q", "--clear", "--python", sys.executable, str(VENV))
+        shutil.rmtree(VENV, ignore_errors=True)
+        call(uv, "venv", "-q", "--python", sys.executable, str(VENV))
         call(uv, "pip", "install", "-q", "--python", str(BIN / "python"), *package)
     else:
         call(str(BIN / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", *package)
     mark.write_text(stamp())
 
 
-def make_venv() -> str | None:
-    """Makes the environment with the standard library; where that cannot be, gets a private uv and returns it."""
-    quiet = subprocess.DEVNULL
-    made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], cwd=ROOT, stdout=quiet, stderr=quiet, check=False)
-    if made.returncode == 0:
-        return None
-    boot = ROOT / ".boot"
-    call(sys.executable, "-m", "pip", "install", "-q", "--target", str(boot), "uv")
-    return str(boot / "bin" / "uv")
+def plain_venv() -> bool:
+    """Makes the environment with the standard library, unless this Python comes without the means."""
+    silent = subprocess.DEVNULL
+    made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], cwd=ROOT, stdout=silent, stderr=silent, check=False)
+    return made.returncode == 0
+
+
+def private_uv() -> str:
+    """A copy of uv in this checkout, for images that have pip but no venv."""
+    program = BOOT / "bin" / "uv"
+    if not program.exists():
+        call(sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--target", str(BOOT), "uv")
+    return str(program)
 
 
 def call(*command: str) -> None:
@@ -72,30 +79,43 @@ def call(*command: str) -> None:
         sys.exit(f"failed: {' '.join(command)}")
 
 
+def lint() -> None:
+    """Everything that is checked without running it."""
+    for command, *arguments in CHECKS:
+        print("$", command, *(part for part in arguments if not part.startswith("/")), flush=True)
+        call(str(BIN / command), *arguments)
+
+
 def become(*command: str) -> None:
-    """Hands the process over, so that signals reach the program itself."""
+    """Hands the process over to a program of the environment, so that signals reach it."""
     os.chdir(ROOT)
-    os.execv(str(BIN / command[0]), list(command))
+    program = str(BIN / command[0])  # whole in argv too: it is how Python learns which environment it is in
+    os.execv(program, [program, *command[1:]])
 
 
 def main() -> None:
     """Reads the command line."""
-    if sys.version_info < (3, 11):  # noqa: UP036 - this file is started by whatever python3 is
-        sys.exit("Howdah needs Python 3.11 or newer; this is " + sys.version.split()[0])
     command, *rest = sys.argv[1:] or ["help"]
-    if command not in ("demo", "test", "suite", "run"):
+    if command not in ("demo", "test", "lint", "suite", "run") or (command == "run" and not rest):
         sys.exit(__doc__)
     set_up()
     if command == "demo":
         become("howdah", "demo", *rest)
-    if command == "run":
+    elif command == "run":
         become(*rest)
-    if command == "test" and not rest:
-        for check in CHECKS:
-            print("$", *(part for part in check if not part.startswith("/")), flush=True)
-            call(str(BIN / check[0]), *check[1:])
-    become("pytest", "-q", *rest)
+    elif command == "lint":
+        lint()
+    else:
+        if command == "test" and not rest:
+            lint()
+        become("pytest", "-q", *rest)
 
 
 if __name__ == "__main__":
+    if sys.version_info < (3, 11):  # noqa: UP036 - this file is started by whatever python3 is, and speaks to 3.8 and newer
+        newer = sorted(found for minor in range(11, 20) if (found := shutil.which(f"python3.{minor}")))
+        sys.exit(
+            f"Howdah needs Python 3.11 or newer, and {sys.executable} is {sys.version.split()[0]}. "
+            + (f"Start this with {newer[-1]} instead." if newer else "Install one, for example with `apt install python3.11`.")
+        )
     main()
