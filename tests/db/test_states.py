@@ -61,7 +61,8 @@ async def test_the_list_of_kinds_in_sql_is_the_list_in_python(db: Session) -> No
     rows = {row["id"]: (row["name"], row["sender"], row["state"], row["final"]) for row in await db.fetch("select * from howdah.kind")}
     targets = {kind: {target for (one, _), target in TRANSITIONS.items() if one is kind} for kind in Kind}
     assert rows == {
-        int(kind): (kind.name.lower(), "node" if kind < 16 else "control", *targets[kind], next(iter(targets[kind])) in ENDS) for kind in Kind
+        int(kind): (kind.name.lower(), "node" if kind < 16 else "control", *targets[kind], next(iter(targets[kind])) in ENDS)
+        for kind in Kind
     }
 
 
@@ -134,9 +135,7 @@ async def test_no_event_leads_into_or_out_of_a_state_of_later_capabilities(db: S
 async def test_a_kind_that_nobody_has_defined_is_refused_and_changes_nothing(db: Session, kind: int) -> None:
     (run,) = await world.running(db)
     with pytest.raises(world.asyncpg.CheckViolationError):
-        await db.execute(
-            "insert into howdah.event (run, lease, node, kind) values ($1, $2, $3, $4)", run.id, run.lease, run.node, kind
-        )
+        await db.execute("insert into howdah.event (run, lease, node, kind) values ($1, $2, $3, $4)", run.id, run.lease, run.node, kind)
     assert await world.state(db, run.id) == State.RUNNING
 
 

@@ -1,5 +1,6 @@
 """A small world to put runs into states with, by the same statements that a node and a client use."""
 
+import asyncio
 import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -51,7 +52,9 @@ async def enqueue(db: Session, count: int = 1, task: str = "work", **options: ob
 
 async def claim(db: Session, node: int, room: int = 1000, tasks: Sequence[str] = ()) -> list[Claimed]:
     """A look, then a claim on everything found: of all tasks, or of these."""
-    numbers = [row[0] for row in await db.fetch("select id from howdah.task where cardinality($1::text[]) = 0 or name = any($1)", list(tasks))]
+    numbers = [
+        row[0] for row in await db.fetch("select id from howdah.task where cardinality($1::text[]) = 0 or name = any($1)", list(tasks))
+    ]
     heads = await db.fetch(query("look"), numbers, None)
     lines = [[row[0] for row in heads], [row[1] for row in heads], [row[2] for row in heads], [row[3] - 1 for row in heads]]
     return [Claimed(node, *row) for row in await db.fetch(query("claim"), node, room, *lines)]
@@ -114,6 +117,15 @@ async def blocked(db: Session, other: Session) -> None:
     pid = other.get_server_pid()
     while not await db.fetchval("select cardinality(pg_blocking_pids($1)) > 0", pid):
         pass
+
+
+async def while_held(other: Session, statement: Awaitable[object], watcher: Session) -> "asyncio.Future[object]":
+    """Starts a statement of another session and returns when it waits for a lock; await the answer later."""
+    future = asyncio.ensure_future(statement)
+    waiting = asyncio.ensure_future(blocked(watcher, other))
+    await asyncio.wait([future, waiting], return_when=asyncio.FIRST_COMPLETED)
+    assert waiting.done(), f"the statement did not wait: {future}"
+    return future
 
 
 async def tidy(db: Session) -> None:

@@ -1,0 +1,131 @@
+"""Every statement that Python sends, PREPAREd against the migrated schema, beside what Python makes of its rows."""
+
+import typing
+from datetime import datetime
+from types import NoneType, UnionType
+
+import msgspec
+import pytest
+from howdah.db.files import listing, query
+from howdah.messages import EVENT_COLUMNS, Claimed, Ended, Outcome
+
+from .world import Session
+
+pytestmark = pytest.mark.anyio
+
+COLUMNS: dict[str, list[tuple[str, str]]] = {
+    "asked": [("run", "int8"), ("lease", "int8")],
+    "cancel": [("run", "int8"), ("answer", "text")],
+    "claim": [
+        ("id", "int8"),
+        ("queue", "int4"),
+        ("task", "int4"),
+        ("priority", "int2"),
+        ("attempt", "int2"),
+        ("lease", "int8"),
+        ("args", "json"),
+        ("tags", "text[]"),
+        ("metadata", "jsonb"),
+        ("options", "jsonb"),
+    ],
+    "complete": [("complete", "void")],
+    "database": [("current_database", "name")],
+    "guard_idle": [("set_config", "text")],
+    "hint": [("hint", "void")],
+    "hint_timer": [("pg_notify", "void")],
+    "introduce": [("id", "int4")],
+    "join_node": [("now", "timestamptz")],
+    "keep": [("next_s", "float8"), ("fired", "int4"), ("expired", "int4"), ("reaped", "int4")],
+    "leave_node": [("returned", "int4")],
+    "lock_migrations": [("pg_advisory_xact_lock", "void")],
+    "look": [("queue", "int4"), ("task", "int4"), ("priority", "int2"), ("id", "int8")],
+    "note_migration": [],
+    "outcomes": [("run", "int8"), ("kind", "int2"), ("data", "json"), ("attempt", "int8")],
+    "probe": [("pg_notify", "void")],
+    "queue_id": [("id", "int4")],
+    "recover": [("returned", "int4")],
+    "register": [("id", "int4")],
+    "renew": [("now", "timestamptz"), ("unsettled", "bool")],
+    "schema_exists": [("present", "bool")],
+    "schema_number": [("number", "int4")],
+    "settle": [("taken", "int4")],
+    "state": [("state", "text")],
+    "submit": [("ids", "int8[]"), ("queue", "int4"), ("task", "int4"), ("priority", "int2"), ("due_s", "float8")],
+    "tasks": [("task", "text"), ("queue", "text"), ("implemented", "bool"), ("since", "timestamptz")],
+    "tend": [("made", "int4"), ("dropped", "int4"), ("homeless", "int8")],
+    "watch": [("run", "int8"), ("kind", "int2"), ("data", "json"), ("attempt", "int8"), ("known", "bool")],
+}
+"""What each statement answers. A template with placeholders of its own is no statement yet."""
+
+TEMPLATES = {"script_migration"}
+
+PYTHON = {
+    "int2": int,
+    "int4": int,
+    "int8": int,
+    "text": str,
+    "json": str,
+    "jsonb": str,
+    "bool": bool,
+    "text[]": list,
+    "timestamptz": datetime,
+}
+
+STRUCTS: dict[str, tuple[type[msgspec.Struct], int]] = {"claim": (Claimed, 1), "watch": (Ended, 0), "outcomes": (Ended, 0)}
+"""Rows that become a struct by position, and how many of its fields come before them."""
+
+
+def test_every_statement_has_its_line_in_the_table() -> None:
+    assert {name for name, _ in listing("queries")} == set(COLUMNS) | TEMPLATES
+
+
+@pytest.mark.parametrize("name", sorted(COLUMNS))
+async def test_a_statement_prepares_and_answers_these_columns(db: Session, name: str) -> None:
+    prepared = await db.prepare(query(name))
+    assert [(column.name, column.type.name) for column in prepared.get_attributes()] == COLUMNS[name]
+
+
+@pytest.mark.parametrize("name", sorted(STRUCTS))
+def test_the_columns_of_a_row_are_the_fields_of_its_struct(name: str) -> None:
+    kind, skipped = STRUCTS[name]
+    hints = typing.get_type_hints(kind)
+    fields = [(field, _plain(hints[field])) for field in kind.__struct_fields__[skipped:]]
+    columns = [(column, PYTHON[pg]) for column, pg in COLUMNS[name]]
+    assert columns == fields[: len(columns)]
+    defaults = {field.name for field in msgspec.structs.fields(kind) if field.default is not msgspec.NODEFAULT}
+    assert {field for field, _ in fields[len(columns) :]} <= defaults
+
+
+async def test_an_outcome_is_a_row_of_event(db: Session) -> None:
+    rows = await db.fetch(
+        """select a.attname, t.typname, a.attnotnull from pg_attribute a join pg_type t on t.oid = a.atttypid
+           where a.attrelid = 'howdah.event'::regclass and a.attnum > 0 and not a.attisdropped"""
+    )
+    columns = {row[0]: row[1] for row in rows}
+    assert {name: columns[name] for name in EVENT_COLUMNS} == {
+        "run": "int8",
+        "lease": "int8",
+        "node": "int8",
+        "started": "timestamptz",
+        "kind": "int2",
+        "delay": "interval",
+        "data": "json",
+    }
+    assert {row[0] for row in rows if row[2]} - {"at"} <= set(EVENT_COLUMNS)
+    assert Outcome.__struct_fields__ == EVENT_COLUMNS
+
+
+@pytest.mark.parametrize(("name", "text"), listing("queries"), ids=[name for name, _ in listing("queries")])
+def test_a_file_of_queries_is_one_statement_with_a_header(name: str, text: str) -> None:
+    assert text.startswith("-- ")
+    if name not in TEMPLATES:
+        assert query(name).count(";") == 0
+
+
+def _plain(hint: object) -> type:
+    """int of `int | None`, list of `list[str] | None`."""
+    if isinstance(hint, UnionType) or typing.get_origin(hint) is typing.Union:
+        (hint,) = [one for one in typing.get_args(hint) if one is not NoneType]
+    origin = typing.get_origin(hint) or hint
+    assert isinstance(origin, type)
+    return origin
