@@ -7,15 +7,15 @@ from pathlib import Path
 
 
 def root() -> Traversable:
-    """The folder with migrations/, functions/ and queries/."""
+    """The folder with migrations/, functions/, queries/ and demo/."""
     packaged = files("howdah") / "_sql"
     return packaged if packaged.is_dir() else Path(__file__).parents[3] / "sql"
 
 
 @cache
-def query(name: str) -> str:
+def query(name: str, folder: str = "queries") -> str:
     """One statement of sql/queries, without its header and the closing semicolon, ready to be prepared."""
-    text = (root() / "queries" / f"{name}.sql").read_text()
+    text = (root() / folder / f"{name}.sql").read_text()
     lines = [line for line in text.splitlines() if not line.startswith("--")]
     return "\n".join(lines).strip().removesuffix(";")
 
