@@ -324,7 +324,7 @@ class App:
             )
         failure: BaseException | None = None
         async with self, anyio.create_task_group() as group:
-            node = Node(self.config, self.registry, self.client.pool, queues)
+            node = Node(self.config, self.registry, self.client.pool, self.client.nearby, queues)
             try:
                 await group.start(node.run)
                 yield node

@@ -12,12 +12,14 @@ from asyncpg.pool import PoolConnectionProxy
 
 from . import codec
 from .config import Config
+from .context import check_held
 from .core.states import State
 from .db.files import query
 from .db.link import Connection, transaction
 from .db.pool import Pool
 from .errors import AppNotOpen, ArgumentsInvalid, ConfigurationError
 from .messages import Ended
+from .nearby import Nearby
 from .results import Results
 from .tasks import Definition
 
@@ -50,6 +52,7 @@ class Client:
         self.config = config
         self.pool = Pool(config)
         self.results = Results(config, self)
+        self.nearby = Nearby()
         self._open = False
         self._introduced: set[str] = set()
 
@@ -64,13 +67,15 @@ class Client:
         await self.pool.close()
 
     def check_open(self) -> None:
-        """AppNotOpen outside of `async with jobs:`."""
+        """AppNotOpen outside of `async with jobs:`. LeaseLost in an attempt that has lost its run."""
+        check_held()
         if not self._open:
             raise AppNotOpen("the app is not open: do this inside `async with jobs:` (or jobs.work()), or pass conn=")
 
     async def enqueue(self, request: Request, conn: object) -> list[int]:
         """Enqueues in the caller's transaction on conn, or durably on the pool; the ids of the runs, in order."""
         if conn is not None:
+            check_held()
             connection = as_connection(conn)
             await self._introduce(request.definition, connection)
             return (await _submit(connection, request, notify=True)).ids
@@ -78,12 +83,13 @@ class Client:
         async with self.pool.ours() as connection:
             await self._introduce(request.definition, connection)
             submitted = await _submit(connection, request, notify=False)
-            await _announce(connection, submitted)
+            await self._announce(connection, submitted)
         return submitted.ids
 
     async def enqueue_many(self, requests: AsyncIterator[Request], conn: object) -> list[int]:
         """All in one transaction, in chunks: memory is bounded by a chunk and the ids."""
         if conn is not None:
+            check_held()
             connection = as_connection(conn)
             ids: list[int] = []
             async for request in requests:
@@ -130,8 +136,19 @@ class Client:
                 ids += submitted.ids
                 news.setdefault((submitted.queue, submitted.task, submitted.priority), submitted)
         for submitted in news.values():
-            await _announce(connection, submitted)
+            await self._announce(connection, submitted)
         return ids
+
+    async def _announce(self, connection: Connection, submitted: _Submitted) -> None:
+        """Wakes nodes after the commit: those of this process at once, the others by a notification."""
+        if not submitted.ids:
+            return
+        if submitted.due_s is None:
+            key = submitted.queue, submitted.task, submitted.priority, submitted.ids[0]
+            self.nearby.tell(*key)
+            await connection.execute(query("hint"), *key, self.nearby.origin)
+        elif submitted.due_s < TIMER_NEWS_S:
+            await connection.execute(query("hint_timer"), str(submitted.due_s))
 
     async def _introduce(self, definition: Definition, connection: Connection) -> None:
         """The first enqueue of a task puts it into the catalogue, so that this works before any worker has started."""
@@ -158,15 +175,6 @@ async def _submit(connection: Connection, request: Request, *, notify: bool) -> 
         raise ArgumentsInvalid(f"Postgres refused the options of {request.definition.name!r}: {error}") from error
     assert row is not None
     return _Submitted(*row)
-
-
-async def _announce(connection: Connection, submitted: _Submitted) -> None:
-    if not submitted.ids:
-        return
-    if submitted.due_s is None:
-        await connection.execute(query("hint"), submitted.queue, submitted.task, submitted.priority, submitted.ids[0])
-    elif submitted.due_s < TIMER_NEWS_S:
-        await connection.execute(query("hint_timer"), str(submitted.due_s))
 
 
 def as_connection(conn: object) -> Connection:

@@ -37,10 +37,12 @@ from .core.lines import Hints
 from .core.verdict import Cause
 from .db.completions import Completions, LeaseGone
 from .db.files import query
+from .db.link import is_lost
 from .db.pool import Pool
 from .db.stores import Bell, Claims, Leases, Member, Outcomes, Upkeep
 from .mailbox import Mailbox
 from .messages import Outcome, Standing, Stop, ToDispatcher, Woken
+from .nearby import Nearby
 from .tasks import Definition, Registry
 
 log = logging.getLogger("howdah.node")
@@ -52,10 +54,11 @@ REMINDERS_MAX = 1024
 class Node:
     """Runs the tasks of a registry until it is stopped."""
 
-    def __init__(self, config: Config, registry: Registry, pool: Pool, queues: Sequence[str] | None) -> None:
+    def __init__(self, config: Config, registry: Registry, pool: Pool, nearby: Nearby, queues: Sequence[str] | None) -> None:
         self._config = config
         self._registry = registry
         self._pool = pool
+        self._nearby = nearby
         self._queues = queues
         self.started = False
         self.stopped = anyio.Event()
@@ -105,27 +108,28 @@ class Node:
         bell = Bell(config, label, ["howdah_work", "howdah_timer", "howdah_cancel"], self._heard)
         written, left = anyio.Event(), anyio.Event()
         try:
-            async with anyio.create_task_group() as group:
-                group.start_soon(self._shut_down, group.cancel_scope)
-                group.start_soon(self._beat, heart, left)
-                group.start_soon(listen, bell, self._look, self._listening, config.probe_s)
-                group.start_soon(keep_house, self._reminders, upkeep, self._rooms, self._cancel, config)
-                group.start_soon(dispatch, self._desk, self._hints, self._rooms, claims, self._ledger, self._standing, config)
-                group.start_soon(self._write, outcomes, written)
-                for room in self._rooms:
-                    group.start_soon(room.watch, config.deadline_tick_s)
-                await joined.wait()
-                self.started = True
-                task_status.started()
-                async with anyio.create_task_group() as slots:
+            with self._nearby.listening(self._told):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(self._shut_down, group.cancel_scope)
+                    group.start_soon(self._beat, heart, left)
+                    group.start_soon(listen, bell, self._look, self._listening, config.probe_s)
+                    group.start_soon(keep_house, self._reminders, upkeep, self._rooms, self._cancel, config)
+                    group.start_soon(dispatch, self._desk, self._hints, self._rooms, claims, self._ledger, self._standing, config)
+                    group.start_soon(self._write, outcomes, written)
                     for room in self._rooms:
-                        for slot in room.slots:
-                            slots.start_soon(room.serve, slot, slots)
-                self._ledger.close()
-                await written.wait()
-                heart.stop()
-                await left.wait()
-                group.cancel_scope.cancel()
+                        group.start_soon(room.watch, config.deadline_tick_s)
+                    await joined.wait()
+                    self.started = True
+                    task_status.started()
+                    async with anyio.create_task_group() as slots:
+                        for room in self._rooms:
+                            for slot in room.slots:
+                                slots.start_soon(room.serve, slot, slots)
+                    self._ledger.close()
+                    await written.wait()
+                    heart.stop()
+                    await left.wait()
+                    group.cancel_scope.cancel()
         finally:
             heart.stop()
             for store in (claims, outcomes, upkeep, bell):
@@ -217,12 +221,16 @@ class Node:
         self._bell_gone = anyio.Event()
         return self._bell_gone
 
+    def _told(self, queue: int, task: int, priority: int, number: int) -> None:
+        if self._hints.add((queue, task), (priority, number)):
+            self._desk.offer(Woken())  # Has room; no more than closed when the node is ending.
+
     def _heard(self, channel: str, payload: str) -> None:
         match channel:
             case "howdah_work":
-                queue, task, priority, number = map(int, payload.split())
-                if self._hints.add((queue, task), (priority, number)):
-                    self._desk.offer(Woken())  # Has room; no more than closed when the node is ending.
+                queue, task, priority, number, *origin = payload.split()
+                if origin != [self._nearby.origin]:
+                    self._told(int(queue), int(task), int(priority), int(number))
             case "howdah_timer":
                 self._remind(float(payload))
             case "howdah_cancel":
@@ -241,4 +249,9 @@ class Node:
                 yield connection
         except LeaseGone as error:
             raise lease_lost(run) from error
+        except Exception as error:
+            # Postgres ends the session of a zombie that sat idle in its transaction.
+            if run.cause is Cause.LOST and is_lost(error):
+                raise lease_lost(run) from error
+            raise
         run.completed = True

@@ -1,11 +1,12 @@
 -- wake() in a short transaction of its own that does not wait for the disk: for enqueues on the app's own pool.
--- Call it outside of a transaction. Takes no locks of ours.
-create or replace function howdah.hint(p_queue int, p_task int, p_priority smallint, p_id bigint) returns void
+-- p_origin: who announces; nodes in that process have been told already. Call it outside of a transaction.
+-- Takes no locks of ours.
+create or replace function howdah.hint(p_queue int, p_task int, p_priority smallint, p_id bigint, p_origin text) returns void
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform set_config('synchronous_commit', 'off', true);
-  perform howdah.wake(p_queue, p_task, p_priority, p_id);
+  perform pg_notify('howdah_work', p_queue || ' ' || p_task || ' ' || p_priority || ' ' || p_id || ' ' || p_origin);
 end
 $$;
