@@ -61,7 +61,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     probe_timeout_s: float = 2.0
     """A probe that is not heard within this time means a dead connection."""
     keep_longest_s: float = 30.0
-    """Upkeep sleeps until the next deadline, at most this long."""
+    """Upkeep sleeps until the next deadline, at most this long and at most a lease: a node may enter and die meanwhile."""
     keep_batch: int = 1000
     """Timers fired in one round of upkeep."""
     tend_s: float = 3600.0

@@ -137,7 +137,9 @@ class Upkeep:
 
     async def keep(self) -> float:
         """One round; returns in how many seconds the next thing is due."""
-        row = await self._link.call(lambda c: c.fetchrow(query("keep"), self._config.keep_batch, self._config.keep_longest_s))
+        # A node that enters after this round is not among its deadlines, but its lease cannot end before one lease from now.
+        longest_s = min(self._config.keep_longest_s, self._config.lease_s)
+        row = await self._link.call(lambda c: c.fetchrow(query("keep"), self._config.keep_batch, longest_s))
         assert row is not None
         if row["expired"] or row["reaped"]:
             await self.settle()

@@ -1,0 +1,161 @@
+"""Nodes as processes, a server that may be restarted, and waiting for what the database says.
+
+Only processes that were started here are ever signalled.
+"""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import asyncpg
+from howdah.embedded import Embedded
+from howdah.embedded import postmaster as pm
+
+PROGRAM = Path(__file__).with_name("program.py")
+START_S = 20.0
+SHORT = {"lease_s": 1.5, "heartbeat_s": 0.3, "lease_margin_s": 0.3, "busy_look_s": 0.3, "idle_look_s": 1.0, "keep_longest_s": 5.0}
+
+EFFECTS = """
+create table if not exists effect (run bigint, attempt int, pid int, what text, at timestamptz not null default clock_timestamp());
+create index if not exists effect_run on effect (run);
+"""
+
+Session = asyncpg.Connection
+
+
+async def until(db: Session, question: str, *args: object, within_s: float = 10.0) -> Any:
+    """Asks the database until it answers something true; AssertionError with its last answer after the time."""
+    deadline = time.monotonic() + within_s
+    while not (answer := await db.fetchval(question, *args)):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"after {within_s:g} s the answer was still {answer!r}: {question} {args}")
+        await anyio.sleep(0.01)
+    return answer
+
+
+async def happens(what: Callable[[], object], within_s: float = 10.0) -> None:
+    """The same for something in this process."""
+    deadline = time.monotonic() + within_s
+    while not what():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"it did not happen within {within_s:g} s")
+        await anyio.sleep(0.005)
+
+
+async def enqueue(db: Session, task: str, count: int = 1, **args: object) -> list[int]:
+    """Enqueues runs of a task by SQL, in one transaction."""
+    rows = await db.fetch("select howdah.enqueue($1, $2::json) as id from generate_series(1, $3)", task, json.dumps(args), count)
+    return [row["id"] for row in rows]
+
+
+async def drained(db: Session, within_s: float = 20.0) -> None:
+    """Nothing is pending any more."""
+    await until(
+        db, "select not exists (select from howdah.job) and not exists (select from howdah.timer)", within_s=within_s
+    )  # fmt: skip
+
+
+async def doubles(db: Session, what: str) -> int:
+    """How many runs left this effect more than once."""
+    return await db.fetchval("select count(*) from (select run from effect where what = $1 group by run having count(*) > 1) d", what)
+
+
+class Process:
+    """One node. Its log goes to a file, which `log` reads."""
+
+    def __init__(self, dsn: str, folder: Path, settings: dict[str, Any]) -> None:
+        self._log = Path(tempfile.mkstemp(dir=folder, suffix=".log")[1])
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, str(PROGRAM), json.dumps({"dsn": dsn, "pool_size": 4, **settings})], stdout=subprocess.PIPE, stderr=log
+            )
+        self._stopped = False
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def await_ready(self) -> None:
+        assert self._process.stdout is not None
+        heard = select.select([self._process.stdout], [], [], START_S)[0]
+        if not heard or not self._process.stdout.readline():
+            raise AssertionError(f"the node did not start:\n{self.log}")
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+        self._stopped = number == signal.SIGSTOP
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    async def end(self, within_s: float = 15.0) -> int:
+        """Waits until it has ended by itself; its exit status."""
+        return await anyio.to_thread.run_sync(lambda: self._process.wait(within_s))
+
+    def discard(self) -> None:
+        """After a test."""
+        if self._process.poll() is None:
+            self.kill()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+class Fleet:
+    """The nodes of one test."""
+
+    def __init__(self, dsn: str, folder: Path) -> None:
+        self._dsn = dsn
+        self._folder = folder
+        self._processes: list[Process] = []
+
+    async def start(self, count: int = 1, **settings: Any) -> list[Process]:
+        """So many nodes, started together."""
+        started = [Process(self._dsn, self._folder, settings) for _ in range(count)]
+        self._processes += started
+        for process in started:
+            await anyio.to_thread.run_sync(process.await_ready)
+        return started
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.discard()
+
+
+class Server:
+    """A Postgres of the test's own, which may be stopped in any way and started again."""
+
+    def __init__(self, base: Path) -> None:
+        self._embedded = Embedded(base, settings={"fsync": "off", "max_connections": "100"}).start()
+
+    def dsn(self, database: str = "postgres") -> str:
+        return self._embedded.dsn(database)
+
+    async def restart(self, how: signal.Signals) -> None:
+        """Stops it, SIGINT: fast, SIGQUIT: immediate, and starts it again."""
+        await anyio.to_thread.run_sync(self._restart, how)
+
+    def _restart(self, how: signal.Signals) -> None:
+        pid = pm.running_pid(self._embedded.path)
+        assert pid is not None
+        os.kill(pid, how)
+        assert pm.wait_until_gone(pid, self._embedded.path, START_S)
+        self._embedded.start()
+
+    def close(self) -> None:
+        self._embedded.stop()
+        self._embedded.release()
