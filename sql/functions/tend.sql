@@ -14,6 +14,7 @@ declare
 begin
   made := 0;
   dropped := 0;
+  homeless := 0;
   if pg_try_advisory_xact_lock(7738135626411) then
     for d in v_today .. v_today + p_ahead_days loop
       made := made + howdah.add_day(d, p_hashes)::int;
@@ -27,8 +28,9 @@ begin
     loop
       dropped := dropped + howdah.drop_day(v_day)::int;
     end loop;
+    -- Only by the one that works: it holds the default partitions locked while it makes a day.
+    homeless := (select count(*) from howdah.run_default) + (select count(*) from howdah.event_default);
   end if;
-  homeless := (select count(*) from howdah.run_default) + (select count(*) from howdah.event_default);
   return next;
 end
 $$;

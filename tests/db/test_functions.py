@@ -76,7 +76,21 @@ async def test_a_user_with_nothing_but_the_schema_can_enqueue_cancel_and_ask(db:
 
 
 async def test_statements_that_touch_hot_tables_have_their_plans_guarded(db: Session) -> None:
-    hot = ["cancel", "claim", "complete", "expire", "fire", "fold", "fold_control", "fold_moves", "look", "outcomes", "settle", "submit", "watch"]
+    hot = [
+        "cancel",
+        "claim",
+        "complete",
+        "expire",
+        "fire",
+        "fold",
+        "fold_control",
+        "fold_moves",
+        "look",
+        "outcomes",
+        "settle",
+        "submit",
+        "watch",
+    ]
     rows = await db.fetch("select proname, proconfig from pg_proc where pronamespace = 'howdah'::regnamespace and proname = any($1)", hot)
     needed = {
         "enable_seqscan=off",
