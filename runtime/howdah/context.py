@@ -63,13 +63,18 @@ class CurrentRun:
     @property
     def cancelled(self) -> bool:
         """Whether this attempt should end: for sync functions, which cannot be interrupted. LeaseLost: it lost its run."""
-        if self.cause is Cause.LOST:
-            raise LeaseLost(_lost(self))
+        self.check_held()
         return self.cause is not None
 
     def set_result(self, value: object) -> None:
-        """The result of a run that ends in transaction(), which commits before the function returns a value."""
+        """The result of a run that ends in transaction(), which commits before the function returns a value. LeaseLost: it lost its run."""
+        self.check_held()
         self._result = codec.encode(value)
+
+    def check_held(self) -> None:
+        """LeaseLost if this attempt has lost its run: whatever it asks for would be done twice."""
+        if self.cause is Cause.LOST:
+            raise LeaseLost(_lost(self))
 
     def encoded_result(self) -> str | None:
         """What set_result() was given, as json text."""
@@ -77,8 +82,7 @@ class CurrentRun:
 
     def transaction(self) -> AbstractAsyncContextManager[UserConnection]:
         """See howdah.transaction()."""
-        if self.cause is Cause.LOST:
-            raise LeaseLost(_lost(self))
+        self.check_held()
         if self.completed:
             raise HowdahError(f"{self!r} has been completed by an earlier transaction() already; use one of them per run")
         return self._transaction(self)
@@ -90,6 +94,13 @@ def current_run() -> CurrentRun:
         return CURRENT.get()
     except LookupError:
         raise HowdahError("current_run() was called outside of a run; it works inside a task's function") from None
+
+
+def check_held() -> None:
+    """LeaseLost inside of an attempt that has lost its run. Outside of a run it says nothing."""
+    run = CURRENT.get(None)
+    if run is not None:
+        run.check_held()
 
 
 def transaction() -> AbstractAsyncContextManager[UserConnection]:
