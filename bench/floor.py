@@ -5,29 +5,40 @@ synchronous commits: the same promises for one task. It has no retries, timeouts
 """
 
 import asyncio
+import gc
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import asyncpg
 import msgspec
 
-from .measure import Sample, wal_lsn
-from .server import Bed
+from .measure import Figure, Sample, alone, wal_lsn
+from .server import SETTINGS, Bed
 from .sql import sections
 
 RUNS = 200_000
 SLOTS = 64
-CLAIM = 1000
-WRITE_MAX = 2000
-HELD_MAX = 4000
+CLAIM = 2000
+WRITE_MAX = 4000
+HELD_MAX = 8000
 NODE = 7
 SUCCEEDED = 2
 PAYLOAD = b'{"user_id":123456,"email":"someone@example.com","note":"payload filled up to a hundred bytes....."}'
 COLUMNS = ["run", "lease", "node", "kind", "data"]
 
 SQL = sections("floor")
+
+ABOUT = {
+    "runs": RUNS,
+    "slots": SLOTS,
+    "claim": CLAIM,
+    "copy": WRITE_MAX,
+    "held": HELD_MAX,
+    "arguments_bytes": len(PAYLOAD),
+    "server": SETTINGS,
+}
 
 
 class Arguments(msgspec.Struct):
@@ -127,6 +138,7 @@ async def floor_once(bed: Bed, runs: int = RUNS) -> Sample:
     await claims.execute("set synchronous_commit = off; set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off")
     pipeline = Pipeline(claims, outcomes, noop)
     wal = await wal_lsn(watcher)
+    gc.collect()
     began, cpu = time.perf_counter(), time.process_time()
     await pipeline.run()
     took, cpu = time.perf_counter() - began, time.process_time() - cpu
@@ -136,3 +148,21 @@ async def floor_once(bed: Bed, runs: int = RUNS) -> Sample:
     for connection in (claims, outcomes, watcher):
         await connection.close()
     return Sample(per_s=runs / took, python_us=cpu / runs * 1e6, wal_bytes=wal / runs)
+
+
+def floor_figures(samples: Sequence[Sample]) -> list[Figure]:
+    return [
+        Figure("floor", "runs/s", [sample.per_s for sample in samples], ABOUT),
+        Figure("floor.python", "us/run", [sample.python_us for sample in samples], ABOUT),
+        Figure(
+            "floor.wal", "B/run", [sample.wal_bytes for sample in samples], {**ABOUT, "counts": "claim to done, full-page images included"}
+        ),
+    ]
+
+
+async def measure(bed: Bed, runs: int) -> list[Figure]:
+    samples: list[Sample] = []
+    for _ in range(runs):
+        with alone():
+            samples.append(await floor_once(bed))
+    return floor_figures(samples)

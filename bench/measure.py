@@ -41,6 +41,9 @@ class Line(msgspec.Struct, frozen=True):
     commit: str
     machine: dict[str, Any]
 
+    def json(self) -> str:
+        return msgspec.json.encode(self).decode()
+
 
 class Figure(NamedTuple):
     """What a benchmark hands over: the values of its runs, under a name."""
@@ -67,11 +70,9 @@ def line(figure: Figure, commit: str, machine: dict[str, Any]) -> Line:
 
 
 def keep(entry: Line) -> None:
-    """Prints a line and appends it to the results."""
-    text = msgspec.json.encode(entry).decode()
-    print(text, flush=True)
+    """Appends a line to the results."""
     with RESULTS.open("a") as results:
-        results.write(text + "\n")
+        results.write(entry.json() + "\n")
 
 
 def read() -> list[Line]:

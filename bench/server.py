@@ -29,23 +29,32 @@ class Bed:
     def __init__(self, server: Embedded) -> None:
         self._server = server
         self._numbers = itertools.count(1)
+        self._databases: list[str] = []
 
     async def connect(self, database: str) -> asyncpg.Connection:
         return await asyncpg.connect(self._server.dsn(database), server_settings={"jit": "off"})
 
-    async def fresh(self, *, migrated: bool = True) -> str:
-        """A new database; returns its name. The one before is dropped, so that nothing is vacuumed beside a measurement."""
-        number = next(self._numbers)
+    async def fresh(self, *, migrated: bool = True, beside: bool = False) -> str:
+        """A new database; returns its name. Those before are dropped unless it stands beside them, so that nothing of
+        theirs is vacuumed during a measurement."""
+        name = f"bench_{next(self._numbers)}"
         admin = await self.connect("postgres")
-        if number > 1:
-            await admin.execute(f"drop database if exists bench_{number - 1} with (force)")
-        await admin.execute(f"create database bench_{number}")
+        while self._databases and not beside:
+            await admin.execute(f"drop database {self._databases.pop()} with (force)")
+        await admin.execute(f"create database {name}")
+        self._databases.append(name)
         await admin.close()
         if migrated:
-            connection = await self.connect(f"bench_{number}")
+            connection = await self.connect(name)
             await migrate(connection, configure({}))
             await connection.close()
-        return f"bench_{number}"
+        return name
+
+    async def version(self) -> str:
+        admin = await self.connect("postgres")
+        told = str(await admin.fetchval("show server_version"))
+        await admin.close()
+        return told
 
     def dsn(self, database: str) -> str:
         return self._server.dsn(database)

@@ -1,0 +1,17 @@
+-- What the benchmarks ask of a howdah database from outside.
+
+-- name: pending
+select exists (select from howdah.job)
+
+-- name: verdict
+select (select count(*) from howdah.job) as left_over, (select count(*) from howdah.event) as history,
+  (select count(*) from howdah.stale_event) as stale
+
+-- name: calls
+select coalesce(sum(s.calls), 0)::bigint from pg_stat_statements s join pg_database d on d.oid = s.dbid where d.datname = $1
+
+-- name: callers
+select s.query, s.calls from pg_stat_statements s join pg_database d on d.oid = s.dbid where d.datname = $1 order by s.calls desc
+
+-- name: images
+select coalesce(sum(fpi_size), 0)::bigint from pg_get_wal_stats($1::text::pg_lsn, $2::text::pg_lsn)
