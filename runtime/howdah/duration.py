@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 Duration = timedelta | float | int | str
+"""A timedelta, a number of seconds, or text such as "1h30m"."""
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
