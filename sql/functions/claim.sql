@@ -1,6 +1,6 @@
 -- Gives up to p_room runs to a living node, from the lines given, after the watermark of each (priority, id).
--- Heads are taken per line: only lines whose head has the best priority are served, with equal shares, so neither
--- a million runs of one task nor a task nobody implements hides the others. Rows in id order.
+-- Heads are taken per line: of several, only those whose head has the best priority are served, with equal shares, so
+-- neither a million runs of one task nor a task nobody implements hides the others. Rows by priority, then id.
 -- A short or empty answer never proves an empty queue: rows that somebody else has locked are skipped.
 -- Locks: the node's row for key share (so that the reaper, which deletes it first, sees every claim), then the
 -- job rows with skip locked. Commits without waiting for the disk: a claim that a crash loses runs again.
@@ -14,29 +14,26 @@ create or replace function howdah.claim(p_node bigint, p_room int, p_queues int[
 as $$
 #variable_conflict use_column
 declare
-  v_top smallint;
-  v_queues int[];
-  v_tasks int[];
-  v_after bigint[];
+  v_bound smallint := 32767;
+  v_share int := p_room;
   v_lease bigint;
-  v_share int;
 begin
-  with head as materialized (
-    select s.queue, s.task, s.priority as after_priority, s.id as after_id, h.priority, s.place
-    from unnest(p_queues, p_tasks, p_priorities, p_ids) with ordinality s(queue, task, priority, id, place)
-    cross join lateral (
-      select j.priority from howdah.job j
-      where j.queue = s.queue and j.task = s.task and j.lease is null and (j.priority, j.id) > (s.priority, s.id)
-      order by j.priority, j.id limit 1
-    ) h
-  ), best as materialized (
-    select h.*, case when h.after_priority = h.priority then h.after_id else 0 end as after
-    from head h where h.priority = (select min(m.priority) from head m) order by h.place limit p_room
-  )
-  select min(b.priority), array_agg(b.queue), array_agg(b.task), array_agg(b.after)
-  into v_top, v_queues, v_tasks, v_after from best b;
-  if v_top is null then
-    return;
+  if cardinality(p_queues) > 1 then
+    with head as materialized (
+      select h.priority
+      from unnest(p_queues, p_tasks, p_priorities, p_ids) s(queue, task, priority, id)
+      cross join lateral (
+        select j.priority from howdah.job j
+        where j.queue = s.queue and j.task = s.task and j.lease is null and (j.priority, j.id) > (s.priority, s.id)
+        order by j.priority, j.id limit 1
+      ) h
+    )
+    select min(h.priority), greatest(1, p_room / nullif(count(*) filter (where h.priority = m.priority), 0))
+    into v_bound, v_share
+    from head h cross join (select min(n.priority) as priority from head n) m;
+    if v_bound is null then
+      return;
+    end if;
   end if;
   perform 1 from howdah.node n where n.id = p_node for key share;
   if not found then
@@ -44,23 +41,23 @@ begin
   end if;
   perform set_config('synchronous_commit', 'off', true);
   v_lease := nextval('howdah.lease_number');
-  v_share := greatest(1, p_room / cardinality(v_queues));
   return query
   with held as (
     update howdah.job j set attempt = j.attempt + 1, node = p_node, lease = v_lease
     where j.ctid = any(array(
-      select picked.ctid from unnest(v_queues, v_tasks, v_after) s(queue, task, after)
+      select picked.ctid from unnest(p_queues, p_tasks, p_priorities, p_ids) s(queue, task, priority, id)
       cross join lateral (
         select w.ctid from howdah.job w
-        where w.queue = s.queue and w.task = s.task and w.priority = v_top and w.id > s.after and w.lease is null
-          and (w.expires is null or w.attempt > 0 or w.expires > howdah.clock())
-        order by w.id limit v_share for update skip locked
+        where w.queue = s.queue and w.task = s.task and (w.priority, w.id) > (s.priority, s.id) and w.priority <= v_bound
+          and w.lease is null and (w.expires is null or w.attempt > 0 or w.expires > howdah.clock())
+        order by w.priority, w.id limit v_share for update skip locked
       ) picked
+      limit p_room
     ))
     returning j.id, j.queue, j.task, j.priority, j.attempt
   )
   select h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.args, r.tags, r.metadata, r.options
   from held h join howdah.run r on r.id = h.id
-  order by h.id;
+  order by h.priority, h.id;
 end
 $$;

@@ -123,7 +123,7 @@ async def _fill(space: _Space, spaces: Sequence[_Space], lines: Lines, claims: C
 
 
 def _tally(claimed: Sequence[Claimed], lines: int) -> dict[Line, tuple[int, Key]]:
-    """How many runs each line gave, and its last key: rows come in ascending order of their ids."""
+    """How many runs each line gave, and its last key: rows come by priority, then id."""
     if not claimed:
         return {}
     if lines == 1:
