@@ -30,7 +30,7 @@ def demands() -> Iterator[Requirement]:
     extras = chain.from_iterable(project["optional-dependencies"].values())
     for text in chain(PROJECT["build-system"]["requires"], project["dependencies"], extras):
         requirement = Requirement(text)
-        if requirement.name != "howdah":
+        if requirement.name not in BROUGHT:
             yield requirement
 
 
