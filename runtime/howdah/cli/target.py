@@ -85,7 +85,7 @@ def _attribute(module: ModuleType, attribute: str) -> App:
         if not hasattr(found, part):
             close = difflib.get_close_matches(part, [name for name in dir(found) if not name.startswith("_")], 1)
             guess = f"; did you mean {close[0]}?" if close else ""
-            raise ConfigurationError(f"{module.__name__} has no {attribute!r}{guess} {_beside(module)}")
+            raise ConfigurationError(f"{module.__name__} has no {attribute!r}{guess}. {_beside(module)}")
         found = getattr(found, part)
     if isinstance(found, App):
         return found

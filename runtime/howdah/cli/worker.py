@@ -60,17 +60,24 @@ def worker(target: str, queues: tuple[str, ...], concurrency: int | None, grace:
 
 async def _work(jobs: App, target: str, queues: Sequence[str]) -> None:
     stopping = anyio.Event()
-    async with jobs.work(queues=queues or None) as node:
+    nodes: list[Node] = []
 
-        def drain(_number: signal.Signals) -> None:
+    def drain(_number: signal.Signals) -> None:
+        stopping.set()
+        for node in nodes:
             node.stop()
-            stopping.set()
 
-        def hurry() -> None:
+    def hurry() -> None:
+        for node in nodes:
             _say(f"Hurrying: {_count(len(node.running), 'run')} cancelled and handed back; once more exits at once.")
             node.hurry()
 
-        with signals(drain, hurry):
+    # From before the node starts: its first run may be under way before it says that it has started.
+    with signals(drain, hurry):
+        async with jobs.work(queues=queues or None) as node:
+            nodes.append(node)
+            if stopping.is_set():
+                node.stop()
             await _greet(jobs, target, queues)
             async with anyio.create_task_group() as group:
                 group.start_soon(_tell, node, stopping, jobs.config.grace_s)
@@ -102,7 +109,8 @@ async def _tell(node: Node, stopping: anyio.Event, grace_s: float) -> None:
     """Says what the drain waits for: once, and on a terminal again each second."""
     await stopping.wait()
     ends = anyio.current_time() + grace_s
-    _say(f"Draining: {_count(len(node.running), 'run')} may end within {grace_s:g} s; Ctrl-C again cancels and hands back.")
+    if node.running:
+        _say(f"Draining: {_count(len(node.running), 'run')} may end within {grace_s:g} s; Ctrl-C again cancels and hands back.")
     while sys.stderr.isatty():
         await anyio.sleep(_COUNTDOWN_S)
         _say(f"  {_count(len(node.running), 'run')} to end, {max(0.0, ends - anyio.current_time()):.0f} s left")

@@ -1,0 +1,153 @@
+"""`howdah worker`: it finds the app, runs its tasks, and stops as it is told."""
+
+import signal
+import textwrap
+from pathlib import Path
+
+import asyncpg
+import pytest
+from howdah import App
+
+from .programs import begin, howdah
+
+pytestmark = pytest.mark.anyio
+
+Db = asyncpg.Connection
+
+SHOP = """
+    import asyncio
+    import time
+
+    from howdah import App
+
+    jobs = App(lease_s=1.5, heartbeat_s=0.3, lease_margin_s=0.3)
+
+    @jobs.task
+    async def wait(s: float) -> float:
+        print("begun", flush=True)
+        await asyncio.sleep(s)
+        print("ended", flush=True)
+        return s
+
+    @jobs.task
+    async def block(s: float) -> None:
+        print("begun", flush=True)
+        time.sleep(s)
+
+    @jobs.task(queue="mail")
+    async def mail() -> None:
+        print("mailed", flush=True)
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A folder with the module `shop`."""
+    (tmp_path / "shop.py").write_text(textwrap.dedent(SHOP))
+    return tmp_path
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_the_first_signal_lets_what_runs_end(dsn: str, db: Db, shop: Path, number: signal.Signals) -> None:
+    run = await db.fetchval("select howdah.enqueue('wait', '{\"s\": 0.5}')")
+    async with begin("worker", "shop:jobs", cwd=shop, HOWDAH_DSN=dsn) as worker:
+        assert await worker.line() == "begun"
+
+        worker.send(number)
+        code, out, said = await worker.end()
+
+    assert (code, out) == (0, "ended\n")
+    assert "Draining: 1 run may end within 30 s" in said
+    assert await db.fetchval("select howdah.state($1)", run) == "succeeded"
+
+
+async def test_the_second_signal_hands_what_runs_back_without_burning_an_attempt(dsn: str, db: Db, shop: Path) -> None:
+    run = await db.fetchval("select howdah.enqueue('wait', '{\"s\": 60}')")
+    async with begin("worker", "shop", cwd=shop, HOWDAH_DSN=dsn) as worker:
+        assert await worker.line() == "begun"
+        worker.send(signal.SIGINT)
+        await worker.told("Draining")
+
+        worker.send(signal.SIGTERM)
+        code, out, _ = await worker.end()
+
+    assert (code, out) == (0, "")
+    assert await db.fetchval("select howdah.state($1)", run) == "queued"
+    assert await db.fetchval("select attempt from howdah.job where id = $1", run) == 0
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 1)])
+async def test_the_third_signal_ends_even_a_blocked_process_at_once(
+    dsn: str, db: Db, shop: Path, number: signal.Signals, code: int
+) -> None:
+    await db.fetchval("select howdah.enqueue('block', '{\"s\": 60}')")
+    async with begin("worker", "shop", cwd=shop, HOWDAH_DSN=dsn) as worker:
+        assert await worker.line() == "begun"
+
+        await worker.insist(number)
+
+        assert (await worker.end())[0] == code
+
+
+async def test_the_grace_ends_what_takes_longer(dsn: str, db: Db, shop: Path) -> None:
+    run = await db.fetchval("select howdah.enqueue('wait', '{\"s\": 60}')")
+    async with begin("worker", "shop", "--grace", "100ms", cwd=shop, HOWDAH_DSN=dsn) as worker:
+        assert await worker.line() == "begun"
+
+        worker.send(signal.SIGTERM)
+
+        assert (await worker.end())[0] == 0
+    assert await db.fetchval("select howdah.state($1)", run) == "queued"
+
+
+async def test_it_serves_the_queues_that_it_is_given_and_says_what_it_does(dsn: str, db: Db, shop: Path) -> None:
+    left = await db.fetchval("select howdah.enqueue('wait', '{\"s\": 0}')")
+    await db.fetchval("select howdah.enqueue('mail', queue => 'mail')")
+    async with begin("worker", "shop:jobs", "-q", "mail", "-c", "3", cwd=shop, HOWDAH_DSN=dsn) as worker:
+        assert await worker.line() == "mailed"
+        worker.send(signal.SIGTERM)
+        code, out, said = await worker.end()
+
+    assert (code, out) == (0, "")
+    banner = said[: said.index("Ready")].splitlines()
+    assert len(banner) < 6
+    assert "shop:jobs: wait, block, mail" in said
+    assert "queues: mail; at once: 3 async, 8 in threads" in said
+    assert await db.fetchval("select howdah.state($1)", left) == "queued"
+
+
+async def test_options_can_be_said_by_the_environment(dsn: str, db: Db, shop: Path) -> None:
+    await db.fetchval("select howdah.enqueue('mail', queue => 'mail')")
+    said = {"HOWDAH_DSN": dsn, "HOWDAH_WORKER_QUEUE": "mail other", "HOWDAH_CONCURRENCY": "2"}
+    async with begin("worker", "shop:jobs", cwd=shop, **said) as worker:
+        assert await worker.line() == "mailed"
+        worker.send(signal.SIGTERM)
+        assert "queues: mail, other; at once: 2 async" in (await worker.end())[2]
+
+
+def test_a_database_that_is_away_or_not_migrated_is_one_sentence(shop: Path, server_dsn: str) -> None:
+    away = howdah("worker", "shop", cwd=shop, HOWDAH_DSN="postgresql://nobody@127.0.0.1:1/none")
+    empty = howdah("worker", "shop", cwd=shop, HOWDAH_DSN=server_dsn)
+
+    assert (away.returncode, empty.returncode) == (1, 1)
+    assert "Postgres does not answer" in away.stderr
+    assert "run `howdah migrate`" in empty.stderr
+    assert "Traceback" not in away.stderr + empty.stderr
+
+
+def test_a_grace_that_is_no_duration_is_wrong_usage(shop: Path) -> None:
+    refused = howdah("worker", "shop", "--grace", "soon", cwd=shop)
+    assert refused.returncode == 2
+    assert "'soon' is no duration" in refused.stderr
+
+
+async def test_runs_of_a_worker_that_python_enqueues_come_back_with_their_result(dsn: str, shop: Path) -> None:
+    jobs = App(dsn)
+
+    @jobs.task
+    async def wait(s: float) -> float:
+        raise AssertionError("this process only enqueues")
+
+    async with begin("worker", "shop", cwd=shop, HOWDAH_DSN=dsn), jobs:
+        run = await wait.enqueue(0.01)
+        assert await run.result("15s") == 0.01
