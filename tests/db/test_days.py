@@ -32,7 +32,10 @@ async def today(db: Session) -> int:
 
 async def tend(db: Session, keep: int = 30, ahead: int = 7, hashes: int = 4) -> tuple[int, int, int]:
     """Days made, days dropped, rows without a day."""
-    return tuple(await db.fetchrow(query("tend"), keep, ahead, hashes))
+    row = await db.fetchrow(query("tend"), keep, ahead, hashes)
+    assert row is not None
+    made, dropped, homeless = row
+    return made, dropped, homeless
 
 
 async def days(db: Session, table: str = "run") -> set[str]:

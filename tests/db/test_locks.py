@@ -303,6 +303,7 @@ async def test_outcomes_and_watches_in_any_order_leave_no_waiter_untold(db: Sess
         ids = [run.id for run in runs]
         (seen, *_) = await asyncio.gather(world.watch(client, *reversed(ids)), *[_send_in_halves(db, runs)])
         told = {row[0] for row in await db.fetch("select run from howdah.inbox")}
+        assert seen is not None
         assert set(seen) | told == set(ids)
         await world.tidy(db)
 

@@ -5,9 +5,10 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -28,7 +29,7 @@ Fresh = Callable[..., Awaitable[str]]
 
 
 @asynccontextmanager
-async def opened(dsn: str, **arguments: object) -> AsyncIterator[Session]:
+async def opened(dsn: str, **arguments: Any) -> AsyncGenerator[Session]:
     connection = await asyncpg.connect(dsn, **arguments)
     try:
         yield connection

@@ -1,5 +1,7 @@
 """The walk of CONTRACT 1.7: every event in every state, sent the way it is really sent, beside the table in the core."""
 
+from typing import Any
+
 import pytest
 from howdah.core.states import ENDS, TRANSITIONS, Kind, State
 
@@ -19,7 +21,7 @@ LATE = "1 day"
 async def put(db: Session, state: State) -> world.Claimed:
     """A run in this state, with the pair (lease, node) that an attempt of it has or would have had."""
     if state in (State.SCHEDULED, State.QUEUED):
-        delay = {"delay": 3600} if state is State.SCHEDULED else {}
+        delay: dict[str, Any] = {"delay": 3600} if state is State.SCHEDULED else {}
         (run,) = await world.enqueue(db, expires=60, **delay)
         node = await world.join(db)
         lease = await db.fetchval("select nextval('howdah.lease_number')")

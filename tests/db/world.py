@@ -3,9 +3,10 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -43,7 +44,7 @@ async def join(db: Session, lease_s: float = 60.0) -> int:
     return node
 
 
-async def enqueue(db: Session, count: int = 1, task: str = "work", **options: object) -> list[int]:
+async def enqueue(db: Session, count: int = 1, task: str = "work", **options: Any) -> list[int]:
     """So many runs of a task, by the statement that the client uses."""
     row = await db.fetchrow(query("submit"), task, ["{}"] * count, json.dumps(options) if options else None, False)
     assert row is not None
@@ -60,7 +61,7 @@ async def claim(db: Session, node: int, room: int = 1000, tasks: Sequence[str] =
     return [Claimed(node, *row) for row in await db.fetch(query("claim"), node, room, *lines)]
 
 
-async def running(db: Session, count: int = 1, **options: object) -> list[Claimed]:
+async def running(db: Session, count: int = 1, **options: Any) -> list[Claimed]:
     """So many runs, claimed by a node of their own."""
     ids = await enqueue(db, count, **options)
     claimed = await claim(db, await join(db), count)
@@ -135,7 +136,7 @@ async def tidy(db: Session) -> None:
 
 
 @asynccontextmanager
-async def transaction(db: Session, isolation: str = "read committed") -> AsyncIterator[None]:
+async def transaction(db: Session, isolation: str = "read committed") -> AsyncGenerator[None]:
     """begin; the test's statements; commit, or rollback if they raise."""
     await db.execute(f"begin isolation level {isolation}")
     try:
