@@ -80,11 +80,10 @@ async def _demonstrate(dsn: str | None, folder: str, files: Sequence[Source], *,
             await library.prepare()
             finished = await _carry(node, library, files, tally, again=again)
             if not finished:
-                left = tally.entered - tally.stored - len(tally.failed)
-                click.echo(f"Stopped with {left:,} runs to go. Start the demo again: it goes on where it was.", err=True)
+                click.echo(f"Stopped with {tally.left:,} files to go. Start the demo again: it goes on where it was.", err=True)
                 return INTERRUPTED
             await library.forget(folder, files)
-            if tally.entered or tally.stored:
+            if tally.fresh or tally.stored:
                 _print_summary(tally, await library.figures(tally.runs))
             else:
                 click.echo(f"All {tally.files:,} files were read before and are unchanged; --again reads them anew.")

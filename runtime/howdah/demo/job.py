@@ -24,15 +24,21 @@ class Failed(msgspec.Struct, frozen=True):
 
 
 class Tally(msgspec.Struct):
-    """How far a job is. It is complete when the job returns, and tells the truth when it is interrupted too."""
+    """How far a job is, also when it was interrupted. fresh: files that entered with a new run. already: stored before."""
 
     files: int
-    entered: int = 0
+    fresh: int = 0
+    already: int = 0
     stored: int = 0
     entries: int = 0
     elapsed_s: float = 0.0
     runs: list[int] = msgspec.field(default_factory=list[int])
     failed: list[Failed] = msgspec.field(default_factory=list[Failed])
+
+    @property
+    def left(self) -> int:
+        """Files that have not come to an end."""
+        return self.files - self.already - self.stored - len(self.failed)
 
 
 async def carry(library: Library, files: Sequence[Source], tally: Tally, shown: Show, *, again: bool) -> None:
@@ -41,7 +47,7 @@ async def carry(library: Library, files: Sequence[Source], tally: Tally, shown: 
 
     def step() -> None:
         tally.elapsed_s = monotonic() - began
-        shown.step(done=already + tally.stored + len(tally.failed), total=tally.files, failed=len(tally.failed))
+        shown.step(done=tally.files - tally.left, total=tally.files, failed=len(tally.failed))
 
     async def follow(path: str, run: Run[int]) -> None:
         try:
@@ -53,14 +59,13 @@ async def carry(library: Library, files: Sequence[Source], tally: Tally, shown: 
         tally.runs.append(run.id)
         step()
 
-    already = 0
     async with anyio.create_task_group() as group:
         for first in range(0, len(files), BATCH):
             batch = files[first : first + BATCH]
-            runs = await library.enter(batch, again=again)
-            tally.entered += len(runs)
-            already += len(batch) - len(runs)
+            entered = await library.enter(batch, again=again)
+            tally.fresh += entered.fresh
+            tally.already += len(batch) - len(entered.runs)
             step()
-            for path, run in runs.items():
+            for path, run in entered.runs.items():
                 group.start_soon(follow, path, run)
     tally.failed.sort(key=lambda failure: failure.path)

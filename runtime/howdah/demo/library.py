@@ -33,6 +33,13 @@ class Figures(msgspec.Struct, frozen=True):
     p99_s: float | None
 
 
+class Entered(msgspec.Struct, frozen=True):
+    """How many files were new or changed, and the run of each file that is not stored: theirs, and those left behind."""
+
+    fresh: int
+    runs: dict[str, Run[int]]
+
+
 class Library:
     """The demo's app: a client and a node inside `async with library.jobs.work(queues=[QUEUE])`."""
 
@@ -45,11 +52,8 @@ class Library:
         async with self.jobs.client.pool.ours() as connection, own_transaction(connection):
             await connection.execute(query("schema", "demo"))
 
-    async def enter(self, files: Sequence[Source], *, again: bool) -> dict[str, Run[int]]:
-        """Files that are new or changed enter with a run each, in one transaction; `again` enters all of them.
-
-        Answers the runs of all of these files that are not stored: those, and those that an earlier start left behind.
-        """
+    async def enter(self, files: Sequence[Source], *, again: bool) -> Entered:
+        """Files that are new or changed enter with a run each, in one transaction; `again` enters all of them."""
         paths = [file.path for file in files]
         columns = [file.module for file in files], [file.size for file in files], [file.modified_ns for file in files]
         async with self.jobs.client.pool.ours() as connection:
@@ -61,7 +65,7 @@ class Library:
                 runs = await self._read.options(conn=connection).enqueue_many(calls)
                 await connection.execute(query("assign", "demo"), names, [run.id for run in runs])
             left = await connection.fetch(query("open", "demo"), paths)
-        return {row["path"]: self._read.attach(row["run"]) for row in left}
+        return Entered(len(entered), {row["path"]: self._read.attach(row["run"]) for row in left})
 
     async def forget(self, folder: str, files: Sequence[Source]) -> None:
         """Files that have gone from the folder leave the tables too."""
