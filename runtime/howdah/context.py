@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import TypeAlias
 
 import asyncpg
+import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
 from . import codec
@@ -23,19 +24,16 @@ Transaction: TypeAlias = "Callable[[CurrentRun], AbstractAsyncContextManager[Use
 CURRENT: ContextVar[CurrentRun] = ContextVar("howdah_current_run")
 
 
-class CurrentRun:
+class CurrentRun(msgspec.Struct, eq=False):
     """The attempt that is running here. `cause` is set by the node when it interrupts the attempt."""
 
-    __slots__ = ("_result", "_transaction", "cause", "claimed", "completed", "started", "task")
-
-    def __init__(self, claimed: Claimed, task: str, started: float, transaction: Transaction) -> None:
-        self.claimed = claimed
-        self.task = task
-        self.started = started
-        self.cause: Cause | None = None
-        self.completed = False
-        self._result: str | None = None
-        self._transaction = transaction
+    claimed: Claimed
+    task: str
+    started: float
+    _transaction: Transaction
+    cause: Cause | None = None
+    completed: bool = False
+    _result: str | None = None
 
     def __repr__(self) -> str:
         return f"<run {self.id} of {self.task}, attempt {self.attempt}>"

@@ -118,13 +118,19 @@ class Definition:
             )
         return payload
 
-    def decode(self, payload: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Stored arguments as the function takes them. msgspec.ValidationError: they do not fit this signature."""
-        values = msgspec.structs.astuple(self._decoder.decode(payload))
+    @cached_property
+    def decode(self) -> Callable[[str], tuple[tuple[Any, ...], dict[str, Any]]]:
+        """Reads stored arguments as the function takes them. msgspec.MsgspecError: they do not fit this signature."""
+        read, astuple = self._decoder.decode, msgspec.structs.astuple
         positional, keyword = self.names
         if not keyword:
-            return values, _NO_KEYWORDS
-        return values[: len(positional)], dict(zip(keyword, values[len(positional) :], strict=True))
+            return lambda payload: (astuple(read(payload)), _NO_KEYWORDS)
+
+        def split(payload: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+            values = astuple(read(payload))
+            return values[: len(positional)], dict(zip(keyword, values[len(positional) :], strict=True))
+
+        return split
 
     def policy_of(self, options: str | None) -> Policy:
         """The policy of one run: the task's, unless the run's stored options say otherwise."""

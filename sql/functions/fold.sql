@@ -25,9 +25,14 @@ begin
     where j.id = e.run and j.lease = e.lease and j.node = e.node and e.kind <= 3
     returning j.id, j.flags
   )
-  select (select count(*) from e where e.kind < 16), (select count(*) from e where e.kind between 4 and 15),
-         (select count(*) from e where e.kind >= 16), array_agg(d.id), array_agg(d.id) filter (where d.flags & 2 <> 0)
-  into v_fenced, v_moving, v_control, v_taken, v_awaited from ended d;
+  select n.fenced, n.moving, n.control, d.taken, d.awaited
+  into v_fenced, v_moving, v_control, v_taken, v_awaited
+  from (select array_agg(id) as taken, array_agg(id) filter (where flags & 2 <> 0) as awaited from ended) d
+  cross join (
+    select count(*) filter (where kind < 16) as fenced, count(*) filter (where kind between 4 and 15) as moving,
+           count(*) filter (where kind >= 16) as control
+    from e
+  ) n;
   if v_moving > 0 then
     select howdah.fold_moves(array_agg(a.run order by a.run), array_agg(a.lease order by a.run), array_agg(a.node order by a.run),
                              array_agg(a.kind order by a.run), array_agg(a.at + coalesce(a.delay, interval '0') order by a.run))

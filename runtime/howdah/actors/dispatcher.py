@@ -43,7 +43,8 @@ class _Space:
         return min(free, self._config.claim_max)
 
     def take(self, claimed: Sequence[Claimed]) -> None:
-        self.held[claimed[0].lease] = len(claimed)
+        # A crash of Postgres may forget claims and hand their lease out again, while the first are still held here.
+        self.held[claimed[0].lease] = self.held.get(claimed[0].lease, 0) + len(claimed)
         self._total += len(claimed)
 
     def free(self, leases: dict[int, int], now: float) -> None:

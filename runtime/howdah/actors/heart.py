@@ -152,10 +152,10 @@ class Watch:
             if self._told:
                 log.warning("the event loop runs again after %.1f s", now - self._asked_at)
                 self._told = False
-            if now - self._asked_at >= self._block_warning_s:
-                self._answered.clear()
-                self._asked_at = now
-                node_loop.call_soon_threadsafe(self._answered.set)
+            # Asked at each look: a block is noticed at its own age, not at that of the last question.
+            self._answered.clear()
+            self._asked_at = now
+            node_loop.call_soon_threadsafe(self._answered.set)
         elif not self._told and now - self._asked_at >= self._block_warning_s:
             self._told = True
             frame = sys._current_frames().get(self._thread)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - documented so

@@ -26,7 +26,8 @@ async def keep_house(
     due = tend_due = monotonic()
     asked_due = due + config.idle_look_s
     while not reminders.ended:
-        wake_at = min(due, tend_due, asked_due) if any(room.running for room in rooms) else min(due, tend_due)
+        # Also when nothing runs: a run that starts during this sleep may be cancelled in it.
+        wake_at = min(due, tend_due, asked_due)
         for reminder in await reminders.take(1024, max(0.0, wake_at - monotonic())):
             if reminder < 0:
                 await house.settle()

@@ -10,7 +10,6 @@ import logging
 import random
 import traceback
 from pathlib import Path
-from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -21,7 +20,7 @@ from ..context import CurrentRun, Transaction
 from ..core.states import Kind
 from ..core.verdict import Cause, verdict
 from ..errors import GiveUp
-from ..messages import Claimed, Failure
+from ..messages import Failure
 from ..tasks import Definition, Policy
 
 log = logging.getLogger("howdah.run")
@@ -44,25 +43,32 @@ class Lane:
 
     def __init__(self, definition: Definition, transaction: Transaction, limits: Sizes, limiter: anyio.CapacityLimiter | None) -> None:
         self.definition = definition
-        self._transaction = transaction
+        self.name = definition.name
+        self.policy = definition.policy
+        self.transaction = transaction
+        self._function = definition.function
+        self._decode = definition.decode
         self._limits = limits
         self._limiter = limiter
 
-    def open(self, claimed: Claimed, now: float) -> tuple[CurrentRun, Policy]:
-        """The attempt as its function will see it, and its policy."""
-        definition = self.definition
-        policy = definition.policy if claimed.options is None else definition.policy_of(claimed.options)
-        return CurrentRun(claimed, definition.name, now, self._transaction), policy
+    def policy_of(self, options: str) -> Policy:
+        """The policy of a run that says otherwise than its task."""
+        try:
+            return self.definition.policy_of(options)
+        except (msgspec.MsgspecError, ValueError, TypeError) as error:
+            raise GiveUp(f"the stored options of this run of {self.name!r} make no sense: {error}") from error
 
     async def attempt(self, run: CurrentRun) -> tuple[Kind, str | None]:
         """Calls the function; its result as json text. Raises what the function raises."""
-        definition = self.definition
-        args, kwargs = self._arguments(run.claimed.args)
+        try:
+            args, kwargs = self._decode(run.claimed.args)
+        except msgspec.MsgspecError as error:
+            raise GiveUp(f"the stored arguments do not fit the signature of {self.name!r}: {error}") from error
         if self._limiter is None:
-            value = await definition.function(*args, **kwargs)
+            value = await self._function(*args, **kwargs)
         else:
             value = await anyio.to_thread.run_sync(
-                functools.partial(definition.function, *args, **kwargs), limiter=self._limiter, abandon_on_cancel=True
+                functools.partial(self._function, *args, **kwargs), limiter=self._limiter, abandon_on_cancel=True
             )
             self._judge_late_end(run)
         if value is None or run.completed:
@@ -84,12 +90,6 @@ class Lane:
         data = None if kind in (Kind.STOPPED, Kind.RELEASED) else describe(error, self._limits.error_max)
         return kind, data, delay_s
 
-    def _arguments(self, payload: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        try:
-            return self.definition.decode(payload)
-        except msgspec.MsgspecError as error:
-            raise GiveUp(f"the stored arguments do not fit the signature of {self.definition.name!r}: {error}") from error
-
     def _judge_late_end(self, run: CurrentRun) -> None:
         """A thread cannot be interrupted: that it was asked to end counts when it does."""
         if run.cause in (Cause.TIMEOUT, Cause.CANCEL):
@@ -99,10 +99,10 @@ class Lane:
         try:
             data = codec.encode(value)
         except (TypeError, ValueError, msgspec.MsgspecError, RecursionError) as error:
-            raise GiveUp(f"the result of {self.definition.name!r} cannot be stored as json: {error}") from error
+            raise GiveUp(f"the result of {self.name!r} cannot be stored as json: {error}") from error
         if len(data) > self._limits.payload_max:
             raise GiveUp(
-                f"the result of {self.definition.name!r} is {len(data):,} bytes of json, over the limit of"
+                f"the result of {self.name!r} is {len(data):,} bytes of json, over the limit of"
                 f" {self._limits.payload_max:,} (payload_max); return a reference to where it is stored"
             )
         return data

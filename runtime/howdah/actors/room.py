@@ -48,13 +48,15 @@ class Slot:
         """One attempt, whatever happens in it. offset_s: Unix time of the database minus monotonic time here."""
         room = self._room
         lane = room.lanes[claimed.task]
-        run, policy = lane.open(claimed, now)
+        run = CurrentRun(claimed, lane.name, now, lane.transaction)
         CURRENT.set(run)
         before = copy_context()
-        self.deadline = now + policy.timeout_s
-        self.run = run
-        delay_s = None
+        policy, delay_s = lane.policy, None
         try:
+            if claimed.options is not None:
+                policy = lane.policy_of(claimed.options)
+            self.deadline = now + policy.timeout_s
+            self.run = run
             kind, data = await lane.attempt(run)
         except (Exception, asyncio.CancelledError, SystemExit) as error:
             self.run = None
@@ -69,7 +71,9 @@ class Slot:
         self.soiled = copy_context() != before
         dropped = run.completed or run.cause is Cause.LOST
         delay = None if delay_s is None else timedelta(seconds=delay_s)
-        return Outcome(claimed.id, claimed.lease, claimed.node, room.stamp(now + offset_s), DROPPED if dropped else kind, delay, data)
+        unix = now + offset_s
+        started = room.stamp if 0 <= unix - room.stamped < STAMP_S else room.stamp_at(unix)
+        return Outcome(claimed.id, claimed.lease, claimed.node, started, DROPPED if dropped else kind, delay, data)
 
     def _is_ours_to_end(self, run: CurrentRun, error: BaseException) -> bool:
         """Whether the cancellation is meant for this loop, since the node is being taken down, and not for the attempt."""
@@ -106,8 +110,8 @@ class Room:
         self._ended = False
         self._stirred = anyio.Event()
         self._since = 0.0
-        self._stamped = 0.0
-        self._stamp = datetime.fromtimestamp(0, UTC)
+        self.stamped = 0.0
+        self.stamp = datetime.fromtimestamp(0, UTC)
 
     @property
     def running(self) -> list[CurrentRun]:
@@ -119,12 +123,11 @@ class Room:
         standing = self._standing()
         return 0.0 if standing is None else standing.offset_s
 
-    def stamp(self, unix: float) -> datetime:
-        """The instant, to a tenth of a millisecond: short runs share theirs, since making one costs as much as they do."""
-        if not 0 <= unix - self._stamped < STAMP_S:
-            self._stamped = unix
-            self._stamp = datetime.fromtimestamp(unix, UTC)
-        return self._stamp
+    def stamp_at(self, unix: float) -> datetime:
+        """The instant. Short runs share theirs for STAMP_S, since making one costs as much as they do."""
+        self.stamped = unix
+        self.stamp = datetime.fromtimestamp(unix, UTC)
+        return self.stamp
 
     def offer(self, batch: Sequence[Claimed]) -> None:
         """Runs to start, in order, as slots become free."""
