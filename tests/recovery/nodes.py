@@ -145,16 +145,15 @@ class Server:
     def dsn(self, database: str = "postgres") -> str:
         return self._embedded.dsn(database)
 
-    async def restart(self, how: signal.Signals) -> None:
-        """Stops it, SIGINT: fast, SIGQUIT: immediate, and starts it again."""
-        await anyio.to_thread.run_sync(self._restart, how)
-
-    def _restart(self, how: signal.Signals) -> None:
+    async def stop(self, how: signal.Signals) -> None:
+        """SIGINT: fast, SIGQUIT: immediate, as in a crash."""
         pid = pm.running_pid(self._embedded.path)
         assert pid is not None
         os.kill(pid, how)
-        assert pm.wait_until_gone(pid, self._embedded.path, START_S)
-        self._embedded.start()
+        assert await anyio.to_thread.run_sync(pm.wait_until_gone, pid, self._embedded.path, START_S)
+
+    async def start(self) -> None:
+        await anyio.to_thread.run_sync(self._embedded.start)
 
     def close(self) -> None:
         self._embedded.stop()

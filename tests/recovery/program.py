@@ -4,6 +4,8 @@ Its settings come as json in its argument. Its tasks leave rows in the table `ef
 unless they say otherwise. It says `ready` when it works; SIGTERM drains it, a second one hurries it.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 import logging
@@ -17,6 +19,7 @@ import asyncpg
 import howdah
 import uvloop
 from howdah import App, LeaseLost, Retry
+from howdah.context import UserConnection
 
 jobs = App(**json.loads(sys.argv[1]))
 
@@ -26,7 +29,7 @@ BEFORE = "select count(*) from effect where run = $1 and what = 'begin'"
 _own: asyncpg.Pool
 
 
-async def note(what: str, connection: asyncpg.Connection | None = None) -> None:
+async def note(what: str, connection: asyncpg.Connection | UserConnection | None = None) -> None:
     run = howdah.current_run()
     await (connection or _own).execute(NOTE, run.id, run.attempt, os.getpid(), what)
 
@@ -160,8 +163,8 @@ async def main() -> None:
     global _own
     _own = await asyncpg.create_pool(jobs.config.dsn, min_size=1, max_size=4, server_settings={"application_name": "effects"})
     async with jobs.work() as node:
-        asked = iter((node.stop, node.hurry))
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: next(asked)())
+        asked = iter((node.stop,))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: next(asked, node.hurry)())
         print("ready", flush=True)
         await node.stopped.wait()
     _own.terminate()

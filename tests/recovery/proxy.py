@@ -1,10 +1,10 @@
-"""A way to Postgres that may be frozen, cut, or lose just the answer to a COPY that has been committed."""
+"""A way to Postgres that may be frozen, cut, or lose just the answer to what has been committed."""
 
 import asyncio
 import re
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -28,12 +28,11 @@ class Proxy:
         self._open.set()
         self._group = group
         self._links: list[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = []
-        self.answers_to_lose: list[bytes] = []
-        self.lost = 0
+        self._losses: list[tuple[bytes, bytes]] = []
 
     @staticmethod
     @asynccontextmanager
-    async def to(dsn: str) -> AsyncIterator["Proxy"]:
+    async def to(dsn: str) -> AsyncGenerator["Proxy"]:
         folder = Path(tempfile.mkdtemp(prefix="howdah-proxy-"))
         try:
             async with anyio.create_task_group() as group:
@@ -62,16 +61,24 @@ class Proxy:
                 end.close()
         self._links.clear()
 
-    def lose_answer(self, tag: bytes, times: int = 1) -> None:
-        """The next answers that begin with this command tag do not arrive: their connection ends instead."""
-        self.answers_to_lose += [tag] * times
+    def lose_answer(self, tag: str, who: str) -> None:
+        """The next answer with this command tag to a connection of this name does not arrive: the connection ends instead."""
+        self._losses.append((tag.encode(), f"application_name\0howdah {who}".encode()))
+
+    @property
+    def losses_ahead(self) -> int:
+        """How many such answers have not been lost yet."""
+        return len(self._losses)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
+            await self._open.wait()
             far_reader, far_writer = await asyncio.open_unix_connection(self._server)
             self._links.append((writer, far_writer))
+            opening = await reader.read(CHUNK)
+            far_writer.write(opening)
             self._group.start_soon(self._pass, reader, far_writer)
-            self._group.start_soon(self._answer, far_reader, writer, far_writer)
+            self._group.start_soon(self._answer, opening, far_reader, writer, far_writer)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
@@ -81,16 +88,16 @@ class Proxy:
                 await writer.drain()
         writer.close()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, far: asyncio.StreamWriter) -> None:
+    async def _answer(self, opening: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, far: asyncio.StreamWriter) -> None:
         """Messages of the server, one at a time."""
         with suppress(OSError, asyncio.IncompleteReadError):
             while True:
                 head = await reader.readexactly(5)
                 body = await reader.readexactly(int.from_bytes(head[1:], "big") - 4)
                 await self._open.wait()
-                if head[:1] == b"C" and self.answers_to_lose and body.startswith(self.answers_to_lose[0]):
-                    self.answers_to_lose.pop(0)
-                    self.lost += 1
+                loss = next((loss for loss in self._losses if head[:1] == b"C" and body.startswith(loss[0]) and loss[1] in opening), None)
+                if loss is not None:
+                    self._losses.remove(loss)
                     break
                 writer.write(head + body)
                 await writer.drain()

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import howdah
@@ -16,7 +17,7 @@ from .nodes import SHORT, Fleet, Process, Session, drained, enqueue, happens, un
 pytestmark = pytest.mark.anyio
 
 
-async def _freeze_beyond_the_lease(fleet: Fleet, effects: Session, task: str, **args: object) -> tuple[Process, int]:
+async def _freeze_beyond_the_lease(fleet: Fleet, effects: Session, task: str, **args: Any) -> tuple[Process, int]:
     """Freezes a node in an attempt until another has finished the run."""
     (zombie,) = await fleet.start(1, **SHORT)
     (run,) = await enqueue(effects, task, **args)

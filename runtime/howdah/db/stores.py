@@ -19,6 +19,7 @@ from .files import query
 from .link import Link, Owned, is_lost
 
 NODE_GONE = "HW002"
+TWICE = "HW003"
 
 
 class Claims:
@@ -116,8 +117,10 @@ class Outcomes:
 
 
 def _is_data(error: BaseException) -> bool:
-    """Whether the data is at fault, not the way to the database."""
+    """Whether the data is at fault, not the way to the database: also one run twice in a batch, under an old lease and a new."""
     if isinstance(error, asyncpg.PostgresError):
+        if error.sqlstate == TWICE:
+            return True
         return (error.sqlstate or "")[:2] in ("22", "23", "54")
     return isinstance(error, asyncpg.DataError | ValueError | TypeError | OverflowError)
 

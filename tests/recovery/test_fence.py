@@ -1,0 +1,44 @@
+"""A node that cannot reach Postgres ends its attempts before its lease does, and comes back as somebody else."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import howdah
+import pytest
+from howdah import App
+
+from .nodes import SHORT, Session, drained, enqueue, happens, until
+from .proxy import Proxy
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_node_that_is_cut_off_stops_in_time_and_takes_a_new_identity(proxy: Proxy, effects: Session) -> None:
+    jobs = App(proxy.dsn, **SHORT, connect_timeout_s=1, command_timeout_s=1, backoff_max_s=0.2)
+    began: list[int] = []
+    stopped: list[datetime] = []
+
+    @jobs.task
+    async def work() -> None:
+        began.append(howdah.current_run().id)
+        try:
+            if not stopped:
+                await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            stopped.append(datetime.now(UTC))
+            raise
+
+    async with jobs.work():
+        runs = await enqueue(effects, "work", 20)
+        await happens(lambda: len(began) == 20)
+        before = await effects.fetchval("select id from howdah.node")
+        proxy.freeze()
+        await happens(lambda: len(stopped) == 20, within_s=3)
+        until_at = await effects.fetchval("select until from howdah.node where id = $1", before)
+        assert max(stopped) < until_at, "an attempt went on after the lease"
+        await until(effects, "select until < clock_timestamp() from howdah.node where id = $1", before)
+        proxy.thaw()
+        await drained(effects)
+        assert sorted(set(began)) == sorted(runs)
+        assert await effects.fetchval("select count(*) from howdah.event where kind = 1") == 20
+        await until(effects, "select count(*) = 1 and min(id) <> $1 from howdah.node", before)
