@@ -89,12 +89,14 @@ class Results:
     async def _ask(self, runs: set[int], question: Callable[[Sequence[int]], Awaitable[list[Ended]]]) -> None:
         while runs:
             some = [run for run, _ in zip(runs, range(WATCH_MAX), strict=False)]
+            # Taken out before the question: what is heard of a run while it is under way asks again.
+            runs.difference_update(some)
             try:
                 ended = await question(some)
             except DatabaseAway:
+                runs.update(some)
                 await anyio.sleep(random.random() * self._config.backoff_max_s)  # noqa: S311 - jitter, not a secret
                 return
-            runs.difference_update(some)
             for end in ended:
                 self._resolve(end)
 
