@@ -69,6 +69,7 @@ class Lines:
             self._patience_s = min(self._patience_s * 2, self._busy_look_s)
             return
         self._busy = True
+        self._look_within(self._busy_look_s, now)  # The last look may have found nothing and left it to the idle one.
         self._patience_s = self._second_look_s
         share = room // len(got)
         for line, (count, last) in got.items():
