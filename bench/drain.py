@@ -54,6 +54,7 @@ async def drain_once(bed: Bed, runs: int = RUNS) -> Drained:
         took, cpu = time.perf_counter() - began, time.process_time() - cpu
         wal = await wal_lsn(watcher) - wal
     verdict = await watcher.fetchrow(SQL["verdict"])
+    assert verdict is not None
     assert tuple(verdict) == (0, runs, 0), f"the drain lost something: {verdict}"
     await watcher.close()
     counted = runs - early

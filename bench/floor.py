@@ -144,6 +144,7 @@ async def floor_once(bed: Bed, runs: int = RUNS) -> Sample:
     took, cpu = time.perf_counter() - began, time.process_time() - cpu
     wal = await wal_lsn(watcher) - wal
     verdict = await watcher.fetchrow(SQL["verdict"])
+    assert verdict is not None
     assert tuple(verdict) == (0, runs, 0), f"the floor lost something: {verdict}"
     for connection in (claims, outcomes, watcher):
         await connection.close()

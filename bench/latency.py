@@ -28,9 +28,12 @@ class Bare:
         self._heard = asyncio.Event()
 
     async def open(self, listener: asyncpg.Connection) -> None:
-        await listener.add_listener("bare_work", lambda *_: self._heard.set())
+        await listener.add_listener("bare_work", self._hear)
         self._insert = await self._producer.prepare(SQL["insert_notify"])
         self._claim = await self._claimer.prepare(SQL["claim"])
+
+    def _hear(self, *_: object) -> None:
+        self._heard.set()
 
     async def once(self, number: int) -> float:
         """Seconds from the call to the claimed row."""

@@ -3,7 +3,7 @@
 import itertools
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,7 +61,7 @@ class Bed:
 
 
 @contextmanager
-def bed() -> Iterator[Bed]:
+def bed() -> Generator[Bed]:
     with tempfile.TemporaryDirectory(prefix="howdah-bench-") as folder:
         os.chmod(folder, 0o755)  # noqa: PTH101 - root's server runs as another account
         server = Embedded(Path(folder) / "pg", settings=SETTINGS).start()
