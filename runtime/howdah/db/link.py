@@ -41,7 +41,9 @@ def is_lost(error: BaseException, connection: Connection | None = None) -> bool:
     """Whether the statement may be tried again on a new connection; whether it took effect is not known."""
     if isinstance(error, _LOST):
         return True
-    return isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError) and (connection is None or connection.is_closed())
+    if isinstance(error, asyncpg.InternalClientError):
+        return True  # A COPY that meets the server's farewell fails so before the connection counts as closed.
+    return isinstance(error, asyncpg.InterfaceError) and (connection is None or connection.is_closed())
 
 
 class Link:
