@@ -167,7 +167,7 @@ class Task(Generic[P, R]):
             "queue": queue,
             "expires": None if expires is None else seconds(expires),
             "timeout": None if timeout is None else seconds(timeout),
-            "retry": None if retry is None else msgspec.to_builtins(Retry(retry) if isinstance(retry, int) else retry),
+            "retry": None if retry is None else (Retry(retry) if isinstance(retry, int) else retry).stored(),
             "tags": None if tags is None else list(tags),
             "metadata": None if metadata is None else dict(metadata),
             "conn": conn,

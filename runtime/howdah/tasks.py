@@ -57,14 +57,17 @@ class Definition:
         """A struct with the parameters of the signature."""
         hints = self._hints
         fields: list[Any] = []
+        keywords: list[Any] = []
         for parameter in self._parameters:
             field: tuple[Any, ...] = (parameter.name, hints.get(parameter.name, Any))
             if parameter.default is not inspect.Parameter.empty:
                 default = parameter.default
                 field += (msgspec.field(default_factory=lambda value=default: value),)
-            fields.append(field)
-        # Keyword-only parameters come last in a signature, so the positions of the others hold.
-        return msgspec.defstruct(f"Arguments of {self.name}", fields, kw_only=False)
+            (keywords if parameter.kind is inspect.Parameter.KEYWORD_ONLY else fields).append(field)
+        name = f"Arguments of {self.name}"
+        by_position = msgspec.defstruct(name, fields)
+        # A class of their own, since a required keyword may follow a default.
+        return msgspec.defstruct(name, keywords, bases=(by_position,), kw_only=True) if keywords else by_position
 
     @cached_property
     def result(self) -> Any:
@@ -137,12 +140,12 @@ class Definition:
         if options is None:
             return self.policy
         said = codec.decode(options)
-        retry = msgspec.convert(said["retry"], Retry) if "retry" in said else self.policy.retry
+        retry = Retry(**said["retry"]) if "retry" in said else self.policy.retry
         return Policy(retry, float(said.get("timeout", self.policy.timeout_s)))
 
     def catalogue(self) -> dict[str, Any]:
         """What the task table holds of it: defaults, schemas and a hash of the whole."""
-        defaults = {"timeout": self.policy.timeout_s, "retry": msgspec.to_builtins(self.policy.retry)}
+        defaults = {"timeout": self.policy.timeout_s, "retry": self.policy.retry.stored()}
         described = {"defaults": defaults, "input": codec.schema(self.arguments), "output": codec.schema(self.result)}
         text = codec.encode([self.name, self.queue, self.priority, described])
         return described | {"hash": hashlib.sha256(text.encode()).hexdigest()[:16]}

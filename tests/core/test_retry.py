@@ -1,5 +1,7 @@
 """Backoff: full jitter within bounds that grow up to the cap; the number of attempts counts the first."""
 
+from datetime import timedelta
+
 import pytest
 from howdah import Retry
 from hypothesis import given
@@ -56,3 +58,12 @@ def test_durations_are_written_as_people_write_them() -> None:
 def test_a_policy_that_makes_no_sense_is_refused(arguments: dict[str, object], text: str) -> None:
     with pytest.raises(ValueError, match=text):
         Retry(**arguments)
+
+
+@given(RETRIES)
+def test_a_stored_policy_is_the_policy_again(retry: Retry) -> None:
+    assert Retry(**retry.stored()) == retry
+
+
+def test_every_way_of_writing_a_time_is_stored_as_seconds() -> None:
+    assert Retry(3, base=timedelta(minutes=1), cap="2h").stored() == {"attempts": 3, "base": 60, "factor": 2, "cap": 7200}

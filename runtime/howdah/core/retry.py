@@ -27,6 +27,10 @@ class Retry(msgspec.Struct, frozen=True):
         seconds(self.base)
         seconds(self.cap)
 
+    def stored(self) -> dict[str, float]:
+        """The policy as json can say it, with times in seconds; Retry(**stored) is the policy again."""
+        return {"attempts": self.attempts, "base": seconds(self.base), "factor": self.factor, "cap": seconds(self.cap)}
+
     def delay_s(self, attempt: int, jitter: float) -> float | None:
         """Seconds to wait after this failed attempt (1 is the first), or None if it was the last.
 

@@ -1,0 +1,141 @@
+"""Definitions: what a signature takes, what is refused, and what the catalogue says of it."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+from howdah import Retry
+from howdah.errors import ArgumentsInvalid, ConfigurationError
+from howdah.tasks import Defaults, Definition, Policy, Registry, policy
+
+MAX = 1000
+
+
+class User(msgspec.Struct):
+    id: int
+    tags: list[str] = []
+
+
+def define(function: Any, **said: Any) -> Definition:
+    known: dict[str, Any] = {"name": None, "queue": "default", "priority": 0, "policy": Policy(Retry(), 900.0)}
+    return Definition(function, **(known | said))
+
+
+async def send(user: User, count: int = 2, *, loud: bool = False, note: str | None = None) -> str:
+    return f"{user.id} {count} {loud} {note}"
+
+
+def roundtrip(definition: Definition, *args: Any, **kwargs: Any) -> Any:
+    positional, keywords = definition.decode(definition.encode(args, kwargs, MAX))
+    return [*positional], keywords
+
+
+def test_arguments_arrive_as_the_signature_takes_them_with_its_defaults() -> None:
+    definition = define(send)
+    quiet = {"loud": False, "note": None}
+    assert roundtrip(definition, User(1)) == ([User(1), 2], quiet)
+    assert roundtrip(definition, User(1, ["x"]), count=5) == ([User(1, ["x"]), 5], quiet)
+    assert roundtrip(definition, user=User(1), note="n", loud=True) == ([User(1), 2], {"loud": True, "note": "n"})
+
+
+def test_a_required_keyword_may_follow_a_default() -> None:
+    def odd(a: int = 1, *, b: int, c: int = 3) -> None: ...
+
+    assert roundtrip(define(odd), b=2) == ([1], {"b": 2, "c": 3})
+
+
+def test_a_mutable_default_is_the_functions_own() -> None:
+    def plain(a: list[int] = [], b: dict[str, int] = {"x": 1}) -> None: ...  # noqa: B006
+
+    assert roundtrip(define(plain)) == ([[], {"x": 1}], {})
+
+
+def test_a_payload_that_was_stored_before_a_parameter_was_added_takes_its_default() -> None:
+    assert define(send).decode('{"user": {"id": 1}}') == ((User(1), 2), {"loud": False, "note": None})
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "text"),
+    [
+        ((), {}, "user"),
+        ((1,), {}, "user"),
+        ((User(1), "two"), {}, "count"),
+        ((User(1), 2, True), {}, "3 positional arguments were given for 2"),
+        ((User(1),), {"lod": True}, "lod"),
+        ((User(1),), {"user": User(1)}, "user"),
+        ((User(1),), {"note": object()}, "cannot take these arguments"),
+        ((User(1),), {"note": "x" * MAX}, "over the limit of 1,000"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_sent(args: tuple[Any, ...], kwargs: dict[str, Any], text: str) -> None:
+    with pytest.raises(ArgumentsInvalid, match=text):
+        define(send).encode(args, kwargs, MAX)
+
+
+def starred(*args: int) -> None: ...
+def keyworded(**kwargs: int) -> None: ...
+def positional_only(a: int, /) -> None: ...
+def generator() -> Any:
+    yield 1
+
+
+async def async_generator() -> AsyncIterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize(
+    ("function", "said", "text"),
+    [
+        (starred, {}, "needs a parameter of its own"),
+        (keyworded, {}, "needs a parameter of its own"),
+        (positional_only, {}, "positional-only"),
+        (generator, {}, "is a generator"),
+        (async_generator, {}, "is a generator"),
+        (lambda: None, {}, "has no name"),
+        (send, {"priority": 40000}, "out of range"),
+    ],
+)
+def test_a_function_that_cannot_be_a_task_is_refused_at_its_definition(function: Any, said: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigurationError, match=text):
+        define(function, **said)
+
+
+def test_two_tasks_of_one_name_are_refused_with_both_places() -> None:
+    registry = Registry()
+    registry.add(define(send))
+    with pytest.raises(ConfigurationError, match=r"test_tasks.py:\d+, one at .*test_tasks.py:\d+"):
+        registry.add(define(starless, name="send"))
+    assert [one.name for one in registry] == ["send"]
+    assert registry.get("other") is None
+
+
+def starless(a: int) -> None: ...
+
+
+def test_the_hash_changes_with_what_the_catalogue_says_and_with_nothing_else() -> None:
+    same, known = define(send).catalogue()["hash"], define(send).catalogue()["hash"]
+    assert same == known
+    others = [
+        define(send, queue="q"),
+        define(send, priority=1),
+        define(send, policy=Policy(Retry(9), 900.0)),
+        define(starless, name="send"),
+    ]
+    assert len({known, *(one.catalogue()["hash"] for one in others)}) == 5
+
+
+def test_a_run_says_otherwise_than_its_task() -> None:
+    definition = define(send, policy=Policy(Retry(3), 60.0))
+    assert definition.policy_of(None) == Policy(Retry(3), 60.0)
+    assert definition.policy_of('{"timeout": 5}') == Policy(Retry(3), 5.0)
+    assert definition.policy_of('{"retry": {"attempts": 1}}') == Policy(Retry(1), 60.0)
+
+
+def test_a_tasks_own_words_go_before_the_apps_before_the_librarys() -> None:
+    said = Defaults(retry=Retry(7), timeout="1m")
+    assert policy(None, None, Defaults(), 900.0) == Policy(Retry(3), 900.0)
+    assert policy(None, None, said, 900.0) == Policy(Retry(7), 60.0)
+    assert policy(2, "5s", said, 900.0) == Policy(Retry(2), 5.0)
+    with pytest.raises(ConfigurationError, match="a timeout is positive"):
+        policy(None, 0, said, 900.0)
