@@ -3,6 +3,8 @@
 Only processes that were started here are ever signalled.
 """
 
+import asyncio
+import gc
 import json
 import os
 import select
@@ -11,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +71,24 @@ async def drained(db: Session, within_s: float = 20.0) -> None:
 async def doubles(db: Session, what: str) -> int:
     """How many runs left this effect more than once."""
     return await db.fetchval("select count(*) from (select run from effect where what = $1 group by run having count(*) > 1) d", what)
+
+
+@asynccontextmanager
+async def forgiven() -> AsyncIterator[None]:
+    """Around lost connections: asyncpg abandons the future of a COPY that it could not begin, and the loop complains of it."""
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not isinstance(context.get("exception"), asyncpg.PostgresConnectionError | asyncpg.OperatorInterventionError) and before:
+            before(loop, context)
+
+    loop.set_exception_handler(handle)
+    try:
+        yield
+    finally:
+        gc.collect()  # It complains when the future is collected.
+        loop.set_exception_handler(before)
 
 
 class Process:

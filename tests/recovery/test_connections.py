@@ -6,7 +6,7 @@ import howdah
 import pytest
 from howdah import App
 
-from .nodes import Session, drained, enqueue, happens, until
+from .nodes import Session, drained, enqueue, forgiven, happens, until
 from .proxy import Proxy
 
 pytestmark = pytest.mark.anyio
@@ -26,7 +26,7 @@ async def test_each_connection_may_be_killed_in_turn_and_all_at_once_under_load(
 
     killed: Counter[str] = Counter()
     total = 0
-    async with jobs.work():
+    async with forgiven(), jobs.work():
         for _ in range(5):
             for pattern in (*OURS, "howdah %"):
                 total += len(await enqueue(effects, "work", 300))
