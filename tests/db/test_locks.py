@@ -346,3 +346,25 @@ async def test_a_zombie_and_its_successor_at_once_have_one_winner(db: Session, c
     assert winner == world.Heard()
     assert sorted(await world.kinds(db, old.id)) == [Kind.FAILED, Kind.REAPED]
     assert msgspec.structs.replace(new, node=old.node, lease=old.lease) == old
+
+
+async def test_a_watch_that_waits_for_a_timer_on_its_way_to_the_queue_marks_it_there(db: Session, connect: Connect) -> None:
+    (run,) = await world.enqueue(db, delay=60)
+    client, watcher = await connect(), await connect()
+    await world.shift(db, "1 hour")
+    await db.execute("begin")
+    assert await db.fetchval("select howdah.fire(10)") == 1
+    answer = await world.while_held(client, world.watch(client, run), watcher)
+    await db.execute("commit")
+    assert await answer == {}
+    await world.cancel(db, run)
+    assert await db.fetchval("select run from howdah.inbox") == run
+
+
+async def test_a_waiter_is_still_known_after_its_timer_has_fired(db: Session) -> None:
+    (run,) = await world.enqueue(db, delay=60)
+    assert await world.watch(db, run) == {}
+    await world.shift(db, "1 hour")
+    await db.fetchval("select howdah.fire(10)")
+    (claimed,) = await world.claim(db, await world.join(db))
+    assert (await world.send(db, world.outcome(claimed))).unsettled
