@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from itertools import groupby
@@ -145,7 +146,8 @@ class Client:
             return
         if submitted.due_s is None:
             key = submitted.queue, submitted.task, submitted.priority, submitted.ids[0]
-            self.nearby.tell(*key)
+            if self.nearby.tell(*key):
+                await asyncio.sleep(0)  # Their claim goes first; the notification is for others.
             await connection.execute(query("hint"), *key, self.nearby.origin)
         elif submitted.due_s < TIMER_NEWS_S:
             await connection.execute(query("hint_timer"), str(submitted.due_s))

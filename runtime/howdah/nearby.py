@@ -27,7 +27,8 @@ class Nearby:
         finally:
             self._nodes.remove(node)
 
-    def tell(self, queue: int, task: int, priority: int, first: int) -> None:
-        """A commit of ours made runs ready."""
+    def tell(self, queue: int, task: int, priority: int, first: int) -> bool:
+        """A commit of ours made runs ready. Whether anybody was there to hear it."""
         for node in self._nodes:
             node(queue, task, priority, first)
+        return bool(self._nodes)

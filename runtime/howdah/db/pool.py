@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -54,8 +55,13 @@ class Pool:
         assert self._pool is not None
         connection = None
         try:
-            async with self._pool.acquire(timeout=self._config.connect_timeout_s) as connection:
+            # asyncpg's own timeout would start a task for each call.
+            async with asyncio.timeout(self._config.connect_timeout_s):
+                connection = await self._pool.acquire()
+            try:
                 yield connection
+            finally:
+                await self._pool.release(connection)
         except Exception as error:
             if is_lost(error, connection):
                 raise DatabaseAway(
