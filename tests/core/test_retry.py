@@ -1,9 +1,11 @@
 """Backoff: full jitter within bounds that grow up to the cap; the number of attempts counts the first."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from howdah import Retry
+from howdah.duration import seconds
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,10 +24,11 @@ def test_a_delay_lies_between_nothing_and_the_bound_of_its_attempt(retry: Retry,
     if attempt >= retry.attempts:
         assert delay_s is None
     else:
-        bound_s = min(retry.cap, retry.base * retry.factor ** min(attempt - 1, 64))
+        base_s, cap_s = seconds(retry.base), seconds(retry.cap)
+        bound_s = min(cap_s, base_s * retry.factor ** min(attempt - 1, 64))
         assert delay_s is not None
         assert delay_s == pytest.approx(jitter * bound_s)
-        assert 0 <= delay_s <= retry.cap
+        assert 0 <= delay_s <= cap_s
 
 
 @given(retry=RETRIES, attempt=st.integers(1, 9_000))
@@ -55,14 +58,15 @@ def test_durations_are_written_as_people_write_them() -> None:
         ({"cap": float("inf")}, "is no duration"),
     ],
 )
-def test_a_policy_that_makes_no_sense_is_refused(arguments: dict[str, object], text: str) -> None:
+def test_a_policy_that_makes_no_sense_is_refused(arguments: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError, match=text):
         Retry(**arguments)
 
 
 @given(RETRIES)
 def test_a_stored_policy_is_the_policy_again(retry: Retry) -> None:
-    assert Retry(**retry.stored()) == retry
+    stored: dict[str, Any] = {**retry.stored()}
+    assert Retry(**stored) == retry
 
 
 def test_every_way_of_writing_a_time_is_stored_as_seconds() -> None:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,14 @@ from howdah.embedded import postmaster as pm
 
 PROGRAM = Path(__file__).with_name("program.py")
 START_S = 20.0
-SHORT = {"lease_s": 1.5, "heartbeat_s": 0.3, "lease_margin_s": 0.3, "busy_look_s": 0.3, "idle_look_s": 1.0, "keep_longest_s": 5.0}
+SHORT: dict[str, Any] = {
+    "lease_s": 1.5,
+    "heartbeat_s": 0.3,
+    "lease_margin_s": 0.3,
+    "busy_look_s": 0.3,
+    "idle_look_s": 1.0,
+    "keep_longest_s": 5.0,
+}
 
 EFFECTS = """
 create table if not exists effect (run bigint, attempt int, pid int, what text, at timestamptz not null default clock_timestamp());
@@ -74,7 +81,7 @@ async def doubles(db: Session, what: str) -> int:
 
 
 @asynccontextmanager
-async def forgiven() -> AsyncIterator[None]:
+async def forgiven() -> AsyncGenerator[None]:
     """Around lost connections: asyncpg abandons the future of a COPY that it could not begin, and the loop complains of it."""
     loop = asyncio.get_running_loop()
     before = loop.get_exception_handler()
