@@ -8,7 +8,7 @@ import howdah
 import pytest
 from howdah import App, RunCancelled
 
-from .nodes import Session, until
+from .nodes import Session, happens, until
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +24,7 @@ async def test_cancelling_a_running_function_interrupts_it_once(jobs: App, effec
             await asyncio.sleep(60)
         except asyncio.CancelledError:
             heard.append("cancelled")
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.3)
             heard.append("cleaned up")
             raise
 
@@ -32,6 +32,7 @@ async def test_cancelling_a_running_function_interrupts_it_once(jobs: App, effec
         run = await work.enqueue()
         await began.wait()
         assert await run.cancel("enough") == "requested"
+        await happens(lambda: heard)
         assert await run.cancel("again") == "requested"
         with pytest.raises(RunCancelled):
             await run.result("5s")

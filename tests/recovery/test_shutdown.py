@@ -24,6 +24,8 @@ async def test_a_stop_under_load_keeps_every_outcome_and_hands_back_what_had_not
     assert await effects.fetchval("select count(*) from howdah.job") > 0, "there was no load left"
     assert await effects.fetchval(LEFT_BEHIND) == 0
     assert await effects.fetchval(UNRECORDED, "mark") == 0
+    assert await effects.fetchval("select count(*) from howdah.event where kind = 19") == 0, "something was reaped instead of handed back"
+    assert await effects.fetchval("select count(*) from howdah.event where kind = 6") > 0
     await fleet.start(1)
     await drained(effects)
     assert await effects.fetchval("select count(distinct run) from effect") == 4000

@@ -69,7 +69,7 @@ async def test_a_node_that_lost_its_lease_takes_a_new_identity_and_works_on(flee
     zombie.send(signal.SIGSTOP)
     await until(effects, "select until < clock_timestamp() from howdah.node")
     zombie.send(signal.SIGCONT)
-    await drained(effects)
+    await drained(effects, within_s=2)
     assert await effects.fetchval("select howdah.state($1)", run) == "succeeded"
     assert await effects.fetchval("select array_agg(what order by at) from effect") in (
         ["begin", "cancelled", "begin"],
