@@ -27,11 +27,13 @@ async def _bare(bed: Bed, database: str) -> Rates:
     base = await connection.fetchval("select howdah.day_base()")
     payload = PAYLOAD.decode()
     insert = await connection.prepare(SQL["insert_one"])
+    await connection.fetchval(SQL["insert_one"], payload)
+    await connection.execute("checkpoint")
     began = time.perf_counter()
     for _ in range(SINGLE):
         await insert.fetchval(payload)
     single = SINGLE / (time.perf_counter() - began)
-    first = base + SINGLE + 1
+    first = base + SINGLE + 2
     asked = [(first + number, 1, 1, 0, payload) for number in range(BULK)]
     ready = [(first + number, 1, 1, 0) for number in range(BULK)]
     await connection.execute("checkpoint")
@@ -55,6 +57,7 @@ async def _ours(bed: Bed, database: str) -> Rates:
     watcher = await bed.connect(database)
     async with jobs:
         await noop.enqueue(123456, "someone@example.com", NOTE)  # Puts the task into the catalogue, opens a connection.
+        await watcher.execute("checkpoint")
         began = time.perf_counter()
         for _ in range(SINGLE):
             await noop.enqueue(123456, "someone@example.com", NOTE)
