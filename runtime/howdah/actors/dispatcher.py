@@ -110,7 +110,7 @@ async def _fill(space: _Space, spaces: Sequence[_Space], lines: Lines, claims: C
     want = space.want()
     if not want:
         return False
-    asked = lines.choose(space.room.tasks, want)
+    asked = lines.choose(space.room.tasks)
     if not asked:
         return False
     leases = [lease for other in spaces for lease in other.held]

@@ -47,13 +47,16 @@ class Lines:
         self._next_look = now + max(wait_s, took_s / self._look_share)
         self._busy = bool(self._after)
 
-    def choose(self, tasks: frozenset[int], most: int) -> list[tuple[Line, Key]]:
-        """Lines of these tasks to claim from now, in turns, with their watermarks."""
+    def choose(self, tasks: frozenset[int]) -> list[tuple[Line, Key]]:
+        """Lines of these tasks to claim from now, in turns, with their watermarks.
+
+        All of them, however little room there is: the claim must see every head to serve the best priority.
+        """
         lines = [(line, after) for line, after in self._after.items() if line[1] in tasks]
         if len(lines) > 1:
             self._turn = (self._turn + 1) % len(lines)
             lines = lines[self._turn :] + lines[: self._turn]
-        return lines[:most]
+        return lines
 
     def claimed(self, asked: Sequence[tuple[Line, Key]], room: int, got: Mapping[Line, tuple[int, Key]], now: float) -> None:
         """A claim on these lines gave each of some of them so many runs, up to this key.
