@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import importlib
+import os
 
 import uvloop
 
@@ -18,8 +19,9 @@ async def _measure(place: Bed, names: list[str], runs: int | None, *, as_json: b
     commit, machine = commit_now(), machine_now(await place.version())
     for name in names:
         module = importlib.import_module(f"bench.{name}")
+        load = round(os.getloadavg()[0], 2)  # What others do on this machine bends even ratios.
         for figure in await module.measure(place, runs or NAMES[name]):
-            entry = line(figure, commit, machine)
+            entry = line(figure._replace(settings={**figure.settings, "load_before": load}), commit, machine)
             keep(entry)
             print(entry.json() if as_json else _readable(entry), flush=True)
 

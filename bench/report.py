@@ -109,6 +109,10 @@ def _section(comparison: Comparison, lines: dict[str, Line]) -> Iterable[str]:
         span = f"{_number(entry, entry.min)} to {_number(entry, entry.max)}, n={entry.n}"
         yield f"{entry.name:20} {bar:{WIDTH}} {_number(entry, entry.median):>18}   ({span})"
     yield "```"
+    load = found[0].settings.get("load_before")
+    if load is not None and load > 1:
+        yield f"Others used this machine meanwhile: its load was {load:.1f} before the first run."
+        yield ""
     if comparison.ratio in lines:
         ratio = lines[comparison.ratio]
         yield f"Ratio {ratio.median:.2f} ({ratio.min:.2f} to {ratio.max:.2f}, {ratio.settings.get('of', '')})."
