@@ -74,6 +74,7 @@ class Node:
         self._desk = Mailbox[ToDispatcher](held + 2)
         self._reminders = Mailbox[float](REMINDERS_MAX)
         self._hints = Hints()
+        self._served: frozenset[int] | None = None
 
     @property
     def running(self) -> list[CurrentRun]:
@@ -93,6 +94,7 @@ class Node:
         """Runs until stopped; returns when every outcome is durable. Says started when its lease holds."""
         config = self._config
         tasks, queues = await self._register()
+        self._served = None if queues is None else frozenset(queues)
         # Unique in the database: a claim connection that hangs is found, and ended, by its name.
         label = f"{platform.node()[:16]}-{os.getpid()}-{random.getrandbits(32):08x}"
         member = Member(label, platform.node(), os.getpid(), importlib.metadata.version("howdah"), sorted(tasks), queues)
@@ -224,7 +226,8 @@ class Node:
         return self._bell_gone
 
     def _told(self, queue: int, task: int, priority: int, number: int) -> None:
-        if self._hints.add((queue, task), (priority, number)):
+        # Notifications are for all queues: a hint alone would make this node claim from those that it does not serve.
+        if (self._served is None or queue in self._served) and self._hints.add((queue, task), (priority, number)):
             self._desk.offer(Woken())  # Has room; no more than closed when the node is ending.
 
     def _heard(self, channel: str, payload: str) -> None:

@@ -4,9 +4,10 @@ A slot is a long-lived loop: a Task, a timeout and a semaphore for each run woul
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
@@ -58,29 +59,29 @@ class Slot:
             self.deadline = now + policy.timeout_s
             self.run = run
             kind, data = await lane.attempt(run)
-        except (Exception, asyncio.CancelledError, SystemExit) as error:
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
             self.run = None
-            if self._is_ours_to_end(run, error):
+            if self._is_ours_to_end(error):
                 raise
             kind, data, delay_s = lane.judge(run, policy, error)
         finally:
             self.run = None
             if run.cause is not None and room.interrupts:
                 self.task.uncancel()
-        # Nothing is compared where nothing was set: a context that is unchanged shares its inside with its copy.
-        self.soiled = copy_context() != before
+        # A cancellation that the function left behind would end the loop at its next await.
+        self.soiled = self.task.cancelling() > 0 or _differs(before)
         dropped = run.completed or run.cause is Cause.LOST
         delay = None if delay_s is None else timedelta(seconds=delay_s)
         unix = now + offset_s
         started = room.stamp if 0 <= unix - room.stamped < STAMP_S else room.stamp_at(unix)
         return Outcome(claimed.id, claimed.lease, claimed.node, started, DROPPED if dropped else kind, delay, data)
 
-    def _is_ours_to_end(self, run: CurrentRun, error: BaseException) -> bool:
-        """Whether the cancellation is meant for this loop, since the node is being taken down, and not for the attempt."""
-        if not isinstance(error, asyncio.CancelledError):
-            return False
-        ours = 1 if run.cause is not None and self._room.interrupts else 0
-        return self.task.cancelling() > ours
+    def _is_ours_to_end(self, error: BaseException) -> bool:
+        """Whether the cancellation is meant for this loop, since the node is being taken down, and not for the attempt.
+        The scope tells: a count of the task's cancellations would take one that the function asked for itself for ours."""
+        return isinstance(error, asyncio.CancelledError) and _is_taken_down()
 
 
 class Room:
@@ -108,6 +109,7 @@ class Room:
         self._slice_s = slice_s
         self._idle: list[asyncio.Future[None]] = []
         self._ended = False
+        self._clean: Context | None = None
         self._stirred = anyio.Event()
         self._since = 0.0
         self.stamped = 0.0
@@ -170,6 +172,9 @@ class Room:
         """The loop of one slot. A function that left context variables changed costs the loop its context:
         a new one takes over, so that nothing of one run is seen by the next."""
         slot.task = _this_task()
+        # Slots begin where the node was started: a task made by a soiled one would inherit what the function left.
+        if self._clean is None:
+            self._clean = copy_context()
         waiting = self.waiting
         while True:
             while not waiting:
@@ -191,7 +196,9 @@ class Room:
                 continue
             self._ledger.put_nowait(await slot.work(claimed, now, standing.offset_s))  # Has room: one for each run held.
             if slot.soiled:
-                group.start_soon(self.serve, slot, group)
+                if slot.task.cancelling():
+                    await _swallow_cancellation()
+                self._clean.run(group.start_soon, self.serve, slot, group)
                 return
 
     async def watch(self, tick_s: float) -> None:
@@ -210,6 +217,29 @@ class Room:
     def _drop(self, claimed: Claimed) -> None:
         # Has room: one outcome for each run held.
         self._ledger.put_nowait(Outcome(claimed.id, claimed.lease, claimed.node, None, DROPPED, None, None))
+
+
+def _is_taken_down() -> bool:
+    """Whether a scope around this loop was cancelled. Handlers have left theirs by now."""
+    return anyio.current_effective_deadline() == -math.inf
+
+
+async def _swallow_cancellation() -> None:
+    """Takes what a function's cancellation of its own task left pending: it would take the task group down."""
+    try:
+        await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        if _is_taken_down():
+            raise
+
+
+def _differs(before: Context) -> bool:
+    """Whether context variables changed. Nothing is compared where nothing was set: a context that is unchanged
+    shares its inside with its copy."""
+    try:
+        return copy_context() != before
+    except Exception:  # noqa: BLE001 - the values, and how they compare, are user code
+        return True
 
 
 def _this_task() -> asyncio.Task[Any]:

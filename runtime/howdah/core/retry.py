@@ -38,5 +38,8 @@ class Retry(msgspec.Struct, frozen=True):
         """
         if attempt >= self.attempts:
             return None
-        exponent = min(attempt - 1, 64)
-        return jitter * min(seconds(self.cap), seconds(self.base) * self.factor**exponent)
+        try:
+            grown_s = seconds(self.base) * self.factor ** min(attempt - 1, 64)
+        except OverflowError:
+            grown_s = float("inf")
+        return jitter * min(seconds(self.cap), grown_s)
