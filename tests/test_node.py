@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 
 import anyio
@@ -69,7 +70,7 @@ ODD_ENDS = [
 
 
 @pytest.mark.parametrize(("end", "kind"), ODD_ENDS)
-async def test_however_a_function_ends_its_run_fails_and_its_slot_goes_on(dsn: str, end, kind: str) -> None:
+async def test_however_a_function_ends_its_run_fails_and_its_slot_goes_on(dsn: str, end: Callable[[], Awaitable[None]], kind: str) -> None:
     jobs = App(dsn, concurrency=1, grace_s=2, hard_grace_s=2)
 
     @jobs.task(retry=1)
