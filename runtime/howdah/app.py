@@ -5,13 +5,15 @@ A Task keeps the signature of its function: type checkers see what may be enqueu
 
 import asyncio
 import importlib
+from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Generic, Literal, ParamSpec, Self, TypeVar, overload
 
 import anyio
+import anyio.abc
 import msgspec
 
 from . import codec
@@ -24,7 +26,7 @@ from .duration import Duration, seconds
 from .errors import ArgumentsInvalid, ConfigurationError, HowdahError, RunCancelled, RunExpired, RunFailed
 from .messages import Ended
 from .node import Node
-from .tasks import Defaults, Definition, Registry, policy
+from .tasks import Defaults, Definition, Registry, check_name, policy
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -59,7 +61,7 @@ class Run(Generic[R_co]):
         """Where the run is now. HowdahError: there is no such run, or its history has been dropped."""
         state = await self._client.state(self.id)
         if state is None:
-            raise HowdahError(f"there is no run {self.id}: its transaction was rolled back, or its history has been dropped")
+            raise HowdahError(_no_run(self.id))
         return state
 
     async def cancel(self, reason: str | None = None) -> Cancellation:
@@ -70,12 +72,18 @@ class Run(Generic[R_co]):
 
     def _read(self, ended: Ended) -> R_co:
         if not ended.known:
-            raise HowdahError(f"there is no run {self.id}: its transaction was rolled back, or its history has been dropped")
+            raise HowdahError(_no_run(self.id))
         name = self.task
         match ended.kind:
             case Kind.SUCCEEDED:
                 data = "null" if ended.data is None else ended.data
-                return self._definition.result_decoder.decode(data)
+                try:
+                    return self._definition.result_decoder.decode(data)
+                except (msgspec.MsgspecError, TypeError) as error:
+                    raise HowdahError(
+                        f"the result of run {self.id} is not what {name!r} says it returns: {error}. The run has succeeded; mend the"
+                        " annotation, or what the function returns (json has no NaN and no infinity: they are stored as null)."
+                    ) from error
             case Kind.CANCELLED | Kind.STOPPED:
                 reason = ended.reason()
                 raise RunCancelled(
@@ -92,6 +100,10 @@ class Run(Generic[R_co]):
                     run_id=self.id, task=name, state=State.FAILED, attempt=ended.attempt or 0, error_type=said.type,
                     message=said.message, traceback=said.traceback, bases=said.bases,
                 )  # fmt: skip
+
+
+def _no_run(run_id: int) -> str:
+    return f"there is no run {run_id}: its transaction has not committed or was rolled back, or its history has been dropped"
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -158,6 +170,10 @@ class Task(Generic[P, R]):
             raise ConfigurationError(f"at={at!r} has no time zone, so it names no instant: use datetime.now(UTC) and the like")
         if priority is not None and not -32767 <= priority <= 32767:
             raise ConfigurationError(f"priority={priority} is out of range: it is from -32767 to 32767")
+        if timeout is not None and seconds(timeout) == 0:
+            raise ConfigurationError("timeout=0 would end each attempt at its start; a timeout is positive")
+        if queue is not None:
+            check_name("queue", queue)
         if isinstance(tags, str):
             raise ConfigurationError(f"tags={tags!r} is one text: pass a list, as in tags=[{tags!r}]")
         given: dict[str, Any] = {
@@ -177,6 +193,8 @@ class Task(Generic[P, R]):
 
     def attach(self, run_id: int) -> Run[R]:
         """A run of this task that was enqueued earlier, perhaps by another process."""
+        if not isinstance(run_id, int) or not 0 < run_id < 2**53:  # pyright: ignore[reportUnnecessaryIsInstance] - ids come from outside
+            raise ArgumentsInvalid(f"{run_id!r} is not the id of a run: pass what run.id was")
         return Run(run_id, self.definition, self._app.client)
 
     async def _pairs(self, calls: Iterable[Call] | AsyncIterable[Call]) -> AsyncIterator[tuple[Definition, str]]:
@@ -188,6 +206,8 @@ class Task(Generic[P, R]):
                 yield self._pair(call)
 
     def _pair(self, call: Call) -> tuple[Definition, str]:
+        if not isinstance(call, Call):  # pyright: ignore[reportUnnecessaryIsInstance] - the mistake is an easy one
+            raise ArgumentsInvalid(f"enqueue_many of {self.name!r} was given {call!r}: pass calls, as in {self.name}.call(...)")
         if call.definition is not self.definition:
             raise ArgumentsInvalid(f"enqueue_many of {self.name!r} was given a call of {call.definition.name!r}")
         return call.definition, call.args
@@ -239,7 +259,8 @@ class App:
         self._imports = imports
         self._defaults = defaults or Defaults()
         self._users = 0
-        self._exits = AsyncExitStack()
+        self._door = anyio.Lock()
+        self._inside: defaultdict[asyncio.Task[Any] | None, list[anyio.abc.TaskGroup]] = defaultdict(list)
 
     @overload
     def task(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload] - the first that fits wins
@@ -295,21 +316,32 @@ class App:
             importlib.import_module(module)
 
     async def __aenter__(self) -> Self:
-        """Opens the app as a client: a pool, and a connection for results at the first one awaited."""
-        self._users += 1
-        if self._users == 1:
-            try:
+        """Opens the app as a client: a pool, and a connection for results at the first one awaited.
+        Any number of blocks, in any tasks, share them."""
+        async with self._door:
+            if not self._users:
                 await self._open()
-            except BaseException:
-                self._users -= 1
-                raise
+            self._users += 1
+        # Each block offers to serve results, and one of them does: it may leave in any order.
+        group = anyio.create_task_group()
+        await group.__aenter__()
+        group.start_soon(self.client.results.serve)
+        self._inside[asyncio.current_task()].append(group)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Closes it when the last user leaves."""
+        task = asyncio.current_task()
+        if not self._inside[task]:
+            raise HowdahError("`async with jobs:` was left by another task than the one that entered it")
+        group = self._inside[task].pop()
+        if not self._inside[task]:
+            del self._inside[task]
         self._users -= 1
-        if self._users == 0:
-            await self._exits.aclose()
+        if not self._users:
+            await self.client.close()
+        group.cancel_scope.cancel()
+        await group.__aexit__(None, None, None)
 
     @asynccontextmanager
     async def work(self, *, queues: Sequence[str] | None = None) -> AsyncGenerator[Node, None]:
@@ -317,6 +349,8 @@ class App:
 
         queues: the queues to serve; default all of them.
         """
+        if isinstance(queues, str):
+            raise ConfigurationError(f"queues={queues!r} is one text: pass a list, as in queues=[{queues!r}]")
         self.load()
         if not len(self.registry):
             raise ConfigurationError(
@@ -338,12 +372,10 @@ class App:
             raise failure
 
     async def _open(self) -> None:
-        async with AsyncExitStack() as stack:
-            await self.client.open()
-            stack.push_async_callback(self.client.close)
+        await self.client.open()
+        try:
             async with self.client.pool.ours() as connection:
                 await check(connection)
-            group = await stack.enter_async_context(anyio.create_task_group())
-            group.start_soon(self.client.results.serve)
-            stack.callback(group.cancel_scope.cancel)
-            self._exits = stack.pop_all()
+        except BaseException:
+            await self.client.close()
+            raise

@@ -65,6 +65,7 @@ class Client:
     async def close(self) -> None:
         """Ends the connections."""
         self._open = False
+        self.results.close()
         await self.pool.close()
 
     def check_open(self) -> None:

@@ -28,3 +28,8 @@ def schema(kind: Any) -> dict[str, Any] | None:
         return msgspec.json.schema(kind)
     except TypeError:
         return None
+
+
+def is_over(text: str, bytes_max: int) -> bool:
+    """Whether the text takes more bytes than this. Counted only where it may: a character has at most four."""
+    return len(text) * 4 > bytes_max and len(text.encode()) > bytes_max

@@ -13,7 +13,7 @@ import anyio
 
 from .config import Config
 from .db.stores import Bell
-from .errors import DatabaseAway
+from .errors import AppNotOpen, DatabaseAway
 from .messages import Ended
 
 WATCH_MAX = 1000
@@ -38,6 +38,7 @@ class Results:
         self._announced: set[int] = set()
         self._stir = anyio.Event()
         self._lost = False
+        self._serving = anyio.Lock()
 
     async def wait(self, run: int) -> Ended:
         """The end of this run."""
@@ -54,18 +55,26 @@ class Results:
             if not waiters and self._waiting.get(run) is waiters:
                 del self._waiting[run]
 
+    def close(self) -> None:
+        """Tells those who still wait that nobody will answer."""
+        for future in [future for waiters in self._waiting.values() for future in waiters if not future.done()]:
+            future.set_exception(AppNotOpen("the app was closed while this result was awaited: await it inside of `async with jobs:`"))
+
     async def serve(self) -> None:
-        """Answers waiters until it is cancelled. Connects at the first one."""
-        await self._stir.wait()
-        bell = Bell(self._config, "results", ["howdah_done"], self._heard)
-        try:
-            while True:
-                await bell.connect()
-                self._unmarked.update(self._waiting)
-                self._lost = False
-                await self._answer(bell)
-        finally:
-            await bell.close()
+        """Answers waiters until it is cancelled; the next one who serves takes over. Connects at the first waiter."""
+        async with self._serving:
+            self._stir = anyio.Event()
+            if not self._waiting:
+                await self._stir.wait()
+            bell = Bell(self._config, "results", ["howdah_done"], self._heard)
+            try:
+                while True:
+                    await bell.connect()
+                    self._unmarked.update(self._waiting)
+                    self._lost = False
+                    await self._answer(bell)
+            finally:
+                await bell.close()
 
     async def _answer(self, bell: Bell) -> None:
         """Until the listening connection is lost."""

@@ -14,6 +14,9 @@ from .core.retry import Retry
 from .duration import Duration, seconds
 from .errors import ArgumentsInvalid, ConfigurationError
 
+NAME_MAX = 200
+"""Characters in the name of a task or a queue, as the schema has it."""
+
 _NO_KEYWORDS: dict[str, Any] = {}
 
 
@@ -46,6 +49,8 @@ class Definition:
         self.place = _place(function)
         if not self.name or self.name == "<lambda>":
             raise ConfigurationError(f"the function at {self.place} has no name: give one, as in @jobs.task(name=...)")
+        check_name("task", self.name)
+        check_name("queue", queue)
         if not -32767 <= priority <= 32767:
             raise ConfigurationError(f"priority={priority} of task {self.name!r} is out of range: it is from -32767 to 32767")
         if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
@@ -114,9 +119,9 @@ class Definition:
             self._decoder.decode(payload)
         except (TypeError, ValueError, msgspec.MsgspecError, RecursionError) as error:
             raise ArgumentsInvalid(f"task {self.name!r} cannot take these arguments: {error}") from error
-        if len(payload) > payload_max:
+        if codec.is_over(payload, payload_max):
             raise ArgumentsInvalid(
-                f"the arguments of task {self.name!r} are {len(payload):,} bytes of json, over the limit of {payload_max:,}"
+                f"the arguments of task {self.name!r} are {len(payload.encode()):,} bytes of json, over the limit of {payload_max:,}"
                 " (payload_max). Pass a reference to where they are stored."
             )
         return payload
@@ -174,6 +179,12 @@ class Registry:
     def get(self, name: str) -> Definition | None:
         """The task of this name, if this app defines it."""
         return self._definitions.get(name)
+
+
+def check_name(what: str, name: str) -> None:
+    """ConfigurationError: the database would refuse this name."""
+    if not 0 < len(name) <= NAME_MAX or "\0" in name:
+        raise ConfigurationError(f"{what}={name[:40]!r} cannot be a name: it has {len(name)} characters of 1 to {NAME_MAX}, and no NUL")
 
 
 def policy(retry: Retry | int | None, timeout: Duration | None, defaults: Defaults, default_timeout_s: float) -> Policy:

@@ -100,9 +100,9 @@ class Lane:
             data = codec.encode(value)
         except (TypeError, ValueError, msgspec.MsgspecError, RecursionError) as error:
             raise GiveUp(f"the result of {self.name!r} cannot be stored as json: {error}") from error
-        if len(data) > self._limits.payload_max:
+        if codec.is_over(data, self._limits.payload_max):
             raise GiveUp(
-                f"the result of {self.name!r} is {len(data):,} bytes of json, over the limit of"
+                f"the result of {self.name!r} is {len(data.encode()):,} bytes of json, over the limit of"
                 f" {self._limits.payload_max:,} (payload_max); return a reference to where it is stored"
             )
         return data
