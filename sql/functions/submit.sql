@@ -75,6 +75,10 @@ begin
   if due_s <= 0 then
     due_s := null;
   end if;
+  if v_ids is not null and v_expires < howdah.clock() + interval '30 seconds' then
+    -- Keepers sleep up to that long, and nothing else tells them. Rare enough to travel with the commit.
+    perform pg_notify('howdah_timer', greatest(0, extract(epoch from v_expires - howdah.clock()))::text);
+  end if;
   if p_notify and v_ids is not null then
     if due_s is null then
       perform howdah.wake(v_queue, v_task, v_priority, v_ids[1]);
