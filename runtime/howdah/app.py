@@ -17,7 +17,7 @@ import anyio.abc
 import msgspec
 
 from . import codec
-from .client import Client, Request, chunked
+from .client import CallsFailed, Client, Request, chunked
 from .config import Config, configure
 from .core.retry import Retry
 from .core.states import Kind, State
@@ -143,8 +143,12 @@ class Task(Generic[P, R]):
         """Enqueues calls of this task in one transaction, whatever their number, and returns the runs in their order.
         Memory holds one chunk of arguments and the runs."""
         client = self._app.client
-        requests = chunked(self._pairs(calls), self._options, client.config.enqueue_chunk)
-        return [Run(number, self.definition, client) for number in await client.enqueue_many(requests, self._conn)]
+        requests = chunked(self._pairs(calls), self._options, client.config.enqueue_chunk, client.config.enqueue_chunk_characters)
+        try:
+            ids = await client.enqueue_many(requests, self._conn)
+        except CallsFailed as failed:
+            raise failed.error from failed.error.__cause__
+        return [Run(number, self.definition, client) for number in ids]
 
     def options(
         self,
@@ -198,12 +202,15 @@ class Task(Generic[P, R]):
         return Run(run_id, self.definition, self._app.client)
 
     async def _pairs(self, calls: Iterable[Call] | AsyncIterable[Call]) -> AsyncIterator[tuple[Definition, str]]:
-        if isinstance(calls, AsyncIterable):
-            async for call in calls:
-                yield self._pair(call)
-        else:
-            for call in calls:
-                yield self._pair(call)
+        try:
+            if isinstance(calls, AsyncIterable):
+                async for call in calls:
+                    yield self._pair(call)
+            else:
+                for call in calls:
+                    yield self._pair(call)
+        except Exception as error:
+            raise CallsFailed(error) from error
 
     def _pair(self, call: Call) -> tuple[Definition, str]:
         if not isinstance(call, Call):  # pyright: ignore[reportUnnecessaryIsInstance] - the mistake is an easy one

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
-from itertools import groupby
+from collections.abc import AsyncIterator, Sequence
 
 import asyncpg
 import msgspec
@@ -28,6 +27,17 @@ log = logging.getLogger("howdah.client")
 
 TIMER_NEWS_S = 30.0
 """A timer that is due within the keepers' longest sleep is announced."""
+
+
+NO_SCHEMA = "this database has no howdah schema: run `howdah migrate`"
+
+
+class CallsFailed(Exception):
+    """Whoever made the calls for an enqueue_many raised: on its way out that must not be taken for the database's error."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -93,11 +103,10 @@ class Client:
         if conn is not None:
             check_held()
             connection = as_connection(conn)
-            ids: list[int] = []
-            async for request in requests:
-                await self._introduce(request.definition, connection)
-                ids += (await _submit(connection, request, notify=True)).ids
-            return ids
+            if connection.is_in_transaction():
+                return await self._enqueue_within(connection, requests)
+            async with transaction(connection):
+                return await self._enqueue_within(connection, requests)
         self.check_open()
         async with self.pool.ours() as connection:
             return await self._enqueue_all(connection, requests)
@@ -113,7 +122,11 @@ class Client:
         """For each run whether it was cancelled, requested, had ended before, or is unknown."""
         self.check_open()
         async with self.pool.ours() as connection:
-            answers = {row[0]: row[1] for row in await connection.fetch(query("cancel"), list(runs), reason)}
+            try:
+                rows = await connection.fetch(query("cancel"), list(runs), reason)
+            except asyncpg.DataError as error:
+                raise ArgumentsInvalid(f"Postgres cannot store reason={reason!r}: {error}") from error
+            answers = {row[0]: row[1] for row in rows}
             if "cancelled" in answers.values():
                 await connection.execute(query("settle"))
         return answers
@@ -127,6 +140,14 @@ class Client:
         """Those that have ended."""
         async with self.pool.ours() as connection:
             return [Ended(*row) for row in await connection.fetch(query("outcomes"), list(runs))]
+
+    async def _enqueue_within(self, connection: Connection, requests: AsyncIterator[Request]) -> list[int]:
+        """In the caller's transaction: it is theirs to roll back."""
+        ids: list[int] = []
+        async for request in requests:
+            await self._introduce(request.definition, connection)
+            ids += (await _submit(connection, request, notify=True)).ids
+        return ids
 
     async def _enqueue_all(self, connection: Connection, requests: AsyncIterator[Request]) -> list[int]:
         ids: list[int] = []
@@ -162,18 +183,21 @@ class Client:
         if self._open:
             async with self.pool.ours() as own:
                 await own.fetchval(query("introduce"), name, queue, priority, defaults)
-        else:
+            self._introduced.add(name)
+            return
+        try:
             await connection.fetchval(query("introduce"), name, queue, priority, defaults)
-        self._introduced.add(name)
+        except (asyncpg.UndefinedFunctionError, asyncpg.InvalidSchemaNameError) as error:
+            raise ConfigurationError(NO_SCHEMA) from error
+        if not connection.is_in_transaction():  # A transaction may roll it back.
+            self._introduced.add(name)
 
 
 async def _submit(connection: Connection, request: Request, *, notify: bool) -> _Submitted:
     try:
         row = await connection.fetchrow(query("submit"), request.definition.name, request.args, request.options, notify)
-    except asyncpg.UndefinedFunctionError as error:
-        raise ConfigurationError("this database has no howdah schema: run `howdah migrate`") from error
-    except asyncpg.InvalidSchemaNameError as error:
-        raise ConfigurationError("this database has no howdah schema: run `howdah migrate`") from error
+    except (asyncpg.UndefinedFunctionError, asyncpg.InvalidSchemaNameError) as error:
+        raise ConfigurationError(NO_SCHEMA) from error
     except asyncpg.DataError as error:
         raise ArgumentsInvalid(f"Postgres refused the options of {request.definition.name!r}: {error}") from error
     assert row is not None
@@ -191,28 +215,19 @@ def as_connection(conn: object) -> Connection:
 
 
 async def chunked(
-    calls: Iterable[tuple[Definition, str]] | AsyncIterable[tuple[Definition, str]], options: str | None, size: int
+    calls: AsyncIterator[tuple[Definition, str]], options: str | None, runs_max: int, characters_max: int
 ) -> AsyncIterator[Request]:
-    """Calls as requests of one task each, at most so many runs in one, in the order given."""
-    chunk: list[tuple[Definition, str]] = []
-    if isinstance(calls, AsyncIterable):
-        async for call in calls:
-            chunk.append(call)
-            if len(chunk) == size:
-                for request in _requests(chunk, options):
-                    yield request
-                chunk = []
-    else:
-        for call in calls:
-            chunk.append(call)
-            if len(chunk) == size:
-                for request in _requests(chunk, options):
-                    yield request
-                chunk = []
-    for request in _requests(chunk, options):
-        yield request
-
-
-def _requests(chunk: Sequence[tuple[Definition, str]], options: str | None) -> Iterable[Request]:
-    for definition, same in groupby(chunk, key=lambda call: call[0]):
-        yield Request(definition, [args for _, args in same], options)
+    """Calls as requests of one task each, in the order given; a request has at most so many runs, and ends where its
+    arguments reach so many characters."""
+    definition: Definition | None = None
+    args: list[str] = []
+    size = 0
+    async for theirs, payload in calls:
+        if definition is not None and (theirs is not definition or len(args) == runs_max or size >= characters_max):
+            yield Request(definition, args, options)
+            args, size = [], 0
+        definition = theirs
+        args.append(payload)
+        size += len(payload)
+    if definition is not None:
+        yield Request(definition, args, options)

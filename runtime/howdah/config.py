@@ -47,6 +47,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A node that still has waiting runs claims again when this share of its room is free: small claims cost as much."""
     enqueue_chunk: int = 2000
     """Runs in one statement of enqueue_many: bounds memory whatever the size."""
+    enqueue_chunk_characters: int = 4 * 1024 * 1024
+    """A statement of enqueue_many ends where its arguments reach this: large ones would make one that Postgres cannot take."""
 
     second_look_s: float = 0.02
     """After a short claim every line is looked at again this soon: a row that was locked meanwhile was skipped."""

@@ -34,7 +34,14 @@ _LOST = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
 )
-_WRONG = (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+WRONG = (
+    asyncpg.InvalidPasswordError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+    ValueError,  # A DSN that cannot be read: asyncpg's own ClientConfigurationError is one, too.
+)
+"""What no further attempt to connect mends."""
 
 
 def is_lost(error: BaseException, connection: Connection | None = None) -> bool:
@@ -63,7 +70,7 @@ class Link:
             try:
                 self._connection = await self.connect()
             except Exception as error:
-                if isinstance(error, _WRONG):
+                if isinstance(error, WRONG):
                     raise ConfigurationError(f"Postgres refused the connection: {error}. Check HOWDAH_DSN.") from error
                 if not is_lost(error):
                     raise

@@ -11,7 +11,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from ..config import Config
 from ..errors import ConfigurationError, DatabaseAway
-from .link import Connection, is_lost
+from .link import WRONG, Connection, is_lost
 
 
 class Pool:
@@ -35,12 +35,10 @@ class Pool:
                 server_settings={"application_name": "howdah pool", "jit": "off"},
             )
         except Exception as error:
+            if isinstance(error, WRONG):
+                raise ConfigurationError(f"Postgres refused the connection: {error}. Check HOWDAH_DSN.") from error
             if is_lost(error):
                 raise DatabaseAway(f"Postgres does not answer: {error}. Check HOWDAH_DSN and that the server is up.") from error
-            if isinstance(
-                error, asyncpg.InvalidPasswordError | asyncpg.InvalidCatalogNameError | asyncpg.InvalidAuthorizationSpecificationError
-            ):
-                raise ConfigurationError(f"Postgres refused the connection: {error}. Check HOWDAH_DSN.") from error
             raise
 
     async def close(self) -> None:
