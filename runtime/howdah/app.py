@@ -6,7 +6,7 @@ A Task keeps the signature of its function: type checkers see what may be enqueu
 import asyncio
 import importlib
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from types import TracebackType
@@ -17,7 +17,7 @@ import anyio.abc
 import msgspec
 
 from . import codec
-from .client import CallsFailed, Client, Request, chunked
+from .client import CallsFailed, Client, Request, chunked, chunked_as_they_come
 from .config import Config, configure
 from .core.retry import Retry
 from .core.states import Kind, State
@@ -143,9 +143,8 @@ class Task(Generic[P, R]):
         """Enqueues calls of this task in one transaction, whatever their number, and returns the runs in their order.
         Memory holds one chunk of arguments and the runs."""
         client = self._app.client
-        requests = chunked(self._pairs(calls), self._options, client.config.enqueue_chunk, client.config.enqueue_chunk_characters)
         try:
-            ids = await client.enqueue_many(requests, self._conn)
+            ids = await client.enqueue_many(self._requests(calls), self._conn)
         except CallsFailed as failed:
             raise failed.error from failed.error.__cause__
         return [Run(number, self.definition, client) for number in ids]
@@ -201,23 +200,25 @@ class Task(Generic[P, R]):
             raise ArgumentsInvalid(f"{run_id!r} is not the id of a run: pass what run.id was")
         return Run(run_id, self.definition, self._app.client)
 
-    async def _pairs(self, calls: Iterable[Call] | AsyncIterable[Call]) -> AsyncIterator[tuple[Definition, str]]:
+    async def _requests(self, calls: Iterable[Call] | AsyncIterable[Call]) -> AsyncGenerator[Request, None]:
+        config = self._app.client.config
+        most = config.enqueue_chunk, config.enqueue_chunk_characters
         try:
             if isinstance(calls, AsyncIterable):
-                async for call in calls:
-                    yield self._pair(call)
+                async for chunk in chunked_as_they_come((self._payload(call) async for call in calls), *most):
+                    yield Request(self.definition, chunk, self._options)
             else:
-                for call in calls:
-                    yield self._pair(call)
+                for chunk in chunked(map(self._payload, calls), *most):
+                    yield Request(self.definition, chunk, self._options)
         except Exception as error:
             raise CallsFailed(error) from error
 
-    def _pair(self, call: Call) -> tuple[Definition, str]:
+    def _payload(self, call: Call) -> str:
         if not isinstance(call, Call):  # pyright: ignore[reportUnnecessaryIsInstance] - the mistake is an easy one
             raise ArgumentsInvalid(f"enqueue_many of {self.name!r} was given {call!r}: pass calls, as in {self.name}.call(...)")
         if call.definition is not self.definition:
             raise ArgumentsInvalid(f"enqueue_many of {self.name!r} was given a call of {call.definition.name!r}")
-        return call.definition, call.args
+        return call.args
 
 
 class AsyncTask(Task[P, R]):

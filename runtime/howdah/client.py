@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 
 import asyncpg
 import msgspec
@@ -214,20 +214,29 @@ def as_connection(conn: object) -> Connection:
     )
 
 
-async def chunked(
-    calls: AsyncIterator[tuple[Definition, str]], options: str | None, runs_max: int, characters_max: int
-) -> AsyncIterator[Request]:
-    """Calls as requests of one task each, in the order given; a request has at most so many runs, and ends where its
-    arguments reach so many characters."""
-    definition: Definition | None = None
-    args: list[str] = []
+def chunked(payloads: Iterable[str], runs_max: int, characters_max: int) -> Iterator[list[str]]:
+    """Payloads in order, at most so many at once; a chunk ends where it reaches so many characters."""
+    chunk: list[str] = []
     size = 0
-    async for theirs, payload in calls:
-        if definition is not None and (theirs is not definition or len(args) == runs_max or size >= characters_max):
-            yield Request(definition, args, options)
-            args, size = [], 0
-        definition = theirs
-        args.append(payload)
+    for payload in payloads:
+        chunk.append(payload)
         size += len(payload)
-    if definition is not None:
-        yield Request(definition, args, options)
+        if len(chunk) == runs_max or size >= characters_max:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+async def chunked_as_they_come(payloads: AsyncIterable[str], runs_max: int, characters_max: int) -> AsyncGenerator[list[str], None]:
+    """The same of payloads that are awaited one by one."""
+    chunk: list[str] = []
+    size = 0
+    async for payload in payloads:
+        chunk.append(payload)
+        size += len(payload)
+        if len(chunk) == runs_max or size >= characters_max:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
