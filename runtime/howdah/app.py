@@ -369,6 +369,7 @@ class App:
             node = Node(self.config, self.registry, self.client.pool, self.client.nearby, queues)
             try:
                 await group.start(node.run)
+                self.client.know(self.registry)
                 yield node
             except BaseException as error:  # noqa: BLE001 - raised again below, bare: the block's error is not a group
                 failure = error

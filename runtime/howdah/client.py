@@ -84,6 +84,10 @@ class Client:
         if not self._open:
             raise AppNotOpen("the app is not open: do this inside `async with jobs:` (or jobs.work()), or pass conn=")
 
+    def know(self, definitions: Iterable[Definition]) -> None:
+        """A node has put these into the catalogue: introducing them would need a second connection inside of a transaction()."""
+        self._introduced.update(definition.name for definition in definitions)
+
     async def enqueue(self, request: Request, conn: object) -> list[int]:
         """Enqueues in the caller's transaction on conn, or durably on the pool; the ids of the runs, in order."""
         if conn is not None:

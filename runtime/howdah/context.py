@@ -33,6 +33,7 @@ class CurrentRun(msgspec.Struct, eq=False):
     _transaction: Transaction
     cause: Cause | None = None
     completed: bool = False
+    in_transaction: bool = False
     _result: str | None = None
 
     def __repr__(self) -> str:
@@ -83,6 +84,8 @@ class CurrentRun(msgspec.Struct, eq=False):
         self.check_held()
         if self.completed:
             raise HowdahError(f"{self!r} has been completed by an earlier transaction() already; use one of them per run")
+        if self.in_transaction:
+            raise HowdahError(f"a transaction() of {self!r} is open already; pass its connection on instead of opening another one")
         return self._transaction(self)
 
 
@@ -106,7 +109,7 @@ def transaction() -> AbstractAsyncContextManager[UserConnection]:
     are one. If another attempt has taken over, it raises LeaseLost and everything rolls back.
 
     The run's result is what current_run().set_result() was given inside of the block, else None. Code after the
-    block runs when the run has ended already. The connection is closed by Postgres if it sits idle for a lease.
+    block runs when the run has ended already. For async functions only. The connection is closed by Postgres if it sits idle for a lease.
     """
     return current_run().transaction()
 

@@ -18,6 +18,7 @@ import random
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import NoReturn
 
 import anyio
 import anyio.abc
@@ -40,6 +41,7 @@ from .db.files import query
 from .db.link import is_lost
 from .db.pool import Pool
 from .db.stores import Bell, Claims, Leases, Member, Outcomes, Upkeep
+from .errors import HowdahError
 from .mailbox import Mailbox
 from .messages import Outcome, Standing, Stop, ToDispatcher, Woken
 from .nearby import Nearby
@@ -143,7 +145,7 @@ class Node:
         sizes = Sizes(config.payload_max, config.error_max)
         limiter = anyio.CapacityLimiter(config.threads)
         asynchronous = {n: Lane(d, self._transaction, sizes, None) for n, d in tasks.items() if d.is_async}
-        threaded = {n: Lane(d, self._transaction, sizes, limiter) for n, d in tasks.items() if not d.is_async}
+        threaded = {n: Lane(d, _refuse_transaction, sizes, limiter) for n, d in tasks.items() if not d.is_async}
         build = functools.partial(Room, ledger=self._ledger, standing=self._standing, slice_s=config.slice_s)
         rooms = [
             build("async", config.concurrency, asynchronous, interrupts=True),
@@ -249,6 +251,7 @@ class Node:
     async def _transaction(self, run: CurrentRun) -> AsyncGenerator[UserConnection, None]:
         offset_s = self._rooms[0].offset_s()
         started = datetime.fromtimestamp(run.started + offset_s, UTC)
+        run.in_transaction = True
         try:
             async with self._completions.open(run.claimed, started, run.encoded_result) as connection:
                 yield connection
@@ -259,4 +262,13 @@ class Node:
             if run.cause is Cause.LOST and is_lost(error):
                 raise lease_lost(run) from error
             raise
+        finally:
+            run.in_transaction = False
         run.completed = True
+
+
+def _refuse_transaction(run: CurrentRun) -> NoReturn:
+    raise HowdahError(
+        f"transaction() was called in a thread, by the plain function of {run!r}, and its connection belongs to the event loop:"
+        " make the function `async def`, or commit on a connection of your own and be ready to be run again"
+    )
