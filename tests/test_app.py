@@ -1,9 +1,11 @@
 """Opening and closing an app, from one task or several, and a node in this process."""
 
+from typing import Any
+
 import anyio
 import asyncpg
 import pytest
-from howdah import App, AppNotOpen, ConfigurationError, HowdahError, SchemaMismatch
+from howdah import App, AppNotOpen, ConfigurationError, HowdahError, Run, SchemaMismatch
 from howdah.errors import DatabaseAway
 
 pytestmark = pytest.mark.anyio
@@ -115,6 +117,7 @@ async def test_an_app_that_cannot_open_can_be_opened_later(jobs: App, db: Sessio
 
 async def test_an_error_of_the_block_comes_out_as_it_is_and_the_node_has_drained(jobs: App) -> None:
     ended = False
+    runs: list[Run[None]] = []
 
     @jobs.task
     async def one() -> None:
@@ -124,13 +127,13 @@ async def test_an_error_of_the_block_comes_out_as_it_is_and_the_node_has_drained
 
     with pytest.raises(ZeroDivisionError):
         async with jobs.work() as node:
-            run = await one.enqueue()
+            runs.append(await one.enqueue())
             while not node.running:
                 await anyio.sleep(0)
             raise ZeroDivisionError
     assert ended
     async with jobs:
-        assert await run.status() == "succeeded"
+        assert await runs[0].status() == "succeeded"
 
 
 async def test_two_nodes_share_a_process_and_its_connections_are_as_many_as_promised(dsn: str, db: Session) -> None:
@@ -165,6 +168,7 @@ async def test_what_makes_no_sense_is_refused_before_anything_starts(jobs: App) 
         async with jobs.work(queues="mail"):
             pass
     async with jobs.work():
+        odd: Any
         for odd in (2**70, 0, -1, "7"):
             with pytest.raises(HowdahError, match="is not the id of a run"):
                 one.attach(odd)

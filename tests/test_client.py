@@ -4,6 +4,7 @@ import json
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
 
 import anyio
 import asyncpg
@@ -13,6 +14,10 @@ from howdah import App, ArgumentsInvalid, Call, ConfigurationError, RunExpired, 
 pytestmark = pytest.mark.anyio
 
 Session = asyncpg.Connection
+
+
+class Connect(Protocol):
+    async def __call__(self, **settings: str) -> Session: ...
 
 
 @pytest.fixture
@@ -55,8 +60,8 @@ async def test_delay_and_at_start_no_sooner_than_they_say(jobs: App) -> None:
         assert [await run.status() for run in runs] == ["scheduled"] * 3
         for run in runs:
             assert 0.2 <= await run.result("10s") - began.timestamp() < 1.0
-        for past in ({"delay": 0}, {"at": datetime(2020, 1, 1, tzinfo=UTC)}):
-            await (await now.options(**past).enqueue()).result("10s")
+        for past in (now.options(delay=0), now.options(at=datetime(2020, 1, 1, tzinfo=UTC))):
+            await (await past.enqueue()).result("10s")
 
 
 async def test_a_run_that_nobody_starts_in_time_expires_soon_after(jobs: App, db: Session) -> None:
@@ -80,7 +85,9 @@ async def test_a_run_that_nobody_starts_in_time_expires_soon_after(jobs: App, db
                 await delayed.result("3s")
 
 
-async def test_a_run_on_conn_appears_at_its_commit_and_never_after_a_rollback(jobs: App, echo: Task, connect) -> None:
+async def test_a_run_on_conn_appears_at_its_commit_and_never_after_a_rollback(
+    jobs: App, echo: Task[[int, str], Any], connect: Connect
+) -> None:
     for settings in ({}, {"search_path": "nowhere"}, {"default_transaction_isolation": "repeatable read"}):
         conn = await connect(**settings)
         for name in ("json", "jsonb"):
@@ -136,7 +143,7 @@ async def test_many_calls_come_from_any_iterable_and_runs_keep_their_order(dsn: 
         assert await echo.enqueue_many([]) == []
 
 
-async def test_one_bad_call_of_many_leaves_none_and_the_error_is_the_callers_own(dsn: str, db: Session, connect) -> None:
+async def test_one_bad_call_of_many_leaves_none_and_the_error_is_the_callers_own(dsn: str, db: Session, connect: Connect) -> None:
     jobs = App(dsn, enqueue_chunk=5)
 
     @jobs.task
@@ -146,7 +153,7 @@ async def test_one_bad_call_of_many_leaves_none_and_the_error_is_the_callers_own
     @jobs.task
     async def other() -> None: ...
 
-    def calls(error: Exception | None) -> Iterator[object]:
+    def calls(error: Exception | None) -> Iterator[Any]:
         for number in range(12):
             yield echo.call(number)
         if error is not None:
@@ -162,9 +169,9 @@ async def test_one_bad_call_of_many_leaves_none_and_the_error_is_the_callers_own
             with pytest.raises(ArgumentsInvalid, match="was given a call of 'other'"):
                 await task.enqueue_many(calls(None))
             with pytest.raises(ArgumentsInvalid, match=r"pass calls, as in echo\.call"):
-                await task.enqueue_many([(1,)])
+                await task.enqueue_many([(1,)])  # pyright: ignore[reportArgumentType]
             with pytest.raises(ArgumentsInvalid, match="cannot take these arguments"):
-                await task.enqueue_many(echo.call(text) for text in ("a",))
+                await task.enqueue_many(echo.call("a") for _ in range(1))  # pyright: ignore[reportArgumentType]
         assert await db.fetchval("select count(*) from howdah.run") == 0
         transaction = conn.transaction()
         await transaction.start()
@@ -173,7 +180,7 @@ async def test_one_bad_call_of_many_leaves_none_and_the_error_is_the_callers_own
         assert await db.fetchval("select count(*) from howdah.run") == 0
 
 
-def calls_of(task: Task, count: int) -> Iterator[Call]:
+def calls_of(task: Task[..., Any], count: int) -> Iterator[Call]:
     return (task.call(number) for number in range(count))
 
 
