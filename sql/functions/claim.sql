@@ -9,8 +9,8 @@ create or replace function howdah.claim(p_node bigint, p_room int, p_queues int[
                  tags text[], metadata jsonb, options jsonb)
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set jit = off
-  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
+  set jit = off set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
@@ -57,7 +57,9 @@ begin
     returning j.id, j.queue, j.task, j.priority, j.attempt
   )
   select h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.args, r.tags, r.metadata, r.options
-  from held h join howdah.run r on r.id = h.id
+  from held h
+  -- Lateral and fenced off: with the statistics of a table that was empty a plain join would read all of run first.
+  cross join lateral (select r.args, r.tags, r.metadata, r.options from howdah.run r where r.id = h.id offset 0) r
   order by h.priority, h.id;
 end
 $$;

@@ -4,8 +4,8 @@
 create or replace function howdah.complete(p_run bigint, p_lease bigint, p_node bigint, p_started timestamptz, p_data text) returns void
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set jit = off
-  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
+  set jit = off set plan_cache_mode = force_generic_plan
 as $$
 begin
   perform 1 from howdah.job j where j.id = p_run and j.lease = p_lease and j.node = p_node for update;

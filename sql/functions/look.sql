@@ -4,8 +4,8 @@ create or replace function howdah.look(p_tasks int[], p_queues int[])
   returns table (queue int, task int, priority smallint, id bigint)
   language plpgsql stable security definer
   set search_path = pg_catalog, pg_temp
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set jit = off
-  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
+  set jit = off set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 begin

@@ -4,8 +4,8 @@
 create or replace function howdah.settle() returns int
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set jit = off
-  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
+  set jit = off set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_runs bigint[];

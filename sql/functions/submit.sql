@@ -6,8 +6,8 @@ create or replace function howdah.submit(p_task text, p_args text[], p_options j
   returns table (ids bigint[], queue int, task int, priority smallint, due_s double precision)
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set jit = off
-  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
+  set jit = off set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare

@@ -5,8 +5,8 @@ create or replace function howdah.watch(p_runs bigint[])
   returns table (run bigint, kind smallint, data json, attempt bigint, known boolean)
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set jit = off
-  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
+  set jit = off set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
