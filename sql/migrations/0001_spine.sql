@@ -159,16 +159,3 @@ create table howdah.inbox (
   run bigint not null,
   at timestamptz not null default howdah.clock()
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
-
--- Tasks with waiting runs that no living node implements. Probes, never joins: a user's session has no plan guards.
-create view howdah.unimplemented as
-  select t.name as task, q.name as queue, (select r.at from howdah.run r where r.id = w.run) as since, w.run as first_run
-  from howdah.task t
-  cross join howdah.queue q
-  cross join lateral (
-    select j.id as run from howdah.job j where j.queue = q.id and j.task = t.id order by j.priority, j.id limit 1
-  ) w
-  where not exists (
-    select from howdah.node n
-    where n.until > howdah.clock() and t.id = any(n.tasks) and (n.queues is null or q.id = any(n.queues))
-  );
