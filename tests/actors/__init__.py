@@ -1,0 +1,1 @@
+"""Actors against small fakes of what they need: no database."""

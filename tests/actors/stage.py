@@ -1,0 +1,54 @@
+"""A lane, a room and runs to put into it, without a database."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from time import monotonic, time
+from typing import Any
+
+import msgspec
+from howdah import Retry
+from howdah.actors.lane import Lane, Sizes
+from howdah.actors.room import Room
+from howdah.config import Config
+from howdah.context import CurrentRun, UserConnection
+from howdah.mailbox import Mailbox
+from howdah.messages import Claimed, Outcome, Standing
+from howdah.tasks import Definition, Policy
+
+CONFIG = Config(busy_look_s=0.05, idle_look_s=0.05, second_look_s=0.01, keep_longest_s=0.05, heartbeat_s=0.02, lease_s=0.2)
+NODE = 77
+RUN = Claimed(NODE, 1, 1, 5, 0, 1, 100, "{}", None, None, None)
+SIZES = Sizes(payload_max=1000, error_max=2000)
+
+
+def no_transaction(run: CurrentRun) -> AbstractAsyncContextManager[UserConnection]:
+    raise AssertionError("no test of these opens one")
+
+
+def lane(function: Callable[..., Any], timeout_s: float = 60, attempts: int = 1) -> Lane:
+    """The lane of a task made of this function."""
+    policy = Policy(Retry(attempts, base=10.0), timeout_s)
+    return Lane(Definition(function, name=None, queue="default", priority=0, policy=policy), no_transaction, SIZES, None)
+
+
+def claimed(run: int, lease: int = 100, **other: Any) -> Claimed:
+    """A run that the node holds."""
+    return msgspec.structs.replace(RUN, id=run, lease=lease, **other)
+
+
+class Place:
+    """A room with everything around it that it talks to."""
+
+    def __init__(self, function: Callable[..., Any], slots: int = 1, timeout_s: float = 60) -> None:
+        self.ledger = Mailbox[Outcome](1000)
+        self.standing: Standing | None = Standing(NODE, monotonic() + 60, time() - monotonic())
+        self.room = Room(
+            "async", slots, {RUN.task: lane(function, timeout_s)}, self.ledger, lambda: self.standing, interrupts=True, slice_s=0.005
+        )
+
+    async def outcomes(self, count: int) -> list[Outcome]:
+        """The next so many, in the order in which they came."""
+        found: list[Outcome] = []
+        while len(found) < count:
+            found += await self.ledger.take(count)
+        return found

@@ -1,0 +1,111 @@
+"""The dispatcher: it claims what there is room for, and hands back what has not started."""
+
+from collections.abc import Sequence
+
+import anyio
+import pytest
+from howdah.actors.dispatcher import dispatch
+from howdah.core.lines import Hints, Key, Line
+from howdah.core.states import Kind
+from howdah.mailbox import Mailbox
+from howdah.messages import Claimed, Freed, Stop, ToDispatcher, Woken
+
+from .stage import CONFIG, RUN, Place, claimed
+
+pytestmark = pytest.mark.anyio
+
+LINE = (RUN.queue, RUN.task)
+
+
+class Claims:
+    """A queue of runs, numbered from 1."""
+
+    def __init__(self, count: int) -> None:
+        self.left = [claimed(number) for number in range(1, count + 1)]
+        self.lease = 0
+        self.asked: list[int] = []
+        self.looked = 0
+
+    async def look(self, tasks: list[int]) -> list[tuple[Line, Key]]:
+        self.looked += 1
+        return [(LINE, (0, self.left[0].id))] if self.left else []
+
+    async def claim(self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int]) -> list[Claimed]:
+        self.asked.append(room)
+        self.lease += 1
+        got, self.left = self.left[:room], self.left[room:]
+        return [claimed(run.id, lease=self.lease) for run in got]
+
+
+async def never() -> None: ...
+
+
+class Desk:
+    """A dispatcher with its desk, and a room whose slots nobody serves."""
+
+    def __init__(self, runs: int, slots: int) -> None:
+        self.place = Place(never, slots=slots)
+        self.claims = Claims(runs)
+        self.desk = Mailbox[ToDispatcher](1000)
+        self.hints = Hints()
+
+    async def run(self) -> None:
+        place = self.place
+        await dispatch(self.desk, self.hints, [place.room], self.claims, place.ledger, lambda: place.standing, CONFIG)
+
+
+async def test_it_claims_no_more_than_there_is_room_for_and_again_when_room_is_free() -> None:
+    it = Desk(runs=10, slots=4)
+    async with anyio.create_task_group() as group:
+        group.start_soon(it.run)
+        await anyio.wait_all_tasks_blocked()
+        assert [run.id for run in it.place.room.drain()] == [1, 2, 3, 4]
+        it.desk.put_nowait(Freed({1: 3}))
+        await anyio.wait_all_tasks_blocked()
+        assert len(it.place.room.waiting) >= 3
+        group.cancel_scope.cancel()
+
+
+async def test_it_claims_nothing_before_the_lease_holds() -> None:
+    it = Desk(runs=3, slots=4)
+    standing, it.place.standing = it.place.standing, None
+    async with anyio.create_task_group() as group:
+        group.start_soon(it.run)
+        await anyio.wait_all_tasks_blocked()
+        assert it.claims.asked == []
+        it.place.standing = standing
+        it.hints.add_all()
+        it.desk.put_nowait(Woken())
+        await anyio.wait_all_tasks_blocked()
+        assert len(it.place.room.waiting) == 3
+        group.cancel_scope.cancel()
+
+
+async def test_a_stop_hands_back_what_waits_without_burning_an_attempt_and_claims_no_more() -> None:
+    it = Desk(runs=10, slots=4)
+    async with anyio.create_task_group() as group:
+        group.start_soon(it.run)
+        await anyio.wait_all_tasks_blocked()
+        it.desk.put_nowait(Stop())
+        back = await it.place.outcomes(4)
+        asked = len(it.claims.asked)
+        it.hints.add(LINE, (0, 5))
+        it.desk.put_nowait(Woken())
+        it.desk.put_nowait(Freed({1: 4}))
+        it.desk.close()
+        assert [(outcome.run, outcome.kind) for outcome in back] == [(number, Kind.RELEASED) for number in (1, 2, 3, 4)]
+        assert len(it.claims.asked) == asked
+        assert len(it.claims.left) == 6
+
+
+async def test_a_run_that_no_notification_told_of_is_found_by_the_next_look() -> None:
+    it = Desk(runs=0, slots=4)
+    async with anyio.create_task_group() as group:
+        group.start_soon(it.run)
+        await anyio.wait_all_tasks_blocked()
+        it.claims.left = [claimed(1)]
+        with anyio.fail_after(5):
+            while not it.place.room.waiting:
+                await anyio.sleep(0.005)
+        group.cancel_scope.cancel()
+    assert it.claims.looked >= 2

@@ -1,0 +1,128 @@
+"""The heart: a lease in a thread, a new identity when it was lost, and a line in the log for a blocked loop."""
+
+import asyncio
+import logging
+import threading
+from datetime import UTC, datetime
+from time import monotonic, sleep
+
+import anyio
+import anyio.to_thread
+import pytest
+from howdah.actors.heart import Heart, Watch
+
+from .stage import CONFIG
+
+pytestmark = pytest.mark.anyio
+
+
+class Leases:
+    """answers: what each renewal says: True held, False reaped, None no answer."""
+
+    def __init__(self, answers: list[bool | None] | None = None) -> None:
+        self.answers = answers or []
+        self.entered: list[int] = []
+        self.left: list[int] = []
+        self.dropped = 0
+        self.closed = False
+
+    async def enter(self, node: int, lease_s: float) -> datetime:
+        self.entered.append(node)
+        return datetime.now(UTC)
+
+    async def renew(self, node: int, lease_s: float, within_s: float) -> tuple[datetime, bool] | None:
+        answer = self.answers.pop(0) if self.answers else True
+        if answer is None:
+            raise TimeoutError
+        return (datetime.now(UTC), True) if answer else None
+
+    async def leave(self, node: int, within_s: float) -> None:
+        self.left.append(node)
+
+    async def drop(self) -> None:
+        self.dropped += 1
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class Body:
+    """A heart with its thread, and what it told the node."""
+
+    def __init__(self, leases: Leases) -> None:
+        self.fenced: list[int] = []
+        self.joined = 0
+        self.twice = anyio.Event()
+        self.once = anyio.Event()
+        self.unsettled = anyio.Event()
+        self.heart = Heart(CONFIG, leases, joined=self.join, fenced=self.fenced.append, unsettled=self.unsettled.set)
+
+    def join(self) -> None:
+        self.joined += 1
+        (self.once if self.joined == 1 else self.twice).set()
+
+    async def beat(self) -> None:
+        watch = Watch(self.beat.__code__, 60)
+        await anyio.to_thread.run_sync(self.heart.beat, asyncio.get_running_loop(), watch)
+
+
+async def test_it_renews_says_what_waits_unsettled_and_leaves_in_good_order() -> None:
+    leases = Leases()
+    body = Body(leases)
+    async with anyio.create_task_group() as group:
+        group.start_soon(body.beat)
+        await body.once.wait()
+        standing = body.heart.standing
+        assert standing is not None
+        assert monotonic() < standing.until <= monotonic() + CONFIG.lease_s
+        with anyio.fail_after(5):
+            await body.unsettled.wait()
+        body.heart.stop()
+    assert leases.left == leases.entered
+    assert leases.closed
+    assert body.heart.standing is None
+    assert body.fenced == []
+
+
+@pytest.mark.parametrize("lost", [False, None], ids=["reaped", "no answer"])
+async def test_a_lease_that_is_lost_fences_the_old_identity_and_takes_a_new_one(lost: bool | None) -> None:
+    leases = Leases([True, lost])
+    body = Body(leases)
+    async with anyio.create_task_group() as group:
+        group.start_soon(body.beat)
+        with anyio.fail_after(5):
+            await body.twice.wait()
+        body.heart.stop()
+    first, second = leases.entered
+    assert first != second
+    assert body.fenced == [first]
+    assert leases.left == [second]
+    assert leases.dropped == (1 if lost is None else 0)
+
+
+async def test_the_line_that_blocks_the_loop_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    looking = threading.Event()
+
+    def blocks() -> None:
+        run = "run 5"
+        looking.set()
+        sleep(0.2)  # What is measured is a loop that does nothing else.
+        del run
+
+    watch = Watch(blocks.__code__, 0.02)
+    loop = asyncio.get_running_loop()
+
+    def look() -> None:
+        looking.wait(5)
+        for _ in range(8):
+            watch.look(loop)
+            sleep(0.02)
+
+    observer = threading.Thread(target=look)
+    with caplog.at_level(logging.WARNING, "howdah.heart"):
+        observer.start()
+        blocks()
+        observer.join()
+    assert "blocked for" in caplog.text
+    assert "'run 5'" in caplog.text
+    assert f"line {blocks.__code__.co_firstlineno + 3}, in blocks" in caplog.text

@@ -1,0 +1,88 @@
+"""Upkeep: at its deadline, sooner when reminded, and settling when asked."""
+
+import anyio
+import pytest
+from howdah.actors.keeper import keep_house
+from howdah.mailbox import Mailbox
+
+from .stage import CONFIG, Place, claimed
+
+pytestmark = pytest.mark.anyio
+
+
+class House:
+    def __init__(self, next_s: float = 60) -> None:
+        self.next_s = next_s
+        self.kept = self.tended = self.settled = 0
+        self.tending = True
+
+    async def keep(self) -> float:
+        self.kept += 1
+        return self.next_s
+
+    async def tend(self) -> bool:
+        self.tended += 1
+        return self.tending
+
+    async def settle(self) -> None:
+        self.settled += 1
+
+    async def asked(self, runs: list[int], leases: list[int]) -> list[tuple[int, int]]:
+        return list(zip(runs, leases, strict=True))
+
+
+async def never() -> None: ...
+
+
+async def keep(house: House, reminders: Mailbox[float]) -> None:
+    await keep_house(reminders, house, [], lambda run, lease: None, CONFIG)
+
+
+async def test_it_keeps_at_its_start_and_sooner_when_reminded_and_ends_with_the_reminders() -> None:
+    house, reminders = House(), Mailbox[float](10)
+    async with anyio.create_task_group() as group:
+        group.start_soon(keep, house, reminders)
+        await anyio.wait_all_tasks_blocked()
+        assert (house.kept, house.tended, house.settled) == (1, 1, 0)
+        reminders.put_nowait(0.0)
+        await anyio.wait_all_tasks_blocked()
+        assert (house.kept, house.settled) == (2, 0)
+        reminders.put_nowait(-1.0)
+        await anyio.wait_all_tasks_blocked()
+        assert (house.kept, house.settled) == (3, 1)
+        reminders.close()
+
+
+async def test_it_tends_again_soon_when_something_was_in_the_way() -> None:
+    house, reminders = House(), Mailbox[float](10)
+    house.tending = False
+    async with anyio.create_task_group() as group:
+        group.start_soon(keep, house, reminders)
+        with anyio.fail_after(5):
+            while house.tended < 3:
+                await anyio.sleep(0.005)
+        reminders.close()
+
+
+async def test_it_passes_on_cancels_that_nobody_heard_of() -> None:
+    begun, told = anyio.Event(), anyio.Event()
+    cancelled: list[tuple[int, int]] = []
+
+    async def hang() -> None:
+        begun.set()
+        await anyio.sleep_forever()
+
+    def cancel(run: int, lease: int) -> None:
+        cancelled.append((run, lease))
+        told.set()
+
+    place, reminders = Place(hang), Mailbox[float](10)
+    async with anyio.create_task_group() as group:
+        group.start_soon(place.room.serve, place.room.slots[0], group)
+        place.room.offer([claimed(4, lease=9)])
+        await begun.wait()
+        group.start_soon(keep_house, reminders, House(), [place.room], cancel, CONFIG)
+        with anyio.fail_after(5):
+            await told.wait()
+        group.cancel_scope.cancel()
+    assert cancelled[0] == (4, 9)

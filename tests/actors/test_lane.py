@@ -1,0 +1,79 @@
+"""One attempt: arguments in, result or verdict out."""
+
+import asyncio
+import math
+
+import pytest
+from howdah import GiveUp, Snooze
+from howdah.actors.lane import describe
+from howdah.codec import decode
+from howdah.context import CurrentRun
+from howdah.core.states import Kind
+from howdah.core.verdict import Cause
+
+from .stage import claimed, lane, no_transaction
+
+pytestmark = pytest.mark.anyio
+
+
+async def double(number: int, *, plus: int = 0) -> int | None:
+    return 2 * number + plus or None
+
+
+def current(args: str = "{}", attempt: int = 1) -> CurrentRun:
+    return CurrentRun(claimed(1, args=args, attempt=attempt), "double", 0.0, no_transaction)
+
+
+async def test_a_result_is_json_and_no_result_is_nothing() -> None:
+    assert await lane(double).attempt(current('{"number": 2, "plus": 1}')) == (Kind.SUCCEEDED, "5")
+    assert await lane(double).attempt(current('{"number": 0}')) == (Kind.SUCCEEDED, None)
+
+
+async def test_arguments_that_do_not_fit_make_no_further_attempt() -> None:
+    with pytest.raises(GiveUp, match="do not fit the signature of 'double'"):
+        await lane(double).attempt(current('{"number": "x"}'))
+    with pytest.raises(GiveUp, match="make no sense"):
+        lane(double).policy_of('{"retry": {"attempts": 0}}')
+
+
+async def test_the_verdict_of_each_way_to_raise() -> None:
+    task = lane(double, attempts=2)
+    for error, cause, attempt, kind in (
+        (ValueError(), None, 1, Kind.RETRIED),
+        (ValueError(), None, 2, Kind.FAILED),
+        (GiveUp(), None, 1, Kind.FAILED),
+        (Snooze(3), None, 9, Kind.SNOOZED),
+        (asyncio.CancelledError(), None, 2, Kind.FAILED),
+        (asyncio.CancelledError(), Cause.TIMEOUT, 2, Kind.FAILED),
+        (asyncio.CancelledError(), Cause.TIMEOUT, 1, Kind.RETRIED),
+        (asyncio.CancelledError(), Cause.CANCEL, 1, Kind.STOPPED),
+        (asyncio.CancelledError(), Cause.SHUTDOWN, 1, Kind.RELEASED),
+        (ValueError(), Cause.SHUTDOWN, 2, Kind.FAILED),
+    ):
+        run = current(attempt=attempt)
+        run.cause = cause
+        got, data, delay_s = task.judge(run, task.policy, error)
+        assert got == kind
+        assert (data is None) == (kind in (Kind.STOPPED, Kind.RELEASED))
+        assert (delay_s is not None) == (kind in (Kind.RETRIED, Kind.SNOOZED))
+        if kind is Kind.RETRIED:
+            assert delay_s is not None
+            assert 0 <= delay_s <= 10
+
+
+def test_the_jitter_is_full() -> None:
+    task = lane(double, attempts=2)
+    delays = [task.judge(current(), task.policy, ValueError())[2] or 0.0 for _ in range(400)]
+    assert min(delays) < 1
+    assert max(delays) > 9
+    assert math.isclose(sum(delays) / len(delays), 5, rel_tol=0.2)
+
+
+def test_a_described_error_is_bounded_and_can_be_stored() -> None:
+    data = describe(ValueError("\0\ud800" + "x" * 100_000), 2000)
+    said = decode(data)
+    assert len(said["message"]) == 2000
+    assert len(said["traceback"]) < 2100
+    assert "\0" not in said["message"]
+    assert said["type"] == "ValueError"
+    assert said["bases"][-1] == "builtins.object"

@@ -1,0 +1,133 @@
+"""Slots: they start what waits, in order, as long as the node's lease holds, and end when the room ends."""
+
+import anyio
+import msgspec
+import pytest
+from howdah.actors.lane import DROPPED
+from howdah.context import current_run
+from howdah.core.states import Kind
+from howdah.core.verdict import Cause
+
+from .stage import NODE, Place, claimed
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_runs_start_in_order_and_slots_end_with_the_room() -> None:
+    started: list[int] = []
+
+    async def note() -> None:
+        started.append(current_run().id)
+        await anyio.sleep(0)
+
+    place = Place(note, slots=1)
+    async with anyio.create_task_group() as slots:
+        slots.start_soon(place.room.serve, place.room.slots[0], slots)
+        place.room.offer([claimed(number) for number in range(1, 6)])
+        place.room.offer([claimed(6)])
+        outcomes = await place.outcomes(6)
+        place.room.end()
+        assert started == [1, 2, 3, 4, 5, 6] == [outcome.run for outcome in outcomes]
+        assert {outcome.kind for outcome in outcomes} == {Kind.SUCCEEDED}
+
+
+async def test_nothing_starts_without_a_lease_that_holds_or_under_another_identity() -> None:
+    async def never() -> None:
+        raise AssertionError("it started")
+
+    place = Place(never)
+    assert place.standing is not None
+    mine = place.standing
+    async with anyio.create_task_group() as slots:
+        slots.start_soon(place.room.serve, place.room.slots[0], slots)
+        for standing in (None, msgspec.structs.replace(mine, until=0.0), msgspec.structs.replace(mine, node=NODE + 1)):
+            place.standing = standing
+            place.room.offer([claimed(1)])
+            assert [outcome.kind for outcome in await place.outcomes(1)] == [DROPPED]
+        place.room.end()
+
+
+async def test_a_fenced_room_drops_what_waits_and_interrupts_what_runs_and_writes_neither() -> None:
+    begun = anyio.Event()
+
+    async def hang() -> None:
+        begun.set()
+        await anyio.sleep_forever()
+
+    place = Place(hang)
+    async with anyio.create_task_group() as slots:
+        slots.start_soon(place.room.serve, place.room.slots[0], slots)
+        place.room.offer([claimed(1), claimed(2)])
+        await begun.wait()
+        place.room.fence(NODE)
+        outcomes = await place.outcomes(2)
+        place.room.end()
+        assert sorted((outcome.run, outcome.kind) for outcome in outcomes) == [(1, DROPPED), (2, DROPPED)]
+
+
+async def test_an_interruption_hits_one_attempt_once_and_only_under_its_lease() -> None:
+    begun = anyio.Event()
+    hits: list[int] = []
+
+    async def hang() -> None:
+        begun.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            hits.append(1)
+            await anyio.sleep(0.01)
+
+    place = Place(hang)
+    async with anyio.create_task_group() as slots:
+        slots.start_soon(place.room.serve, place.room.slots[0], slots)
+        place.room.offer([claimed(1, lease=5)])
+        await begun.wait()
+        place.room.interrupt(Cause.CANCEL, run=1, lease=4)
+        place.room.interrupt(Cause.CANCEL, run=2, lease=5)
+        assert [run.cause for run in place.room.running] == [None]
+        for cause in (Cause.CANCEL, Cause.SHUTDOWN, Cause.TIMEOUT):
+            place.room.interrupt(cause, run=1, lease=5)
+        outcomes = await place.outcomes(1)
+        place.room.end()
+        assert [outcome.kind for outcome in outcomes] == [Kind.STOPPED]
+        assert hits == [1]
+
+
+async def test_the_watch_ends_attempts_whose_time_is_over() -> None:
+    async def hang() -> None:
+        await anyio.sleep_forever()
+
+    place = Place(hang, timeout_s=0.02)
+    async with anyio.create_task_group() as group:
+        group.start_soon(place.room.watch, 0.01)
+        group.start_soon(place.room.serve, place.room.slots[0], group)
+        place.room.offer([claimed(1)])
+        (outcome,) = await place.outcomes(1)
+        group.cancel_scope.cancel()
+        assert outcome.kind == Kind.FAILED
+        assert "longer than its timeout" in (outcome.data or "")
+
+
+async def test_a_slot_whose_group_is_cancelled_ends_and_writes_nothing() -> None:
+    begun = anyio.Event()
+
+    async def hang() -> None:
+        begun.set()
+        await anyio.sleep_forever()
+
+    place = Place(hang)
+    async with anyio.create_task_group() as group:
+        group.start_soon(place.room.serve, place.room.slots[0], group)
+        place.room.offer([claimed(1)])
+        await begun.wait()
+        group.cancel_scope.cancel()
+    assert len(place.ledger) == 0
+
+
+async def test_what_is_drained_never_starts() -> None:
+    async def fine() -> None: ...
+
+    place = Place(fine)
+    place.room.offer([claimed(1), claimed(2)])
+    assert [run.id for run in place.room.drain()] == [1, 2]
+    assert not place.room.drain()
