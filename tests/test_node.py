@@ -8,7 +8,9 @@ from contextvars import ContextVar
 import anyio
 import asyncpg
 import pytest
+import uvloop
 from howdah import App, GiveUp, Retry, RunFailed, Snooze, current_run
+from howdah.embedded import Embedded
 from howdah.errors import RunCancelled
 
 pytestmark = pytest.mark.anyio
@@ -305,3 +307,39 @@ async def test_a_node_serves_only_the_queues_it_was_given_whoever_is_told(jobs: 
         assert [await near.status(), await mine.attach(far).status()] == ["queued", "queued"]
     async with jobs.work():
         assert await near.result("10s") == await mine.attach(far).result("10s") == 1
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_one_app_lives_in_one_event_loop_after_another(
+    server: Embedded, template: str, loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    name = f"loops_{loop.__module__.split('.')[0]}"
+
+    async def admin(statement: str) -> None:
+        conn = await asyncpg.connect(server.dsn("postgres"))
+        await conn.execute(statement)
+        await conn.close()
+
+    asyncio.run(admin(f"create database {name} template {template}"))
+    jobs = App(server.dsn(name), grace_s=2, hard_grace_s=2)
+
+    @jobs.task
+    async def one() -> int:
+        await asyncio.sleep(0)
+        return 1
+
+    @jobs.task
+    def two() -> int:
+        return 2
+
+    async def main() -> None:
+        async with jobs.work():
+            assert await (await one.enqueue()).result("10s") == 1
+            assert await (await two.enqueue()).result("10s") == 2
+        left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        assert left == []
+
+    for _ in range(2):
+        with asyncio.Runner(loop_factory=loop, debug=loop is asyncio.new_event_loop) as runner:
+            runner.run(main())
+    asyncio.run(admin(f"drop database {name} with (force)"))
