@@ -85,9 +85,7 @@ async def test_a_run_that_nobody_starts_in_time_expires_soon_after(jobs: App, db
                 await delayed.result("3s")
 
 
-async def test_a_run_on_conn_appears_at_its_commit_and_never_after_a_rollback(
-    jobs: App, echo: Task[..., Any], connect: Connect
-) -> None:
+async def test_a_run_on_conn_appears_at_its_commit_and_never_after_a_rollback(jobs: App, echo: Task[..., Any], connect: Connect) -> None:
     for settings in ({}, {"search_path": "nowhere"}, {"default_transaction_isolation": "repeatable read"}):
         conn = await connect(**settings)
         for name in ("json", "jsonb"):
