@@ -203,7 +203,7 @@ TABLE = [
     Row("SQL: no task", lambda s: s.sql(f"{SELECT}('')"), asyncpg.DataError, "needs the name of a task", lambda s: s.sql(f"{SELECT}('ping')")),
     Row("SQL: arguments as an array", lambda s: s.sql(f"{SELECT}('t', '[1]')"), asyncpg.DataError, "must be a json object", lambda s: s.sql(f"{SELECT}('t', '{{}}')")),
     Row("SQL: no arguments", lambda s: s.sql(f"{SELECT}('t', null)"), asyncpg.DataError, "must be a json object", lambda s: s.sql(f"{SELECT}('t')")),
-    Row("SQL: an unknown option", lambda s: s.sql("select howdah.submit('t', '{{}}', '{\"colour\": 1}', true)"), asyncpg.DataError, 'does not know the option "colour"', None),
+    Row("SQL: an unknown option", lambda s: s.sql("select howdah.submit('t', array['{}'], '{\"colour\": 1}', true)"), asyncpg.DataError, 'does not know the option "colour"', None),
     Row("SQL: a priority", lambda s: s.sql(f"{SELECT}('t', priority => 40000)"), asyncpg.DataError, "out of range", lambda s: s.sql(f"{SELECT}('t', priority => 4)")),
 ]  # fmt: skip
 
