@@ -233,7 +233,8 @@ def chunked(payloads: Iterable[str], runs_max: int, characters_max: int) -> Iter
 
 
 async def chunked_as_they_come(payloads: AsyncIterable[str], runs_max: int, characters_max: int) -> AsyncGenerator[list[str], None]:
-    """The same of payloads that are awaited one by one."""
+    """The same of payloads that are awaited one by one. Written out twice: a shared step costs a call for each payload,
+    a third of what it takes to make one."""
     chunk: list[str] = []
     size = 0
     async for payload in payloads:

@@ -1,7 +1,8 @@
 -- Finds nodes whose lease has run out and returns what they held to the queues, without burning an attempt.
 -- After a start of Postgres every node has one lease time to report before it counts as dead.
 -- The node rows go first; one that a claim in flight holds (for key share) is left for the next round. The job rows
--- are looked up in a later statement, which therefore sees every claim that was made. Locks: node rows with skip locked, then job rows in id order.
+-- are looked up in a later statement, which therefore sees every claim that was made.
+-- Locks: node rows with skip locked, then job rows in id order.
 create or replace function howdah.reap() returns int
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
