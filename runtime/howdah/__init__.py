@@ -1,9 +1,10 @@
 """Howdah runs your Python functions durably on the Postgres you already have."""
 
-from .app import App, Call, Run, Task
+from .app import App
 from .context import CurrentRun, current_run, transaction
 from .core.retry import Retry
 from .core.states import State
+from .definitions import Defaults
 from .duration import Duration
 from .errors import (
     AppNotOpen,
@@ -23,7 +24,8 @@ from .errors import (
     SchemaMismatch,
     Snooze,
 )
-from .tasks import Defaults
+from .runs import Run
+from .tasks import Call, Task
 
 __all__ = [
     "App",

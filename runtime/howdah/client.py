@@ -17,11 +17,11 @@ from .core.states import State
 from .db.files import query
 from .db.link import Connection, transaction
 from .db.pool import Pool
+from .definitions import Definition
 from .errors import AppNotOpen, ArgumentsInvalid, ConfigurationError
 from .messages import Ended
 from .nearby import Nearby
 from .results import Results
-from .tasks import Definition
 
 log = logging.getLogger("howdah.client")
 

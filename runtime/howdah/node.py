@@ -41,11 +41,11 @@ from .db.files import query
 from .db.link import is_lost
 from .db.pool import Pool
 from .db.stores import Bell, Claims, Leases, Member, Outcomes, Upkeep
+from .definitions import Definition, Registry
 from .errors import HowdahError
 from .mailbox import Mailbox
 from .messages import Outcome, Standing, Stop, ToDispatcher, Woken
 from .nearby import Nearby
-from .tasks import Definition, Registry
 
 log = logging.getLogger("howdah.node")
 

@@ -11,9 +11,9 @@ from howdah.actors.lane import Lane, Sizes
 from howdah.actors.room import Room
 from howdah.config import Config
 from howdah.context import CurrentRun, UserConnection
+from howdah.definitions import Definition, Policy
 from howdah.mailbox import Mailbox
 from howdah.messages import Claimed, Outcome, Standing
-from howdah.tasks import Definition, Policy
 
 CONFIG = Config(busy_look_s=0.05, idle_look_s=0.05, second_look_s=0.01, keep_longest_s=0.05, heartbeat_s=0.02, lease_s=0.2)
 NODE = 77

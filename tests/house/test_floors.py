@@ -50,7 +50,7 @@ def test_the_floors_stand() -> None:
         ("actors/writer.py", "from .keeper import keep", "actors do not know each other"),
         ("actors/lane.py", "from .room import Room", "actors do not know each other"),
         ("context.py", "from .db.link import Link", "floors"),
-        ("tasks.py", "def late():\n    from .app import App", "floors"),
+        ("definitions.py", "def late():\n    from .app import App", "floors"),
         ("stairs.py", '"""On no floor."""', "floors"),
         ("actors/stranger.py", '"""On no floor."""', "actors do not know each other"),
     ],

@@ -19,9 +19,9 @@ from .. import codec
 from ..context import CurrentRun, Transaction
 from ..core.states import Kind
 from ..core.verdict import Cause, verdict
+from ..definitions import Definition, Policy
 from ..errors import GiveUp
 from ..messages import Failure
-from ..tasks import Definition, Policy
 
 log = logging.getLogger("howdah.run")
 

@@ -6,8 +6,8 @@ from time import monotonic
 import anyio
 import msgspec
 
-from ..app import Run
 from ..errors import RunEnded, RunFailed
+from ..runs import Run
 from .library import Library
 from .progress import Show
 from .sources import Source

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ..app import App, Run, Task
+from ..app import App
 from ..context import current_run, transaction
 from ..db.files import query
 from ..db.link import transaction as own_transaction
 from ..errors import GiveUp
+from ..runs import Run
+from ..tasks import Task
 from .sources import Entry, Source, Unreadable, entries
 
 QUEUE = "demo"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
 
 from howdah import App, Call, Retry, Run, State, Task
-from howdah.app import AsyncTask, SyncTask
+from howdah.tasks import AsyncTask, SyncTask
 
 jobs = App()
 

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 from howdah import Retry
+from howdah.definitions import Defaults, Definition, Policy, Registry, policy
 from howdah.errors import ArgumentsInvalid, ConfigurationError
-from howdah.tasks import Defaults, Definition, Policy, Registry, policy
 
 MAX = 1000
 
