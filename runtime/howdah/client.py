@@ -54,6 +54,7 @@ class _Submitted(msgspec.Struct, frozen=True):
     task: int
     priority: int
     due_s: float | None
+    created: list[bool] | None
 
 
 class Client:

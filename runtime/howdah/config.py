@@ -64,6 +64,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A probe that is not heard within this time means a dead connection."""
     keep_longest_s: float = 30.0
     """Upkeep sleeps until the next deadline, at most this long and at most a lease: a node may enter and die meanwhile."""
+    quarantine_after: int = 3
+    """So many nodes may die while a suspect is the only one that they hold, before it is quarantined. A run is a suspect
+    after two crashes of nodes that held it."""
     keep_batch: int = 1000
     """Timers fired in one round of upkeep."""
     tend_s: float = 3600.0
@@ -104,7 +107,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 f"lease_s={self.lease_s:g} is under three heartbeats of {self.heartbeat_s:g} s: one lost heartbeat would cost"
                 " the lease. Raise lease_s or lower heartbeat_s."
             )
-        for name in ("concurrency", "threads", "pool_size", "claim_max", "write_max", "enqueue_chunk", "retention_days"):
+        for name in (
+            "concurrency",
+            "threads",
+            "pool_size",
+            "claim_max",
+            "write_max",
+            "enqueue_chunk",
+            "retention_days",
+            "quarantine_after",
+        ):
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"{name}={getattr(self, name)} must be at least 1")
 

@@ -47,6 +47,7 @@ class Definition:
         self.policy = policy
         self.is_async = inspect.iscoroutinefunction(function)
         self.place = _place(function)
+        self.delivery: str = "at_least_once"
         if not self.name or self.name == "<lambda>":
             raise ConfigurationError(f"the function at {self.place} has no name: give one, as in @jobs.task(name=...)")
         check_name("task", self.name)
@@ -154,6 +155,11 @@ class Definition:
         described = {"defaults": defaults, "input": codec.schema(self.arguments), "output": codec.schema(self.result)}
         text = codec.encode([self.name, self.queue, self.priority, described])
         return described | {"hash": hashlib.sha256(text.encode()).hexdigest()[:16]}
+
+    @cached_property
+    def hash(self) -> str:
+        """The hash of the whole definition: another signature, another hash."""
+        return str(self.catalogue()["hash"])
 
 
 class Registry:

@@ -21,6 +21,8 @@ class Claimed(msgspec.Struct, frozen=True, gc=False):
     tags: list[str] | None
     metadata: str | None
     options: str | None
+    aside: bool = False
+    """Claimed past its line: a suspect, which starts next, or a run that fitted no definition before."""
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -33,6 +35,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     kind: int
     delay: timedelta | None
     data: str | None
+    task: int
+    logs: str | None = None
 
 
 EVENT_COLUMNS = Outcome.__struct_fields__
@@ -65,20 +69,38 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """An outcome that came too late: 'duplicate' (a resend of an accepted one) or 'stale' (the lease was lost)."""
+    """An outcome that came too late: 'duplicate' (a resend of an accepted one) or 'stale' (the lease was lost).
+    other_lease and other_node: who holds the run now, or ended it."""
 
     run: int
     lease: int
     verdict: str
+    node: int | None = None
+    other_lease: int | None = None
+    other_node: int | None = None
 
 
-class Failure(msgspec.Struct, frozen=True):
+class Fact(msgspec.Struct, frozen=True):
+    """Something that upkeep found, for the log: node.lost or run.quarantined."""
+
+    fact: str
+    node: int
+    run: int | None = None
+    lease: int | None = None
+    name: str | None = None
+    host: str | None = None
+    pid: int | None = None
+
+
+class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     """An exception as it is recorded: dotted class, text, traceback, and the dotted names of the class and its bases."""
 
     type: str = ""
     message: str = ""
     traceback: str = ""
     bases: list[str] = []
+    hash: str | None = None
+    """Of the definition that the stored arguments do not fit."""
 
 
 class _Reason(msgspec.Struct, frozen=True):

@@ -97,9 +97,11 @@ class Node:
         config = self._config
         tasks, queues = await self._register()
         self._served = None if queues is None else frozenset(queues)
+        numbers = sorted(tasks)
+        hashes = [tasks[number].hash for number in numbers]
         # Unique in the database: a claim connection that hangs is found, and ended, by its name.
         label = f"{platform.node()[:16]}-{os.getpid()}-{random.getrandbits(32):08x}"
-        member = Member(label, platform.node(), os.getpid(), importlib.metadata.version("howdah"), sorted(tasks), queues)
+        member = Member(label, platform.node(), os.getpid(), importlib.metadata.version("howdah"), numbers, hashes, queues)
         joined = anyio.Event()
 
         def enter() -> None:
@@ -253,7 +255,7 @@ class Node:
         started = datetime.fromtimestamp(run.started + offset_s, UTC)
         run.in_transaction = True
         try:
-            async with self._completions.open(run.claimed, started, run.encoded_result) as connection:
+            async with self._completions.open(run.claimed, started, run.encoded_result, lambda: None) as connection:
                 yield connection
         except LeaseGone as error:
             raise lease_lost(run) from error

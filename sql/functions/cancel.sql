@@ -1,6 +1,6 @@
 -- Cancels runs: one that waits ends now; one that runs is flagged, and its node is told. Returns for each run
 -- whether it was cancelled, requested, had ended before, or is unknown. The reason is kept in the event.
--- Locks: job rows, then timer rows, each in id order. A run between the two is looked for again.
+-- Locks: job, then timer, then misfit rows, each in id order. A run between them is looked for again.
 create or replace function howdah.cancel(p_runs bigint[], p_reason text) returns table (run bigint, answer text)
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
@@ -13,6 +13,7 @@ declare
   v_data json := case when p_reason is not null then json_build_object('reason', p_reason) end;
   v_waiting bigint[];
   v_running bigint[];
+  v_ended bigint[];
   v_told text;
 begin
   for i in 1 .. 10 loop
@@ -28,25 +29,27 @@ begin
     )
     select v_waiting || array_agg(h.id), array(select unnest(v_left) except select h2.id from held h2)
     into v_waiting, v_left from held h;
+    with held as materialized (
+      select m.id from howdah.misfit m where m.id = any(v_left) order by m.id for update
+    )
+    select v_waiting || array_agg(h.id), array(select unnest(v_left) except select h2.id from held h2)
+    into v_waiting, v_left from held h;
     if cardinality(v_waiting) > 0 then
-      insert into howdah.event (run, kind, data) select w, 17, v_data from unnest(v_waiting) w;
+      insert into howdah.event (run, task, kind, data)
+      select w, r.task, 17, v_data from unnest(v_waiting) w join howdah.run r on r.id = w;
       return query select w, 'cancelled' from unnest(v_waiting) w;
     end if;
     if cardinality(v_running) > 0 then
-      insert into howdah.event (run, kind, data) select r, 16, v_data from unnest(v_running) r;
+      insert into howdah.event (run, task, kind, data) select r.id, r.task, 16, v_data from unnest(v_running) u join howdah.run r on r.id = u;
     end if;
     if v_told is not null then
       return query select split_part(t, ' ', 1)::bigint, 'requested' from unnest(string_to_array(v_told, ',')) t;
       perform pg_notify('howdah_cancel', part)
       from (select string_agg(t, ',') as part from unnest(string_to_array(v_told, ',')) with ordinality u(t, n) group by n / 200) parts;
     end if;
-    return query
-      select distinct v.run, 'ended' from howdah.event v join howdah.kind k on k.id = v.kind and k.final
-      where v.run = any(v_left) and v.run between (select min(x) from unnest(v_left) x) and (select max(x) from unnest(v_left) x);
-    v_left := array(
-      select r.id from howdah.run r
-      where r.id = any(v_left) and r.id between (select min(x) from unnest(v_left) x) and (select max(x) from unnest(v_left) x)
-        and not exists (select from howdah.event v join howdah.kind k on k.id = v.kind and k.final where v.run = r.id));
+    select array_agg(o.run) into v_ended from howdah.outcomes(v_left) o;
+    return query select u, 'ended' from unnest(v_ended) u;
+    v_left := array(select r.id from unnest(v_left) u join howdah.run r on r.id = u where r.id <> all (coalesce(v_ended, '{}')));
     exit when cardinality(v_left) = 0;
   end loop;
   return query select u, 'unknown' from unnest(p_runs) u where not exists (select from howdah.run r where r.id = u);

@@ -1,12 +1,14 @@
 -- Gives up to p_room runs to a living node, from the lines given, after the watermark of each (priority, id).
 -- Heads are taken per line: of several, only those whose head has the best priority are served, with equal shares, so
--- neither a million runs of one task nor a task nobody implements hides the others. Rows by priority, then id.
+-- neither a million runs of one task nor a task nobody implements hides the others. Rows by priority, then id, behind
+-- those that were taken aside (claim_aside; only where p_aside says that a slot is free for them).
 -- A short or empty answer never proves an empty queue: rows that somebody else has locked are skipped.
 -- Locks: the node's row for key share (so that the reaper, which deletes it first, sees every claim), then the
--- job rows with skip locked. Commits without waiting for the disk: a claim that a crash loses runs again.
-create or replace function howdah.claim(p_node bigint, p_room int, p_queues int[], p_tasks int[], p_priorities smallint[], p_ids bigint[])
-  returns table (id bigint, queue int, task int, priority smallint, attempt smallint, lease bigint, args json,
-                 tags text[], metadata jsonb, options jsonb)
+-- job rows with skip locked. Commits without waiting for the disk, unless p_durable: a claim that a crash loses runs again.
+create or replace function howdah.claim(
+  p_node bigint, p_room int, p_queues int[], p_tasks int[], p_priorities smallint[], p_ids bigint[], p_aside boolean, p_durable boolean
+) returns table (id bigint, queue int, task int, priority smallint, attempt smallint, lease bigint, args json,
+                 tags text[], metadata jsonb, options jsonb, aside boolean)
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
@@ -16,19 +18,30 @@ as $$
 declare
   v_bound smallint := 32767;
   v_share int := p_room;
+  v_room int := p_room;
+  v_aside int := 0;
   v_lease bigint;
 begin
+  if p_aside and (exists (select from howdah.misfit) or exists (select from howdah.job j where j.crashes >= 2)) then
+    return query select * from howdah.claim_aside(p_node, p_room, p_queues, p_tasks);
+    get diagnostics v_aside = row_count;
+    v_room := p_room - v_aside;
+    if v_room = 0 then
+      return;
+    end if;
+    v_share := v_room;
+  end if;
   if cardinality(p_queues) > 1 then
     with head as materialized (
       select h.priority
       from unnest(p_queues, p_tasks, p_priorities, p_ids) s(queue, task, priority, id)
       cross join lateral (
         select j.priority from howdah.job j
-        where j.queue = s.queue and j.task = s.task and j.lease is null and (j.priority, j.id) > (s.priority, s.id)
+        where j.queue = s.queue and j.task = s.task and j.lease is null and (j.priority, j.id) > (s.priority, s.id) and j.crashes < 2
         order by j.priority, j.id limit 1
       ) h
     )
-    select min(h.priority), greatest(1, p_room / nullif(count(*) filter (where h.priority = m.priority), 0))
+    select min(h.priority), greatest(1, v_room / nullif(count(*) filter (where h.priority = m.priority), 0))
     into v_bound, v_share
     from head h cross join (select min(n.priority) as priority from head n) m;
     if v_bound is null then
@@ -39,7 +52,9 @@ begin
   if not found then
     raise exception 'node % has lost its lease', p_node using errcode = 'HW002', hint = 'The node takes a new identity.';
   end if;
-  perform set_config('synchronous_commit', 'off', true);
+  if not p_durable and v_aside = 0 then
+    perform set_config('synchronous_commit', 'off', true);
+  end if;
   v_lease := nextval('howdah.lease_number');
   return query
   with held as (
@@ -49,14 +64,17 @@ begin
       cross join lateral (
         select w.ctid from howdah.job w
         where w.queue = s.queue and w.task = s.task and (w.priority, w.id) > (s.priority, s.id) and w.priority <= v_bound
-          and w.lease is null and (w.expires is null or w.attempt > 0 or w.expires > howdah.clock())
+          and w.crashes < 2 and w.lease is null and (w.expires is null or w.attempt > 0 or w.expires > howdah.clock())
         order by w.priority, w.id limit v_share for update skip locked
       ) picked
-      limit p_room
+      limit v_room
     ))
     returning j.id, j.queue, j.task, j.priority, j.attempt
+  ), counted as (
+    insert into howdah.tally (queue, task, n, ready, running, later)
+    select h.queue, h.task, 0, -count(*), count(*), 0 from held h group by h.queue, h.task
   )
-  select h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.args, r.tags, r.metadata, r.options
+  select h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.args, r.tags, r.metadata, r.options, false
   from held h
   -- Lateral and fenced off: with the statistics of a table that was empty a plain join would read all of run first.
   cross join lateral (select r.args, r.tags, r.metadata, r.options from howdah.run r where r.id = h.id offset 0) r

@@ -20,6 +20,7 @@ begin
   select array_agg(x.id) into v_living from (
     select j.id from howdah.job j where j.id >= v_low and j.id < v_high
     union all select t.id from howdah.timer t where t.id >= v_low and t.id < v_high
+    union all select m.id from howdah.misfit m where m.id >= v_low and m.id < v_high
   ) x;
   if v_living is not null and v_kept then
     return false;

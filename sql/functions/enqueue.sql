@@ -1,9 +1,13 @@
 -- Enqueues one run from any language, in the caller's own transaction; returns its id. Defaults come from the
 -- task catalogue; a task that nobody has defined yet waits and is listed in howdah.unimplemented.
--- Locks: none that another run waits for.
+-- unique_key, unique_args: while a run of this task with that key, or with the same arguments, has not ended (or for
+-- unique_for), its id is returned and nothing is made. parent: a run that it belongs to; child: once within that parent.
+-- Locks: entries of held_key where there are keys; else none that another run waits for.
 create or replace function howdah.enqueue(
   task text, args json default '{}', delay interval default null, at timestamptz default null, priority int default null,
-  queue text default null, expires interval default null, timeout interval default null, tags text[] default null, metadata jsonb default null
+  queue text default null, expires interval default null, timeout interval default null, tags text[] default null, metadata jsonb default null,
+  unique_key text default null, unique_args boolean default null, unique_for interval default null,
+  parent bigint default null, child text default null, on_parent_cancel text default null
 ) returns bigint
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
@@ -19,9 +23,14 @@ begin
     raise exception 'the arguments of % must be a json object of its parameters', task
       using errcode = '22023', hint = 'For example: select howdah.enqueue(''welcome'', ''{"user_id": 1}'');';
   end if;
+  if on_parent_cancel not in ('cancel', 'keep') then
+    raise exception 'on_parent_cancel is % and not cancel or keep', on_parent_cancel using errcode = '22023';
+  end if;
   v_options := jsonb_strip_nulls(jsonb_build_object(
     'delay', extract(epoch from delay), 'at', at, 'priority', priority, 'queue', queue, 'expires', extract(epoch from expires),
-    'timeout', extract(epoch from timeout), 'tags', to_jsonb(tags), 'metadata', metadata));
+    'timeout', extract(epoch from timeout), 'tags', to_jsonb(tags), 'metadata', metadata, 'unique_key', unique_key,
+    'unique_args', nullif(unique_args, false), 'unique_for', extract(epoch from unique_for), 'parent', parent, 'child', child,
+    'on_parent_cancel', on_parent_cancel));
   return (select s.ids[1] from howdah.submit(task, array[args::text], nullif(v_options, '{}'), true) s);
 end
 $$;

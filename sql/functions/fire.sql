@@ -14,10 +14,13 @@ begin
     select t.id from howdah.timer t where t.due <= howdah.clock() order by t.due limit p_limit for update skip locked
   ), gone as (
     delete from howdah.timer t where t.id = any(array(select d.id from due d))
-    returning t.id, t.expires, t.queue, t.task, t.priority, t.attempt, t.flags
+    returning t.id, t.expires, t.queue, t.task, t.priority, t.attempt, t.flags, t.crashes
   ), ready as (
-    insert into howdah.job (id, expires, queue, task, priority, attempt, flags)
-    select g.id, g.expires, g.queue, g.task, g.priority, g.attempt, g.flags from gone g
+    insert into howdah.job (id, expires, queue, task, priority, attempt, flags, crashes)
+    select g.id, g.expires, g.queue, g.task, g.priority, g.attempt, g.flags, g.crashes from gone g
+  ), counted as (
+    insert into howdah.tally (queue, task, n, ready, running, later)
+    select g.queue, g.task, 0, count(*), 0, -count(*) from gone g group by g.queue, g.task
   ), told as (
     select distinct on (g.queue, g.task) g.queue, g.task, g.priority, g.id from gone g order by g.queue, g.task, g.priority, g.id
   )

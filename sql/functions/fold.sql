@@ -1,7 +1,7 @@
 -- Inserting an event is the transition: this trigger applies it to its own run, in the same transaction.
 -- Outcomes of nodes (kinds below 16) count only under the pair (lease, node) that the hot row holds, checked pairwise.
--- What is rejected moves to stale_event, as duplicate (we won before: a resend) or stale (the lease was lost), and is
--- told on the same connection by a notice before the statement returns. Effects on others go to inbox, for settle().
+-- What is rejected moves to stale_event (reject), and is told on the same connection by a notice before the statement
+-- returns. Effects on others go to inbox, for settle(), and what was moved is tallied.
 -- Locks: hot rows of exactly the runs given, driven in id order; never a row that another run may hold.
 create or replace function howdah.fold() returns trigger
   language plpgsql security definer
@@ -15,24 +15,38 @@ declare
   v_control bigint;
   v_taken bigint[];
   v_moved bigint[];
-  v_awaited bigint[];
+  v_runs bigint[];
+  v_flags smallint[];
+  v_kinds smallint[];
   v_rejected json;
+  v_count bigint;
 begin
   with e as materialized (
     select a.run, a.lease, a.node, a.kind from arrived a order by a.run
   ), ended as (
     delete from howdah.job j using e
     where j.id = e.run and j.lease = e.lease and j.node = e.node and e.kind <= 3
-    returning j.id, j.flags
+    returning j.id, j.flags, j.queue, j.task, e.kind
+  ), counted as (
+    insert into howdah.tally (queue, task, kind, n, ready, running, later)
+    select d.queue, d.task, d.kind, count(*), 0, -count(*), 0 from ended d group by d.queue, d.task, d.kind
   )
-  select n.fenced, n.moving, n.control, d.taken, d.awaited
-  into v_fenced, v_moving, v_control, v_taken, v_awaited
-  from (select array_agg(id) as taken, array_agg(id) filter (where flags & 2 <> 0) as awaited from ended) d
+  select n.fenced, n.moving, n.control, d.taken, d.runs, d.flags, d.kinds
+  into v_fenced, v_moving, v_control, v_taken, v_runs, v_flags, v_kinds
+  from (
+    select array_agg(id) as taken, array_agg(id) filter (where flags & 10 <> 0 or kind > 1) as runs,
+           array_agg(flags) filter (where flags & 10 <> 0 or kind > 1) as flags,
+           array_agg(kind) filter (where flags & 10 <> 0 or kind > 1) as kinds
+    from ended
+  ) d
   cross join (
     select count(*) filter (where kind < 16) as fenced, count(*) filter (where kind between 4 and 15) as moving,
            count(*) filter (where kind >= 16) as control
     from e
   ) n;
+  if v_runs is not null and howdah.note_ends(v_runs, v_flags, v_kinds) > 0 then
+    raise notice 'howdah.settle';
+  end if;
   if v_moving > 0 then
     select howdah.fold_moves(array_agg(a.run order by a.run), array_agg(a.lease order by a.run), array_agg(a.node order by a.run),
                              array_agg(a.kind order by a.run), array_agg(a.at + coalesce(a.delay, interval '0') order by a.run))
@@ -40,29 +54,20 @@ begin
     v_taken := v_taken || v_moved;
   end if;
   if v_control > 0 then
-    select v_awaited || howdah.fold_control(array_agg(a.run order by a.run), array_agg(a.kind order by a.run))
-    into v_awaited from arrived a where a.kind >= 16;
-  end if;
-  if cardinality(v_awaited) > 0 then
-    insert into howdah.inbox (run) select unnest(v_awaited);
-    raise notice 'howdah.settle';
+    select howdah.fold_control(array_agg(a.run order by a.run), array_agg(a.kind order by a.run))
+    into v_count from arrived a where a.kind >= 16;
+    if v_count > 0 then
+      raise notice 'howdah.settle';
+    end if;
   end if;
   if v_fenced > coalesce(cardinality(v_taken), 0) then
     with gone as materialized (
       delete from howdah.event v using arrived a
-      where v.run = a.run and v.at = a.at and v.lease = a.lease and v.node = a.node and v.kind = a.kind and v.kind < 16
-        and v.run <> all (coalesce(v_taken, '{}')) and v.xmin = pg_current_xact_id()::xid
-      returning v.*
-    ), kept as (
-      insert into howdah.stale_event (run, lease, node, at, started, kind, delay, data, verdict)
-      select g.run, g.lease, g.node, g.at, g.started, g.kind, g.delay, g.data,
-             case when exists (
-               select from howdah.event v
-               where v.run = g.run and v.lease = g.lease and v.node = g.node and v.kind < 16 and v.xmin <> pg_current_xact_id()::xid
-             ) then 'duplicate' else 'stale' end
-      from gone g returning run, lease, verdict
+      where v.task = a.task and v.run = a.run and v.at = a.at and v.lease = a.lease and v.node = a.node and v.kind = a.kind
+        and v.kind < 16 and v.run <> all (coalesce(v_taken, '{}')) and v.xmin = pg_current_xact_id()::xid
+      returning v as event
     )
-    select json_agg(k) into v_rejected from kept k;
+    select howdah.reject(array_agg(g.event)) into v_rejected from gone g;
     if coalesce(json_array_length(v_rejected), 0) <> v_fenced - coalesce(cardinality(v_taken), 0) then
       raise exception 'a batch of events names a run twice' using errcode = 'HW003';
     end if;

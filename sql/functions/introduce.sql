@@ -13,8 +13,8 @@ begin
     if found then
       return v_id;
     end if;
-    insert into howdah.task (name, queue, priority, defaults)
-    values (p_name, howdah.queue_id(p_queue), -p_priority, p_defaults)
+    insert into howdah.task (name, queue, priority, flags, defaults)
+    values (p_name, howdah.queue_id(p_queue), -p_priority, howdah.task_flags(p_defaults), p_defaults)
     on conflict (name) do nothing;
   end loop;
 end

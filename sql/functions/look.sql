@@ -1,6 +1,7 @@
--- The head of every line (queue, task) that has a run to claim, without any watermark: what proves that a queue
--- is empty. One index probe per pair of a queue and a task of the node. Takes no locks.
-create or replace function howdah.look(p_tasks int[], p_queues int[])
+-- The head of every line (queue, task) that has a run for this node to claim, without any watermark: what proves that
+-- a queue is empty. One index probe per pair of a queue and a task of the node; lines with a suspect, or with a misfit
+-- that the node's definition has not tried, are there, too. Takes no locks.
+create or replace function howdah.look(p_node bigint, p_tasks int[], p_queues int[])
   returns table (queue int, task int, priority smallint, id bigint)
   language plpgsql stable security definer
   set search_path = pg_catalog, pg_temp
@@ -15,9 +16,21 @@ begin
   cross join unnest(p_tasks) t(task)
   cross join lateral (
     select j.priority, j.id from howdah.job j
-    where j.queue = q.id and j.task = t.task and j.lease is null
+    where j.queue = q.id and j.task = t.task and j.lease is null and j.crashes < 2
     order by j.priority, j.id limit 1
   ) h
   where p_queues is null or q.id = any(p_queues);
+  if exists (select from howdah.misfit) or exists (select from howdah.job j where j.crashes >= 2) then
+    return query
+    select a.queue, a.task, min(a.priority), min(a.id) from (
+      select j.queue, j.task, j.priority, j.id from howdah.job j where j.crashes >= 2 and j.lease is null
+      union all
+      select m.queue, m.task, m.priority, m.id
+      from howdah.node n cross join unnest(n.tasks, n.hashes) d(task, hash) join howdah.misfit m on m.task = d.task and d.hash <> all (m.hashes)
+      where n.id = p_node
+    ) a
+    where a.task = any(p_tasks) and (p_queues is null or a.queue = any(p_queues))
+    group by a.queue, a.task;
+  end if;
 end
 $$;

@@ -1,4 +1,5 @@
--- How runs ended: the final event of each, and how many attempts it took. Runs that have not ended are left out.
+-- How runs ended: the newest final event of each, and how many attempts it took. Runs that have not ended, or that were
+-- reopened since, are left out.
 -- The bounds are given beside the list, because a list alone does not prune partitions. Takes no locks.
 create or replace function howdah.outcomes(p_runs bigint[]) returns table (run bigint, kind smallint, data json, attempt bigint)
   language plpgsql stable security definer
@@ -13,10 +14,14 @@ declare
 begin
   select min(u), max(u) into v_low, v_high from unnest(p_runs) u;
   return query
-  select v.run, v.kind, v.data, (
-    select count(*) from howdah.event t where t.run = v.run and t.kind in (1, 2, 3, 4)
+  select r.id, v.kind, v.data, (
+    select count(*) from howdah.event t where t.task = r.task and t.run = r.id and t.kind in (1, 2, 3, 4)
   )
-  from howdah.event v
-  where v.run = any(p_runs) and v.run between v_low and v_high and v.kind in (1, 2, 3, 17, 18);
+  from howdah.run r
+  cross join lateral (
+    select w.kind, w.data from howdah.event w
+    where w.task = r.task and w.run = r.id and w.kind in (1, 2, 3, 17, 18, 21, 22, 23) order by w.at desc limit 1
+  ) v
+  where r.id = any(p_runs) and r.id between v_low and v_high and v.kind <> 23;
 end
 $$;

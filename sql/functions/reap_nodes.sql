@@ -1,25 +1,47 @@
--- Returns what nodes that are no more held: ready again at once, or cancelled where that was asked for.
--- Reads the whole of job: it holds only what is pending, and crashes are rare; an index would cost each claim.
--- Locks: the job rows held, in id order.
-create or replace function howdah.reap_nodes(p_nodes bigint[]) returns int
+-- Returns what nodes that are no more held: ready again at once, or ended where it was asked to be cancelled (cancelled),
+-- may not start twice (lost), or was held as the sole suspect of too many crashed nodes (quarantined).
+-- p_quarantine: how many such crashes are too many; null: the nodes did not crash, and none is counted.
+-- Answers the facts that somebody may want to hear of. Reads the whole of job: it holds only what is pending, and crashes
+-- are rare; an index would cost each claim. Locks: the job rows held, in id order.
+create or replace function howdah.reap_nodes(p_nodes bigint[], p_quarantine int) returns jsonb
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_facts jsonb;
   v_back bigint[];
-  v_stopped bigint[];
 begin
   with held as materialized (
-    select j.id, j.flags from howdah.job j where j.node = any(p_nodes) order by j.id for update
+    select j.id, j.task, j.lease, j.node, j.flags, j.crashes from howdah.job j where j.node = any(p_nodes) order by j.id for update
+  ), judged as materialized (
+    select h.*, case
+      when h.flags & 1 <> 0 then 17
+      when h.flags & 4 <> 0 then 21
+      when p_quarantine is null then 20
+      when h.crashes - 1 >= p_quarantine then 22
+      else 19
+    end as kind
+    from held h
+  ), written as (
+    insert into howdah.event (run, lease, node, task, kind, data)
+    select d.id, d.lease, d.node, d.task, d.kind, case d.kind
+      when 19 then json_build_object('crashes', d.crashes + 1)
+      when 21 then json_build_object('type', 'howdah.errors.LeaseLost', 'message',
+        format('node %s, which held it under lease %s, ended before it did, and it starts at most once', d.node, d.lease))
+      when 22 then json_build_object('crashes', d.crashes + 1, 'type', 'howdah.errors.LeaseLost', 'message',
+        format('%s nodes died while it was the only suspect that they held, the last of them node %s under lease %s', d.crashes - 1, d.node, d.lease))
+    end
+    from judged d
   )
-  select array_agg(h.id) filter (where h.flags & 1 = 0), array_agg(h.id) filter (where h.flags & 1 <> 0)
-  into v_back, v_stopped from held h;
-  insert into howdah.event (run, kind) select b, 19 from unnest(v_back) b union all select s, 17 from unnest(v_stopped) s;
+  select coalesce(jsonb_agg(jsonb_build_object('fact', 'run.quarantined', 'run', d.id, 'node', d.node, 'lease', d.lease))
+                  filter (where d.kind = 22), '[]'),
+         array_agg(d.id) filter (where d.kind in (19, 20))
+  into v_facts, v_back from judged d;
   perform howdah.wake(l.queue, l.task, l.priority, l.id)
   from (
     select distinct on (j.queue, j.task) j.queue, j.task, j.priority, j.id
     from howdah.job j where j.id = any(v_back) order by j.queue, j.task, j.priority, j.id
   ) l;
-  return coalesce(cardinality(v_back), 0) + coalesce(cardinality(v_stopped), 0);
+  return v_facts;
 end
 $$;

@@ -1,4 +1,5 @@
--- A node states what a task is. Runs that SQL enqueued before anybody had defined the task take over its queue.
+-- A node states what a task is, and which facts start it. Runs that SQL enqueued before anybody had defined the task
+-- take over its queue, its priority (unless they have one of their own) and how they are delivered.
 -- Locks: the catalogue row, then the unclaimed job and timer rows of such a task in id order.
 create or replace function howdah.register(p_name text, p_queue text, p_priority smallint, p_defaults jsonb, p_input jsonb, p_output jsonb, p_hash text)
   returns int
@@ -8,6 +9,7 @@ as $$
 declare
   v_id int := howdah.introduce(p_name, p_queue, p_priority, p_defaults);
   v_queue int := howdah.queue_id(p_queue);
+  v_flags smallint := howdah.task_flags(p_defaults);
   v_old howdah.task;
 begin
   select * into v_old from howdah.task t where t.id = v_id for update;
@@ -15,18 +17,33 @@ begin
     return v_id;
   end if;
   update howdah.task t
-  set queue = v_queue, priority = -p_priority, defaults = p_defaults, input = p_input, output = p_output, hash = p_hash,
+  set queue = v_queue, priority = -p_priority, flags = v_flags, defaults = p_defaults, input = p_input, output = p_output, hash = p_hash,
       implemented = true, changed = howdah.clock()
   where t.id = v_id;
-  if not v_old.implemented and v_old.queue <> v_queue then
+  delete from howdah.subscriber s where s.task = v_id;
+  insert into howdah.subscriber (fact, task, parameter)
+  select f, v_id, p_defaults #>> '{alerts,parameter}' from jsonb_array_elements_text(p_defaults #> '{alerts,facts}') f;
+  if not v_old.implemented and (v_old.queue <> v_queue or v_old.priority <> -p_priority or v_old.flags <> v_flags) then
     with held as materialized (
       select j.id from howdah.job j where j.task = v_id and j.queue = v_old.queue and j.lease is null order by j.id for update
+    ), moved as (
+      update howdah.job j
+      set queue = v_queue, priority = case j.priority when v_old.priority then -p_priority else j.priority end, flags = j.flags & ~20 | v_flags
+      from held where j.id = held.id returning j.id
     )
-    update howdah.job j set queue = v_queue from held where j.id = held.id;
+    insert into howdah.tally (queue, task, n, ready, running, later)
+    select q.queue, v_id, 0, q.sign * count(*), 0, 0 from moved cross join (values (v_old.queue, -1), (v_queue, 1)) q(queue, sign)
+    group by q.queue, q.sign;
     with held as materialized (
       select r.id from howdah.timer r where r.task = v_id and r.queue = v_old.queue order by r.id for update
+    ), moved as (
+      update howdah.timer r
+      set queue = v_queue, priority = case r.priority when v_old.priority then -p_priority else r.priority end, flags = r.flags & ~20 | v_flags
+      from held where r.id = held.id returning r.id
     )
-    update howdah.timer r set queue = v_queue from held where r.id = held.id;
+    insert into howdah.tally (queue, task, n, ready, running, later)
+    select q.queue, v_id, 0, 0, 0, q.sign * count(*) from moved cross join (values (v_old.queue, -1), (v_queue, 1)) q(queue, sign)
+    group by q.queue, q.sign;
   end if;
   return v_id;
 end

@@ -1,9 +1,12 @@
--- Enqueues one run of a task for each element of p_args, all with the same options, and returns their ids in order.
--- Options (all optional): delay, expires, timeout in seconds; at (timestamptz); priority; queue; retry; tags; metadata.
+-- Enqueues one run of a task for each element of p_args, all with the same options, and returns their ids in order, and
+-- whether this call made each: where a unique key or a child's is held, it is the run that holds it.
+-- Options (all optional): delay, expires, timeout, unique_for in seconds; at (timestamptz); priority; queue; retry; tags;
+-- metadata; unique_key (text); unique_args (true); child (a key within its parent); parent (a run); on_parent_cancel; trace.
 -- p_notify: wake nodes at the commit of the caller's transaction; otherwise the caller calls hint() after it.
--- Right under every isolation level: it only inserts. Locks: none that another run waits for.
+-- Right under READ COMMITTED, and right or 40001 under stricter levels. Locks: entries of held_key where there are keys;
+-- else none that another run waits for.
 create or replace function howdah.submit(p_task text, p_args text[], p_options jsonb, p_notify boolean)
-  returns table (ids bigint[], queue int, task int, priority smallint, due_s double precision)
+  returns table (ids bigint[], queue int, task int, priority smallint, due_s double precision, created boolean[])
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
@@ -17,15 +20,22 @@ declare
   v_due timestamptz;
   v_expires timestamptz;
   v_tags text[];
+  v_metadata jsonb;
   v_kept jsonb;
+  v_parent bigint;
+  v_root bigint;
+  v_flags smallint;
   v_unknown text;
   v_base bigint := howdah.day_base();
-  v_ids bigint[];
+  v_ids bigint[] := array(select v_base + nextval('howdah.run_number') from generate_subscripts(p_args, 1));
+  v_fresh bigint[] := v_ids;
+  v_args text[] := p_args;
+  v_created boolean[];
 begin
-  select t.id, t.queue, t.priority into v_task, v_queue, v_priority from howdah.task t where t.name = p_task;
+  select t.id, t.queue, t.priority, t.flags into v_task, v_queue, v_priority, v_flags from howdah.task t where t.name = p_task;
   if not found then
     v_task := howdah.introduce(p_task);
-    select t.queue, t.priority into v_queue, v_priority from howdah.task t where t.id = v_task;
+    select t.queue, t.priority, t.flags into v_queue, v_priority, v_flags from howdah.task t where t.id = v_task;
     if not found then
       raise exception 'the task % was added by a transaction that this one cannot see', p_task
         using errcode = '40001', hint = 'Run the transaction again.';
@@ -33,10 +43,12 @@ begin
   end if;
   if p_options is not null then
     select k into v_unknown from jsonb_object_keys(p_options) k
-    where k <> all ('{delay,at,priority,queue,expires,timeout,retry,tags,metadata}'::text[]) limit 1;
+    where k <> all ('{delay,at,priority,queue,expires,timeout,retry,tags,metadata,unique_key,unique_args,unique_for,child,parent,on_parent_cancel,trace}'::text[])
+    limit 1;
     if found then
       raise exception 'howdah.enqueue does not know the option "%"', v_unknown
-        using errcode = '22023', hint = 'Options are delay, at, priority, queue, expires, timeout, retry, tags and metadata.';
+        using errcode = '22023', hint = 'Options are delay, at, priority, queue, expires, timeout, retry, tags, metadata, unique_key, unique_args,'
+          ' unique_for, child, parent, on_parent_cancel and trace.';
     end if;
     if p_options ? 'queue' then
       v_queue := howdah.queue_id(p_options ->> 'queue');
@@ -52,22 +64,42 @@ begin
     if p_options ? 'tags' then
       v_tags := array(select jsonb_array_elements_text(p_options -> 'tags'));
     end if;
-    v_kept := nullif(p_options - '{delay,at,priority,queue,expires,tags,metadata}'::text[], '{}');
+    v_metadata := p_options -> 'metadata';
+    if p_options ? 'parent' then
+      v_parent := (p_options ->> 'parent')::bigint;
+      select coalesce(r.root, r.id), nullif(coalesce(r.metadata, '{}') || coalesce(v_metadata, '{}'), '{}') into v_root, v_metadata
+      from howdah.run r where r.id = v_parent;
+      if not found then
+        raise exception 'there is no run % to be the parent of a run of %', v_parent, p_task
+          using errcode = '22023', hint = 'A parent is the id of a run whose history has not been dropped.';
+      end if;
+    end if;
+    if p_options ?| '{unique_key,unique_args,child}' then
+      select s.ids, s.flags into v_ids, v_flags from howdah.submit_once(v_task, v_ids, p_args, p_options, v_parent, v_flags) s;
+      select array_agg(f.id order by f.n) filter (where f.id = f.held), array_agg(f.args order by f.n) filter (where f.id = f.held),
+             array_agg(f.id = f.held order by f.n)
+      into v_fresh, v_args, v_created
+      from unnest(v_fresh, v_ids, p_args) with ordinality f(id, held, args, n);
+    end if;
+    v_kept := nullif(p_options - '{delay,at,priority,queue,expires,tags,metadata,unique_key,unique_args,unique_for,child,parent}'::text[], '{}');
   end if;
   with fresh as materialized (
-    select v_base + nextval('howdah.run_number') as id, a.args from unnest(p_args) a(args)
+    select f.id, f.args from unnest(v_fresh, v_args) f(id, args)
   ), asked as (
-    insert into howdah.run (id, task, queue, priority, args, tags, metadata, options)
-    select f.id, v_task, v_queue, v_priority, f.args::json, v_tags, p_options -> 'metadata', v_kept from fresh f
+    insert into howdah.run (id, task, queue, priority, args, tags, metadata, options, parent, root)
+    select f.id, v_task, v_queue, v_priority, f.args::json, v_tags, v_metadata, v_kept, v_parent, v_root from fresh f
   ), ready as (
-    insert into howdah.job (id, queue, task, priority, expires)
-    select f.id, v_queue, v_task, v_priority, v_expires from fresh f where v_due is null or v_due <= howdah.clock()
+    insert into howdah.job (id, queue, task, priority, expires, flags)
+    select f.id, v_queue, v_task, v_priority, v_expires, v_flags from fresh f where v_due is null or v_due <= howdah.clock()
   ), later as (
     insert into howdah.timer (id, due, expires, queue, task, priority, attempt, flags, retrying)
-    select f.id, v_due, v_expires, v_queue, v_task, v_priority, 0, 0, false from fresh f where v_due > howdah.clock()
+    select f.id, v_due, v_expires, v_queue, v_task, v_priority, 0, v_flags, false from fresh f where v_due > howdah.clock()
   )
-  select array_agg(f.id) into v_ids from fresh f;
-  ids := coalesce(v_ids, '{}');
+  insert into howdah.tally (queue, task, kind, n, ready, running, later)
+  select v_queue, v_task, 0, c.n, case when v_due > howdah.clock() then 0 else c.n end, 0, case when v_due > howdah.clock() then c.n else 0 end
+  from (select count(*) as n from fresh) c where c.n > 0;
+  ids := v_ids;
+  created := v_created;
   queue := v_queue;
   task := v_task;
   priority := v_priority;
@@ -75,13 +107,13 @@ begin
   if due_s <= 0 then
     due_s := null;
   end if;
-  if v_ids is not null and v_expires < howdah.clock() + interval '30 seconds' then
+  if v_fresh <> '{}' and v_expires < howdah.clock() + interval '30 seconds' then
     -- Keepers sleep up to that long, and nothing else tells them. Rare enough to travel with the commit.
     perform pg_notify('howdah_timer', greatest(0, extract(epoch from v_expires - howdah.clock()))::text);
   end if;
-  if p_notify and v_ids is not null then
+  if p_notify and v_fresh <> '{}' then
     if due_s is null then
-      perform howdah.wake(v_queue, v_task, v_priority, v_ids[1]);
+      perform howdah.wake(v_queue, v_task, v_priority, v_fresh[1]);
     elsif due_s < 30 then
       perform pg_notify('howdah_timer', due_s::text);
     end if;

@@ -13,7 +13,7 @@ begin
   cross join howdah.queue q
   cross join lateral (
     select j.id as run from howdah.job j
-    where j.queue = q.id and j.task = t.id and j.lease is null order by j.priority, j.id limit 1
+    where j.queue = q.id and j.task = t.id and j.lease is null and j.crashes < 2 order by j.priority, j.id limit 1
   ) w
   where not exists (
     select from howdah.node n

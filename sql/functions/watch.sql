@@ -1,6 +1,6 @@
 -- Marks runs as awaited, so that their end is announced, and returns the outcomes of those that have ended already.
 -- Write, commit, then look: flags are set under the row lock; a run without a hot row has its outcome in event.
--- Locks: job rows, then timer rows, each in id order. A run between the two tables is looked for again.
+-- Locks: job, then timer, then misfit rows, each in id order. A run between the tables is looked for again.
 create or replace function howdah.watch(p_runs bigint[])
   returns table (run bigint, kind smallint, data json, attempt bigint, known boolean)
   language plpgsql volatile security definer
@@ -26,6 +26,13 @@ begin
       select t.id from howdah.timer t where t.id = any(v_left) order by t.id for update
     ), marked as (
       update howdah.timer t set flags = t.flags | 2 from held h where t.id = h.id returning t.id
+    )
+    select array(select unnest(v_left) except select m.id from marked m) into v_left;
+    exit when cardinality(v_left) = 0;
+    with held as materialized (
+      select m.id from howdah.misfit m where m.id = any(v_left) order by m.id for update
+    ), marked as (
+      update howdah.misfit m set flags = m.flags | 2 from held h where m.id = h.id returning m.id
     )
     select array(select unnest(v_left) except select m.id from marked m) into v_left;
     exit when cardinality(v_left) = 0;

@@ -1,6 +1,7 @@
 -- The spine: what was asked (run), what happened (event), and the hot state between them (job, timer, inbox).
 -- Facts are insert-only and partitioned by day on the run's id; hot tables hold only what is pending.
 -- There are no foreign keys: they would turn each claim into a multixact on the catalogue.
+-- No view and no page counts a big table: what moves is tallied in the same transaction, and rolled up.
 
 create schema howdah;
 
@@ -20,6 +21,12 @@ create function howdah.clock() returns timestamptz
 create sequence howdah.run_number as bigint maxvalue 1099511627775;
 create sequence howdah.lease_number as bigint;
 
+-- Part of what an idempotency key is made of: two databases never make the same one.
+create table howdah.installation (
+  id uuid not null default gen_random_uuid()
+);
+insert into howdah.installation default values;
+
 -- Every kind of event: who may send it, and the state that it leaves behind.
 -- node: only under (lease, node). control: only through SQL functions that hold the lock of the run's hot row.
 create table howdah.kind (
@@ -36,24 +43,33 @@ insert into howdah.kind (id, name, sender, state, final) values
   (4, 'retried', 'node', 'retrying', false),
   (5, 'snoozed', 'node', 'scheduled', false),
   (6, 'released', 'node', 'queued', false),
+  (7, 'misfit', 'node', 'queued', false),
   (16, 'cancel_requested', 'control', 'running', false),
   (17, 'cancelled', 'control', 'cancelled', true),
   (18, 'expired', 'control', 'expired', true),
-  (19, 'reaped', 'control', 'queued', false);
+  (19, 'reaped', 'control', 'queued', false),
+  (20, 'returned', 'control', 'queued', false),
+  (21, 'lost', 'control', 'lost', true),
+  (22, 'quarantined', 'control', 'quarantined', true),
+  (23, 'reopened', 'control', 'queued', false);
 
+-- retention_days: history of this queue's runs; null: as long as the setting says.
 create table howdah.queue (
   id int generated always as identity primary key,
-  name text not null unique check (name <> '' and length(name) <= 200)
+  name text not null unique check (name <> '' and length(name) <= 200),
+  retention_days int check (retention_days > 0)
 );
 insert into howdah.queue (name) values ('default');
 
 -- The catalogue: a run means the same whether Python or psql asked for it.
 -- implemented is false for a name that SQL has used and no program has defined yet.
+-- flags are those that its runs start with; see job.
 create table howdah.task (
   id int generated always as identity primary key,
   name text not null unique check (name <> '' and length(name) <= 200),
   queue int not null,
   priority smallint not null default 0,
+  flags smallint not null default 0,
   defaults jsonb not null default '{}',
   input jsonb,
   output jsonb,
@@ -62,8 +78,17 @@ create table howdah.task (
   changed timestamptz not null default howdah.clock()
 );
 
+-- Who is told of which facts: tasks that start once for each of them.
+create table howdah.subscriber (
+  fact text not null,
+  task int not null,
+  parameter text not null,
+  primary key (fact, task)
+);
+
 -- A running process. A node is alive while `until` lies ahead; ids are random for each start, so that
 -- a lease number that a crash of Postgres hands out twice still belongs to one owner only.
+-- hashes: of the definitions of its tasks, in their order.
 create table howdah.node (
   id bigint primary key,
   name text not null,
@@ -71,6 +96,7 @@ create table howdah.node (
   pid int not null,
   version text not null,
   tasks int[] not null,
+  hashes text[] not null,
   queues int[],
   started timestamptz not null default howdah.clock(),
   renewed timestamptz not null default howdah.clock(),
@@ -87,13 +113,21 @@ create table howdah.run (
   tags text[],
   metadata jsonb,
   options jsonb,
+  parent bigint,
+  root bigint,
   primary key (id)
 ) partition by range (id);
+create index run_parent on howdah.run (parent) where parent is not null;
+create index run_root on howdah.run (root) where root is not null;
+create index run_metadata on howdah.run using gin (metadata jsonb_path_ops) where metadata is not null;
+create index run_tags on howdah.run using gin (tags) where tags is not null;
 create table howdah.run_default partition of howdah.run default;
 
 -- priority is stored negated, so that the lowest key is the next to go.
--- flags: 1 a cancel was asked for, 2 somebody awaits the result. No index holds a column that a claim
--- changes, so claims are HOT updates; the fill factor leaves room for them.
+-- flags: 1 a cancel was asked for, 2 somebody awaits the result, 4 at most once, 8 holds a unique key, 16 its failure
+-- has a handler. crashes: how many nodes died while they held the run; from 2 on it is a suspect, which a node runs
+-- only one of at a time, and no ordinary claim sees it. No index holds a column that a claim changes, so claims are
+-- HOT updates; the fill factor leaves room for them.
 create table howdah.job (
   id bigint primary key,
   lease bigint,
@@ -103,13 +137,15 @@ create table howdah.job (
   task int not null,
   priority smallint not null,
   attempt smallint not null default 0,
-  flags smallint not null default 0
+  flags smallint not null default 0,
+  crashes smallint not null default 0
 ) with (
   fillfactor = 45, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0,
   autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000,
   autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000
 );
-create index job_claim on howdah.job (queue, task, priority, id);
+create index job_claim on howdah.job (queue, task, priority, id) where crashes < 2;
+create index job_suspect on howdah.job (queue, task, priority, id) where crashes >= 2;
 create index job_expires on howdah.job (expires) where expires is not null;
 
 -- Runs that wait for a time: delayed, snoozed (scheduled) or between attempts (retrying).
@@ -122,9 +158,25 @@ create table howdah.timer (
   priority smallint not null,
   attempt smallint not null,
   flags smallint not null,
+  crashes smallint not null default 0,
   retrying boolean not null
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
 create index timer_due on howdah.timer (due);
+
+-- Runs whose payload fitted none of the definitions that tried it: they wait for a node with another one.
+create table howdah.misfit (
+  id bigint primary key,
+  expires timestamptz,
+  queue int not null,
+  task int not null,
+  priority smallint not null,
+  attempt smallint not null,
+  flags smallint not null,
+  crashes smallint not null,
+  hashes text[] not null,
+  at timestamptz not null default howdah.clock()
+);
+create index misfit_line on howdah.misfit (queue, task, priority, id);
 
 create table howdah.event (
   run bigint not null,
@@ -132,11 +184,15 @@ create table howdah.event (
   node bigint,
   at timestamptz not null default howdah.clock(),
   started timestamptz,
-  kind smallint not null constraint event_kind check (kind between 1 and 6 or kind between 16 and 19),
+  task int not null,
+  kind smallint not null constraint event_kind check (kind between 1 and 7 or kind between 16 and 23),
   delay interval,
-  data json
+  data json,
+  logs json
 ) partition by range (run);
-create index event_run on howdah.event (run);
+-- By task first, so that one index serves a run's history and a task's newest runs.
+create index event_task on howdah.event (task, run);
+create index event_trouble on howdah.event (task, run) where kind in (2, 3, 17, 18, 21, 22);
 create table howdah.event_default partition of howdah.event default;
 
 -- Outcomes that came too late: a resend of an accepted one (duplicate), or of a lease that was lost (stale).
@@ -146,16 +202,82 @@ create table howdah.stale_event (
   node bigint,
   at timestamptz not null,
   started timestamptz,
+  task int not null,
   kind smallint not null,
   delay interval,
   data json,
+  logs json,
   verdict text not null
 );
 create index stale_event_run on howdah.stale_event (run);
 
--- What an event means for others, applied by settle() right after the commit.
+-- What an event means for others, applied by settle() right after the commit. what: ended (waiters are told),
+-- cancelled (its children, too), failed (handlers and subscribers start), freed (its unique key),
+-- and facts that subscribers hear of: run.stale, run.quarantined, node.lost, with what there is to say.
 create table howdah.inbox (
   id bigint generated always as identity primary key,
   run bigint not null,
+  what text not null default 'ended',
+  data jsonb,
   at timestamptz not null default howdah.clock()
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
+
+-- Keys that make an enqueue happen once: unique ones, until their run ends or for a time, and those of children, which
+-- belong to the parent (owner) and mean nothing after its end. Not partitioned: uniqueness knows no days.
+create table howdah.held_key (
+  task int not null,
+  key text not null,
+  run bigint not null,
+  owner bigint not null,
+  until timestamptz,
+  primary key (task, key)
+);
+create index held_key_owner on howdah.held_key (owner);
+create index held_key_until on howdah.held_key (until) where until is not null;
+
+-- The latest that a run said of its progress.
+create table howdah.progress (
+  run bigint primary key,
+  at timestamptz not null default howdah.clock(),
+  value json not null
+) with (fillfactor = 50);
+
+-- What each statement moved, appended in its own transaction: so many events of a kind (0: enqueued; null: no event)
+-- and the differences in what is ready, running and later (timers). roll_up() folds it into total and rate.
+create table howdah.tally (
+  at timestamptz not null default howdah.clock(),
+  queue int not null,
+  task int not null,
+  kind smallint,
+  n int not null,
+  ready int not null,
+  running int not null,
+  later int not null
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
+
+create table howdah.total (
+  queue int not null,
+  task int not null,
+  kind smallint not null,
+  n bigint not null,
+  ready bigint not null,
+  running bigint not null,
+  later bigint not null,
+  primary key (queue, task, kind)
+) with (fillfactor = 50);
+
+create table howdah.rate (
+  at timestamptz not null,
+  queue int not null,
+  task int not null,
+  kind smallint not null,
+  n bigint not null,
+  primary key (at, queue, task, kind)
+);
+
+-- Roles that howdah.permit() has given rights to: each migration gives them again.
+create table howdah.role (
+  name name not null,
+  kind text not null check (kind in ('node', 'enqueue', 'read')),
+  primary key (name, kind)
+);

@@ -1,2 +1,2 @@
 -- Ends a run in the transaction at hand. See functions/complete.sql.
-select howdah.complete($1, $2, $3, $4, $5);
+select howdah.complete($1, $2, $3, $4, $5, $6);

@@ -1,2 +1,2 @@
 -- One round of upkeep. See functions/keep.sql.
-select next_s, fired, expired, reaped from howdah.keep($1, $2);
+select next_s, fired, expired, facts from howdah.keep($1, $2, $3);

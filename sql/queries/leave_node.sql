@@ -1,2 +1,2 @@
 -- A node leaves. See functions/leave_node.sql.
-select howdah.leave_node($1) as returned;
+select howdah.leave_node($1);

@@ -26,11 +26,13 @@ class Claims:
         self.asked: list[int] = []
         self.looked = 0
 
-    async def look(self, tasks: list[int]) -> list[tuple[Line, Key]]:
+    async def look(self, node: int, tasks: list[int]) -> list[tuple[Line, Key]]:
         self.looked += 1
         return [(LINE, (0, self.left[0].id))] if self.left else []
 
-    async def claim(self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int]) -> list[Claimed]:
+    async def claim(
+        self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int], *, aside: bool, durable: bool
+    ) -> list[Claimed]:
         self.asked.append(room)
         self.lease += 1
         got, self.left = self.left[:room], self.left[room:]

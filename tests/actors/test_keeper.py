@@ -4,6 +4,7 @@ import anyio
 import pytest
 from howdah.actors.keeper import keep_house
 from howdah.mailbox import Mailbox
+from howdah.messages import Fact
 
 from .stage import CONFIG, Place, claimed
 
@@ -16,9 +17,9 @@ class House:
         self.kept = self.tended = self.settled = 0
         self.tending = True
 
-    async def keep(self) -> float:
+    async def keep(self) -> tuple[float, list[Fact]]:
         self.kept += 1
-        return self.next_s
+        return self.next_s, []
 
     async def tend(self) -> bool:
         self.tended += 1

@@ -9,7 +9,7 @@ from howdah.actors.lane import describe
 from howdah.codec import decode
 from howdah.context import CurrentRun
 from howdah.core.states import Kind
-from howdah.core.verdict import Cause
+from howdah.core.verdict import Cause, Misfit
 
 from .stage import claimed, lane, no_transaction
 
@@ -29,8 +29,8 @@ async def test_a_result_is_json_and_no_result_is_nothing() -> None:
     assert await lane(double).attempt(current('{"number": 0}')) == (Kind.SUCCEEDED, None)
 
 
-async def test_arguments_that_do_not_fit_make_no_further_attempt() -> None:
-    with pytest.raises(GiveUp, match="do not fit the signature of 'double'"):
+async def test_arguments_that_do_not_fit_are_for_another_definition_and_options_that_make_no_sense_for_none() -> None:
+    with pytest.raises(Misfit, match="do not fit the signature of 'double'"):
         await lane(double).attempt(current('{"number": "x"}'))
     with pytest.raises(GiveUp, match="make no sense"):
         lane(double).policy_of('{"retry": {"attempts": 0}}')

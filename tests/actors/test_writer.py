@@ -34,7 +34,7 @@ class Records:
 
 
 def outcome(run: int, kind: int = Kind.SUCCEEDED, lease: int = 1, delay_s: float | None = None) -> Outcome:
-    return Outcome(run, lease, 77, None, kind, None if delay_s is None else timedelta(seconds=delay_s), None)
+    return Outcome(run, lease, 77, None, kind, None if delay_s is None else timedelta(seconds=delay_s), None, 5)
 
 
 async def test_what_piles_up_during_a_commit_is_the_next_batch_and_room_is_free_only_after_it() -> None:
@@ -70,12 +70,14 @@ async def test_drops_are_not_written_but_free_their_room_and_the_soonest_delay_i
 
 async def test_a_stale_outcome_is_warned_of_with_its_node_and_a_duplicate_is_not(caplog: pytest.LogCaptureFixture) -> None:
     ledger, desk = Mailbox[Outcome](100), Mailbox[ToDispatcher](100)
-    records = Records([Rejection(1, 1, "stale"), Rejection(2, 1, "duplicate")])
+    records = Records([Rejection(1, 1, "stale", 77, 2, 88), Rejection(2, 1, "duplicate", 77)])
     records.go.set()
     ledger.put_nowait(outcome(1))
     ledger.put_nowait(outcome(2))
     ledger.close()
     with caplog.at_level(logging.WARNING, "howdah.writer"):
         await write(ledger, records, desk, lambda _: None, 100)
-    assert [record.getMessage() for record in caplog.records if "run 1:" in record.getMessage() and "node 77" in record.getMessage()]
+    (warning,) = [record.getMessage() for record in caplog.records if "run 1:" in record.getMessage()]
+    assert "node 77 under lease 1" in warning
+    assert "node 88 under lease 2" in warning
     assert "run 2:" not in caplog.text

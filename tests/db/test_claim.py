@@ -1,5 +1,6 @@
 """Who is claimed next: exact priorities, fair shares of lines, and nobody hidden behind a million others (CONTRACT 1.30)."""
 
+import json
 from collections.abc import AsyncIterator
 from time import perf_counter
 
@@ -55,7 +56,7 @@ async def test_a_higher_priority_goes_first_even_behind_a_million(crowded: Sessi
 
 async def test_a_million_of_a_task_that_nobody_here_implements_hide_nothing_and_are_listed(crowded: Session) -> None:
     await world.shift(crowded, "1 hour")
-    await crowded.fetchval("select howdah.reap()")
+    await crowded.fetchval("select howdah.reap(3)")
     await world.shift(crowded, "")
     await crowded.execute("delete from howdah.job where task <> (select id from howdah.task where name = 'crowd')")
     node = await world.join(crowded)
@@ -79,7 +80,7 @@ async def test_the_tail_of_a_line_is_claimed_by_its_watermark(crowded: Session) 
         "select queue, task, max(id) from howdah.job where priority = 0 group by 1, 2 order by 3 limit 1"
     )
     node = await world.join(crowded)
-    rows = await crowded.fetch(query("claim"), node, 10, [queue], [task], [0], [number - 5])
+    rows = await crowded.fetch(query("claim"), node, 10, [queue], [task], [0], [number - 5], False, False)
     assert [row["id"] for row in rows] == list(range(number - 4, number + 1))
 
 
@@ -157,8 +158,8 @@ async def test_what_a_dead_node_held_comes_back_at_once_without_a_burnt_attempt(
     told: list[str] = []
     await listener.add_listener("howdah_work", lambda *said: told.append(str(said[3])))
     await world.shift(db, "1 hour")
-    row = await db.fetchrow(query("keep"), 100, 30.0)
-    assert row["reaped"] == 3
+    row = await db.fetchrow(query("keep"), 100, 30.0, 3)
+    assert [fact["fact"] for fact in json.loads(row["facts"])] == ["node.lost"]
     await listener.execute("select 1")
     assert told == [f"{runs[0].queue} {runs[0].task} 0 {runs[0].id}"]
     again = await world.claim(db, await world.join(db))
@@ -170,9 +171,9 @@ async def test_a_node_that_renews_in_time_is_not_reaped(db: Session) -> None:
     await world.shift(db, "50 seconds")
     await db.fetchrow(query("renew"), run.node, 60.0)
     await world.shift(db, "100 seconds")
-    assert await db.fetchval("select howdah.reap()") == 0
+    assert await db.fetchval("select howdah.reap(3)") is None
     await world.shift(db, "111 seconds")
-    assert await db.fetchval("select howdah.reap()") == 1
+    assert await db.fetchval("select howdah.reap(3)") is not None
     assert await db.fetchrow(query("renew"), run.node, 60.0) is None
 
 
@@ -199,16 +200,16 @@ async def test_recovering_ends_a_claim_that_is_still_at_work(db: Session, connec
 
 
 async def test_upkeep_says_when_the_next_thing_is_due(db: Session) -> None:
-    assert (await db.fetchrow(query("keep"), 100, 30.0))["next_s"] == 30
+    assert (await db.fetchrow(query("keep"), 100, 30.0, 3))["next_s"] == 30
     await world.enqueue(db, delay=20)
-    assert 19 < (await db.fetchrow(query("keep"), 100, 30.0))["next_s"] <= 20
+    assert 19 < (await db.fetchrow(query("keep"), 100, 30.0, 3))["next_s"] <= 20
     await world.enqueue(db, expires=10)
-    assert 9 < (await db.fetchrow(query("keep"), 100, 30.0))["next_s"] <= 10
+    assert 9 < (await db.fetchrow(query("keep"), 100, 30.0, 3))["next_s"] <= 10
     await world.join(db, lease_s=5)
-    assert 4 < (await db.fetchrow(query("keep"), 100, 30.0))["next_s"] <= 5.1
+    assert 4 < (await db.fetchrow(query("keep"), 100, 30.0, 3))["next_s"] <= 5.1
     await world.enqueue(db, 3, delay=0.001)
     await world.shift(db, "4 seconds")
-    row = await db.fetchrow(query("keep"), 2, 30.0)
+    row = await db.fetchrow(query("keep"), 2, 30.0, 3)
     assert (row["fired"], row["next_s"]) == (2, 0)
 
 

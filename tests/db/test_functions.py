@@ -15,6 +15,8 @@ INTERNAL = {
     "clock": "inlined into the statements of its callers",
     "day_base": "reads the clock only",
     "wake": "called by functions that run as the owner",
+    "is_pending": "the same",
+    "task_flags": "reads its argument only",
     "recover": "ends another connection of the node's own role, as that role may",
 }
 """Functions that do not run as the owner, with the reason."""
@@ -78,15 +80,21 @@ async def test_a_user_with_nothing_but_the_schema_can_enqueue_cancel_and_ask(db:
 async def test_statements_that_touch_hot_tables_have_their_plans_guarded(db: Session) -> None:
     hot = [
         "cancel",
+        "cancel_children",
         "claim",
+        "claim_aside",
         "complete",
         "expire",
         "fire",
         "fold",
         "fold_control",
         "fold_moves",
+        "hold_keys",
         "look",
         "outcomes",
+        "reject",
+        "retry",
+        "set_aside",
         "settle",
         "submit",
         "watch",

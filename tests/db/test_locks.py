@@ -88,10 +88,10 @@ async def test_the_reaper_never_misses_a_claim_in_flight(db: Session, connect: C
     await db.execute("begin")
     assert len(await world.claim(db, node)) == 3
     await world.shift(keeper, "1 hour")
-    assert await keeper.fetchval("select howdah.reap()") == 0
+    assert await keeper.fetchval("select howdah.reap(3)") is None
     leaving = await world.while_held(watcher, watcher.fetchval(query("leave_node"), node), keeper)
     await db.execute("commit")
-    assert await leaving == 3
+    await leaving
     assert [await world.state(db, run) for run in ids] == [State.QUEUED] * 3
 
 
@@ -101,7 +101,7 @@ async def test_a_node_that_was_reaped_during_its_claim_gets_nothing(db: Session,
     node = await world.join(db)
     await world.shift(keeper, "1 hour")
     await keeper.execute("begin")
-    await keeper.fetchval("select howdah.reap()")
+    await keeper.fetchval("select howdah.reap(3)")
     claim = await world.while_held(db, world.claim(db, node), watcher)
     await keeper.execute("commit")
     with pytest.raises(asyncpg.PostgresError) as caught:
@@ -165,7 +165,8 @@ async def test_a_retry_that_waits_for_a_cancel_ends_as_cancelled(db: Session, co
     await world.cancel(client, run.id)
     sending = await world.while_held(db, world.send(db, world.outcome(run, Kind.RETRIED, 60)), watcher)
     await client.execute("commit")
-    assert await sending == world.Heard()
+    await sending
+    assert await db.fetchval("select count(*) from howdah.stale_event") == 0
     assert await world.state(db, run.id) == State.CANCELLED
 
 
@@ -265,7 +266,7 @@ async def test_a_watch_beside_an_open_completion_waits_and_sees_the_end(db: Sess
     (run,) = await world.running(db)
     user, client = await connect(), await connect()
     await user.execute("begin")
-    await user.execute(query("complete"), run.id, run.lease, run.node, None, '"done"')
+    await user.execute(query("complete"), run.id, run.lease, run.node, None, '"done"', None)
     answer = await world.while_held(client, world.watch(client, run.id), db)
     await user.execute("commit")
     assert await answer == {run.id: Kind.SUCCEEDED}
@@ -275,7 +276,7 @@ async def test_a_watch_beside_a_completion_that_rolls_back_marks_the_run(db: Ses
     (run,) = await world.running(db)
     user, client = await connect(), await connect()
     await user.execute("begin")
-    await user.execute(query("complete"), run.id, run.lease, run.node, None, None)
+    await user.execute(query("complete"), run.id, run.lease, run.node, None, None, None)
     answer = await world.while_held(client, world.watch(client, run.id), db)
     await user.execute("rollback")
     assert await answer == {}
@@ -328,7 +329,7 @@ async def test_a_completion_that_waits_for_a_cancel_still_wins(db: Session, conn
     client, user = await connect(), await connect()
     await client.execute("begin")
     await world.cancel(client, run.id)
-    completing = await world.while_held(user, user.execute(query("complete"), run.id, run.lease, run.node, None, None), db)
+    completing = await world.while_held(user, user.execute(query("complete"), run.id, run.lease, run.node, None, None, None), db)
     await client.execute("commit")
     await completing
     assert await world.state(db, run.id) == State.SUCCEEDED
@@ -337,7 +338,7 @@ async def test_a_completion_that_waits_for_a_cancel_still_wins(db: Session, conn
 async def test_a_zombie_and_its_successor_at_once_have_one_winner(db: Session, connect: Connect) -> None:
     (old,) = await world.running(db)
     await world.shift(db, "1 hour")
-    await db.fetchval("select howdah.reap()")
+    await db.fetchval("select howdah.reap(3)")
     await world.shift(db, "")
     (new,) = await world.claim(db, await world.join(db))
     other = await connect()

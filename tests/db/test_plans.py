@@ -70,7 +70,7 @@ async def every_verb(db: Session, count: int) -> None:
     ids = [run.id for run in runs]
     await world.watch(db, *ids)
     await world.send(db, *(world.outcome(run) for run in runs[:count]))
-    await db.execute(query("complete"), runs[-1].id, runs[-1].lease, runs[-1].node, None, None)
+    await db.execute(query("complete"), runs[-1].id, runs[-1].lease, runs[-1].node, None, None, None)
     await world.send(db, world.outcome(runs[-2], Kind.RETRIED, 0))
     await db.fetchval("select howdah.fire(10)")
     await db.fetchval("select howdah.expire(10)")
@@ -111,7 +111,7 @@ async def test_cancels_and_watches_and_completions_are_by_index(first: Session) 
 
     async def complete() -> None:
         run = next(held)
-        await first.execute(query("complete"), run.id, run.lease, run.node, None, None)
+        await first.execute(query("complete"), run.id, run.lease, run.node, None, None, None)
 
     assert await best_of(5, complete) < SMALL_S
 

@@ -13,6 +13,15 @@ from .world import Session
 
 pytestmark = pytest.mark.anyio
 
+SUBMITTED = [
+    ("ids", "int8[]"),
+    ("queue", "int4"),
+    ("task", "int4"),
+    ("priority", "int2"),
+    ("due_s", "float8"),
+    ("created", "bool[]"),
+]
+
 COLUMNS: dict[str, list[tuple[str, str]]] = {
     "asked": [("run", "int8"), ("lease", "int8")],
     "cancel": [("run", "int8"), ("answer", "text")],
@@ -27,6 +36,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("tags", "text[]"),
         ("metadata", "jsonb"),
         ("options", "jsonb"),
+        ("aside", "bool"),
     ],
     "complete": [("complete", "void")],
     "database": [("current_database", "name")],
@@ -35,8 +45,8 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     "hint_timer": [("pg_notify", "void")],
     "introduce": [("id", "int4")],
     "join_node": [("now", "timestamptz")],
-    "keep": [("next_s", "float8"), ("fired", "int4"), ("expired", "int4"), ("reaped", "int4")],
-    "leave_node": [("returned", "int4")],
+    "keep": [("next_s", "float8"), ("fired", "int4"), ("expired", "int4"), ("facts", "jsonb")],
+    "leave_node": [("leave_node", "void")],
     "lock_migrations": [("pg_advisory_xact_lock", "void")],
     "look": [("queue", "int4"), ("task", "int4"), ("priority", "int2"), ("id", "int8")],
     "note_migration": [],
@@ -50,7 +60,9 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     "schema_number": [("number", "int4")],
     "settle": [("taken", "int4")],
     "state": [("state", "text")],
-    "submit": [("ids", "int8[]"), ("queue", "int4"), ("task", "int4"), ("priority", "int2"), ("due_s", "float8")],
+    "retry": [("run", "int8"), ("answer", "text")],
+    "submit": SUBMITTED,
+    "submit_all": SUBMITTED,
     "tasks": [("task", "text"), ("queue", "text"), ("implemented", "bool"), ("since", "timestamptz")],
     "tend": [("made", "int4"), ("dropped", "int4"), ("homeless", "int8")],
     "watch": [("run", "int8"), ("kind", "int2"), ("data", "json"), ("attempt", "int8"), ("known", "bool")],
@@ -110,6 +122,8 @@ async def test_an_outcome_is_a_row_of_event(db: Session) -> None:
         "kind": "int2",
         "delay": "interval",
         "data": "json",
+        "task": "int4",
+        "logs": "json",
     }
     assert {row[0] for row in rows if row[2]} - {"at"} <= set(EVENT_COLUMNS)
     assert Outcome.__struct_fields__ == EVENT_COLUMNS

@@ -4,14 +4,15 @@ from typing import Any
 
 import pytest
 from howdah.core.states import ENDS, TRANSITIONS, Kind, State
+from howdah.db.files import query
 
 from . import world
 from .world import Session
 
 pytestmark = pytest.mark.anyio
 
-LATER = (State.GATED, State.WAITING, State.REJECTED, State.SKIPPED, State.QUARANTINED, State.LOST)
-"""What limits, durable runs, flows and at-most-once delivery will bring."""
+LATER = (State.GATED, State.WAITING, State.REJECTED, State.SKIPPED)
+"""What limits, durable runs and flows will bring."""
 
 REACHABLE = [state for state in State if state not in LATER]
 FENCED = [kind for kind in Kind if kind < 16]
@@ -26,6 +27,11 @@ async def put(db: Session, state: State) -> world.Claimed:
         node = await world.join(db)
         lease = await db.fetchval("select nextval('howdah.lease_number')")
         return world.Claimed(node, run, 0, 0, 0, 1, lease, "{}", None, None, None)
+    if state in (State.LOST, State.QUARANTINED):
+        (run,) = await world.running(db)
+        await db.execute("update howdah.job set flags = $2, crashes = $3 where id = $1", run.id, 4 * (state is State.LOST), 4)
+        await reap(db)
+        return run
     if state is State.EXPIRED:
         queued = await put(db, State.QUEUED)
         await expire(db)
@@ -33,13 +39,19 @@ async def put(db: Session, state: State) -> world.Claimed:
     (claimed,) = await world.running(db, expires=60)
     way = {State.SUCCEEDED: Kind.SUCCEEDED, State.FAILED: Kind.FAILED, State.CANCELLED: Kind.STOPPED, State.RETRYING: Kind.RETRIED}
     if state in way:
-        assert await world.send(db, world.outcome(claimed, way[state], 3600 if state is State.RETRYING else None)) == world.Heard()
+        assert not (await world.send(db, world.outcome(claimed, way[state], 3600 if state is State.RETRYING else None))).rejected
     return claimed
 
 
 async def expire(db: Session) -> None:
     await world.shift(db, LATE)
     await db.fetchval("select howdah.expire(1000)")
+    await world.shift(db, "")
+
+
+async def reap(db: Session) -> None:
+    await world.shift(db, LATE)
+    await db.fetchval("select howdah.reap(3)")
     await world.shift(db, "")
 
 
@@ -51,9 +63,14 @@ async def give(db: Session, kind: Kind, run: world.Claimed) -> world.Heard:
         case Kind.EXPIRED:
             await expire(db)
         case Kind.REAPED:
-            await world.shift(db, LATE)
-            await db.fetchval("select howdah.reap()")
-            await world.shift(db, "")
+            await reap(db)
+        case Kind.RETURNED:
+            await db.fetchval("select howdah.return_unknown($1, '{}')", run.node)
+        case Kind.LOST | Kind.QUARANTINED:
+            await db.execute("update howdah.job set flags = $2, crashes = $3 where id = $1", run.id, 4 * (kind is Kind.LOST), 4)
+            await reap(db)
+        case Kind.REOPENED:
+            await db.fetch(query("retry"), [run.id])
         case _:
             return await world.send(db, world.outcome(run, kind, 3600 if kind in (Kind.RETRIED, Kind.SNOOZED) else None))
     return world.Heard()
@@ -91,7 +108,7 @@ async def test_an_outcome_moves_its_run_as_the_table_says_or_is_refused(db: Sess
 
 @pytest.mark.parametrize("state", REACHABLE)
 async def test_a_control_event_is_written_exactly_where_the_table_has_its_cell(db: Session, state: State) -> None:
-    for kind in (Kind.CANCEL_REQUESTED, Kind.EXPIRED, Kind.REAPED, Kind.CANCELLED):
+    for kind in [kind for kind in Kind if kind >= 16]:
         run = await put(db, state)
         before = await world.kinds(db, run.id)
         await give(db, kind, run)
@@ -106,7 +123,7 @@ async def test_a_control_event_is_written_exactly_where_the_table_has_its_cell(d
         await world.tidy(db)
 
 
-@pytest.mark.parametrize("kind", [Kind.RETRIED, Kind.SNOOZED, Kind.RELEASED, Kind.REAPED])
+@pytest.mark.parametrize("kind", [Kind.RETRIED, Kind.SNOOZED, Kind.RELEASED, Kind.MISFIT, Kind.REAPED])
 async def test_a_run_whose_cancel_was_asked_for_ends_as_cancelled_where_it_would_have_gone_on(db: Session, kind: Kind) -> None:
     run = await put(db, State.RUNNING)
     assert await world.cancel(db, run.id, reason="enough") == {run.id: "requested"}
@@ -116,7 +133,7 @@ async def test_a_run_whose_cancel_was_asked_for_ends_as_cancelled_where_it_would
     assert not heard.rejected
     assert Kind.CANCELLED in await world.kinds(db, run.id)
     assert await db.fetchval("select count(*) from howdah.timer") == 0
-    assert await db.fetchval("select run from howdah.inbox") == run.id
+    assert await db.fetchval("select run from howdah.inbox where what = 'ended'") == run.id
 
 
 @pytest.mark.parametrize("kind", [Kind.SUCCEEDED, Kind.FAILED, Kind.STOPPED])
@@ -133,11 +150,18 @@ async def test_no_event_leads_into_or_out_of_a_state_of_later_capabilities(db: S
     assert not await db.fetchval("select exists (select from howdah.kind where state = $1)", state)
 
 
-@pytest.mark.parametrize("kind", [-1, 0, *range(7, 16), 20, 100])
+@pytest.mark.parametrize("kind", [-1, 0, *range(8, 16), 24, 100])
 async def test_a_kind_that_nobody_has_defined_is_refused_and_changes_nothing(db: Session, kind: int) -> None:
     (run,) = await world.running(db)
     with pytest.raises(world.asyncpg.CheckViolationError):
-        await db.execute("insert into howdah.event (run, lease, node, kind) values ($1, $2, $3, $4)", run.id, run.lease, run.node, kind)
+        await db.execute(
+            "insert into howdah.event (run, lease, node, task, kind) values ($1, $2, $3, $4, $5)",
+            run.id,
+            run.lease,
+            run.node,
+            run.task,
+            kind,
+        )
     assert await world.state(db, run.id) == State.RUNNING
 
 

@@ -37,10 +37,12 @@ async def shift(db: Session, by: str) -> None:
     await db.execute(SHIFT, by)
 
 
-async def join(db: Session, lease_s: float = 60.0) -> int:
-    """A living node; returns its id."""
+async def join(db: Session, lease_s: float = 60.0, **definitions: str) -> int:
+    """A living node, with the hashes of these definitions of tasks; returns its id."""
     node = next(_nodes)
-    await db.fetchval(query("join_node"), node, "test", "here", 1, "0", [], None, lease_s)
+    tasks = [await db.fetchval(query("introduce"), name, "default", 0, "{}") for name in definitions]
+    hashes = [*definitions.values()]
+    await db.fetchval(query("join_node"), node, "test", "here", 1, "0", tasks, hashes, None, lease_s)
     return node
 
 
@@ -56,9 +58,9 @@ async def claim(db: Session, node: int, room: int = 1000, tasks: Sequence[str] =
     numbers = [
         row[0] for row in await db.fetch("select id from howdah.task where cardinality($1::text[]) = 0 or name = any($1)", list(tasks))
     ]
-    heads = await db.fetch(query("look"), numbers, None)
+    heads = await db.fetch(query("look"), node, numbers, None)
     lines = [[row[0] for row in heads], [row[1] for row in heads], [row[2] for row in heads], [row[3] - 1 for row in heads]]
-    return [Claimed(node, *row) for row in await db.fetch(query("claim"), node, room, *lines)]
+    return [Claimed(node, *row) for row in await db.fetch(query("claim"), node, room, *lines, True, False)]
 
 
 async def running(db: Session, count: int = 1, **options: Any) -> list[Claimed]:
@@ -71,7 +73,7 @@ async def running(db: Session, count: int = 1, **options: Any) -> list[Claimed]:
 
 def outcome(run: Claimed, kind: Kind = Kind.SUCCEEDED, delay_s: float | None = None, data: str | None = None) -> Outcome:
     """What a node says of an attempt."""
-    return Outcome(run.id, run.lease, run.node, None, int(kind), None if delay_s is None else timedelta(seconds=delay_s), data)
+    return Outcome(run.id, run.lease, run.node, None, int(kind), None if delay_s is None else timedelta(seconds=delay_s), data, run.task)
 
 
 async def send(db: Session, *outcomes: Outcome) -> Heard:
@@ -82,7 +84,9 @@ async def send(db: Session, *outcomes: Outcome) -> Heard:
         if message.message == "howdah.settle":
             heard.unsettled = True
         elif message.message == "howdah.rejected":
-            heard.rejected += msgspec.json.decode(message.detail or "", type=list[Rejection])
+            heard.rejected += [
+                Rejection(late.run, late.lease, late.verdict) for late in msgspec.json.decode(message.detail or "", type=list[Rejection])
+            ]
 
     db.add_log_listener(hear)
     try:
@@ -131,7 +135,10 @@ async def while_held(other: Session, statement: Awaitable[object], watcher: Sess
 
 async def tidy(db: Session) -> None:
     """Nothing is pending, nobody is alive, and the clock is right."""
-    await db.execute("truncate howdah.job, howdah.timer, howdah.node, howdah.inbox, howdah.stale_event")
+    await db.execute(
+        "truncate howdah.job, howdah.timer, howdah.misfit, howdah.node, howdah.inbox, howdah.stale_event, howdah.held_key,"
+        " howdah.subscriber, howdah.progress, howdah.tally, howdah.total, howdah.rate"
+    )
     await shift(db, "")
 
 

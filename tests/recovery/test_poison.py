@@ -19,7 +19,7 @@ async def test_poison_rows_are_bisected_out_of_a_batch_and_fail_with_a_text_that
     runs = await enqueue(effects, "work", 100)
     await effects.execute("update howdah.job set node = 1, lease = 1, attempt = 1")
     now = datetime.now(UTC)
-    batch = [Outcome(run, 1, 1, now, int(Kind.SUCCEEDED), None, POISON.get(place, '"fine"')) for place, run in enumerate(runs)]
+    batch = [Outcome(run, 1, 1, now, int(Kind.SUCCEEDED), None, POISON.get(place, '"fine"'), 1) for place, run in enumerate(runs)]
     outcomes = Outcomes(configure({"dsn": dsn}), "test")
     try:
         assert await outcomes.record(batch) == []

@@ -70,8 +70,8 @@ async def test_two_outcomes_of_one_run_under_two_leases_in_one_batch_are_told_ap
     (run,) = await enqueue(effects, "work")
     await effects.execute("update howdah.job set node = 1, lease = 8")
     outcomes = Outcomes(configure({"dsn": dsn}), "test")
-    late = Outcome(run, 7, 2, datetime.now(UTC), int(Kind.FAILED), None, None)
-    ours = Outcome(run, 8, 1, datetime.now(UTC), int(Kind.SUCCEEDED), None, None)
+    late = Outcome(run, 7, 2, datetime.now(UTC), int(Kind.FAILED), None, None, 1)
+    ours = Outcome(run, 8, 1, datetime.now(UTC), int(Kind.SUCCEEDED), None, None, 1)
     try:
         rejected = await outcomes.record([late, ours])
     finally:

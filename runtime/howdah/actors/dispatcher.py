@@ -20,8 +20,10 @@ from .room import Room
 class Claims(Protocol):
     """What the dispatcher needs of the database."""
 
-    async def look(self, tasks: list[int]) -> list[tuple[Line, Key]]: ...
-    async def claim(self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int]) -> list[Claimed]: ...
+    async def look(self, node: int, tasks: list[int]) -> list[tuple[Line, Key]]: ...
+    async def claim(
+        self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int], *, aside: bool, durable: bool
+    ) -> list[Claimed]: ...
 
 
 class _Space:
@@ -32,6 +34,8 @@ class _Space:
         self._config = config
         self._prefetch = Prefetch(config.prefetch_horizon_s, config.prefetch_max)
         self.held: dict[int, int] = {}
+        self.once_is_next = False
+        """Runs that start at most once wait, and it is their turn: the others hold back until a slot is free."""
         self._total = 0
 
     def want(self) -> int:
@@ -41,6 +45,10 @@ class _Space:
         if free <= 0 or (free < capacity * self._config.low_water and len(self.room.waiting) > len(self.room.slots)):
             return 0
         return min(free, self._config.claim_max)
+
+    def want_now(self) -> int:
+        """How many runs would start at once: those that start at most once are never held in advance."""
+        return max(0, len(self.room.slots) - self._total)
 
     def take(self, claimed: Sequence[Claimed]) -> None:
         # A crash of Postgres may forget claims and hand their lease out again, while the first are still held here.
@@ -98,7 +106,7 @@ async def dispatch(
             continue
         if lines.next_look_at() <= monotonic():
             began = monotonic()
-            heads = await claims.look(tasks)
+            heads = await claims.look(who.node, tasks)
             lines.found(heads, monotonic(), monotonic() - began)
         more = False
         for space in spaces:
@@ -107,24 +115,30 @@ async def dispatch(
 
 async def _fill(space: _Space, spaces: Sequence[_Space], lines: Lines, claims: Claims, node: int) -> bool:
     """One claim for one room. True if another may follow at once."""
-    want = space.want()
-    if not want:
+    room = space.room
+    once = lines.choose(room.once) if room.once else []
+    ordinary = lines.choose(room.tasks - room.once if room.once else room.tasks)
+    durable = bool(once) and (space.once_is_next or not ordinary)
+    want = space.want_now() if durable else space.want()
+    asked = once if durable else ordinary
+    if not want or not asked:
         return False
-    asked = lines.choose(space.room.tasks)
-    if not asked:
-        return False
+    space.once_is_next = bool(once) and not durable
     leases = [lease for other in spaces for lease in other.held]
-    claimed = await claims.claim(node, want, asked, leases)
+    claimed = await claims.claim(node, want, asked, leases, aside=space.want_now() > 0, durable=durable)
     lines.claimed(asked, want, _tally(claimed, len(asked)), monotonic())
     if not claimed:
         return False
     space.take(claimed)
-    space.room.offer(claimed)
+    room.offer(claimed)
     return True
 
 
 def _tally(claimed: Sequence[Claimed], lines: int) -> dict[Line, tuple[int, Key]]:
-    """How many runs each line gave, and its last key: rows come by priority, then id."""
+    """How many runs each line gave, and its last key: rows come by priority, then id, behind those taken aside, which
+    say nothing of their line."""
+    if claimed and claimed[0].aside:
+        claimed = [run for run in claimed if not run.aside]
     if not claimed:
         return {}
     if lines == 1:
@@ -138,5 +152,5 @@ def _hand_back(rooms: Sequence[Room], ledger: Mailbox[Outcome]) -> None:
     for room in rooms:
         for run in room.drain():
             # Has room: one outcome for each run held.
-            ledger.put_nowait(Outcome(run.id, run.lease, run.node, None, int(Kind.RELEASED), None, None))
+            ledger.put_nowait(Outcome(run.id, run.lease, run.node, None, int(Kind.RELEASED), None, None, run.task))
         room.end()

@@ -1,18 +1,22 @@
 """Upkeep: sleeps until the next deadline of the database, and looks after what nobody else was told of."""
 
+import logging
 from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Protocol
 
 from ..config import Config
 from ..mailbox import Mailbox
+from ..messages import Fact
 from .room import Room
+
+log = logging.getLogger("howdah.keeper")
 
 
 class House(Protocol):
     """What the keeper needs of the database."""
 
-    async def keep(self) -> float: ...
+    async def keep(self) -> tuple[float, list[Fact]]: ...
     async def tend(self) -> bool: ...
     async def settle(self) -> None: ...
     async def asked(self, runs: list[int], leases: list[int]) -> list[tuple[int, int]]: ...
@@ -39,9 +43,26 @@ async def keep_house(
             tend_due = now + (config.tend_s if await house.tend() else config.keep_longest_s)
         if now >= asked_due:
             asked_due = now + config.idle_look_s
-            running = [run.claimed for room in rooms for run in room.running]
-            if running:
-                for run, lease in await house.asked([c.id for c in running], [c.lease for c in running]):
-                    cancel(run, lease)
+            await _ask(house, rooms, cancel)
         if monotonic() >= due:
-            due = monotonic() + await house.keep()
+            next_s, facts = await house.keep()
+            due = monotonic() + next_s
+            for fact in facts:
+                log.warning("%s", _sentence(fact))
+
+
+async def _ask(house: House, rooms: Sequence[Room], cancel: Callable[[int, int], None]) -> None:
+    """Passes on cancels that nobody heard of."""
+    running = [run.claimed for room in rooms for run in room.running]
+    if running:
+        for run, lease in await house.asked([one.id for one in running], [one.lease for one in running]):
+            cancel(run, lease)
+
+
+def _sentence(fact: Fact) -> str:
+    if fact.fact == "node.lost":
+        return f"node {fact.node} ({fact.name}, pid {fact.pid} on {fact.host}) was lost: its lease ran out, what it held is ready again"
+    return (
+        f"run {fact.run} is quarantined: node {fact.node}, which held it under lease {fact.lease}, was one node too many to die while it"
+        " was the only suspect there. Look into it, then retry it: `howdah todo`"
+    )

@@ -18,7 +18,7 @@ import msgspec
 from .. import codec
 from ..context import CurrentRun, Transaction
 from ..core.states import Kind
-from ..core.verdict import Cause, verdict
+from ..core.verdict import Cause, Misfit, verdict
 from ..definitions import Definition, Policy
 from ..errors import GiveUp
 from ..messages import Failure
@@ -63,7 +63,7 @@ class Lane:
         try:
             args, kwargs = self._decode(run.claimed.args)
         except msgspec.MsgspecError as error:
-            raise GiveUp(f"the stored arguments do not fit the signature of {self.name!r}: {error}") from error
+            raise Misfit(f"the stored arguments do not fit the signature of {self.name!r}: {error}") from error
         if self._limiter is None:
             value = await self._function(*args, **kwargs)
         else:
@@ -87,6 +87,9 @@ class Lane:
         kind, delay_s = verdict(error, cause, run.attempt, policy.retry, random.random())  # noqa: S311 - jitter
         if run.completed:
             log.warning("%r raised after transaction() had ended it", run, exc_info=error)
+        if kind is Kind.MISFIT:
+            said = f"{type(error).__module__}.{type(error).__qualname__}"
+            return kind, codec.encode(Failure(said, str(error)[: self._limits.error_max], hash=self.definition.hash)), None
         data = None if kind in (Kind.STOPPED, Kind.RELEASED) else describe(error, self._limits.error_max)
         return kind, data, delay_s
 

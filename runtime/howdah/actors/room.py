@@ -76,7 +76,7 @@ class Slot:
         delay = None if delay_s is None else timedelta(seconds=delay_s)
         unix = now + offset_s
         started = room.stamp if 0 <= unix - room.stamped < STAMP_S else room.stamp_at(unix)
-        return Outcome(claimed.id, claimed.lease, claimed.node, started, DROPPED if dropped else kind, delay, data)
+        return Outcome(claimed.id, claimed.lease, claimed.node, started, DROPPED if dropped else kind, delay, data, claimed.task)
 
     def _is_ours_to_end(self, error: BaseException) -> bool:
         """Whether the cancellation is meant for this loop, since the node is being taken down, and not for the attempt.
@@ -101,6 +101,7 @@ class Room:
         self.name = name
         self.lanes = lanes
         self.tasks = frozenset(lanes)
+        self.once = frozenset(number for number, lane in lanes.items() if lane.definition.delivery == "at_most_once")
         self.slots = [Slot(self) for _ in range(slots)]
         self.waiting: deque[Claimed] = deque()
         self.interrupts = interrupts
@@ -132,7 +133,10 @@ class Room:
         return self.stamp
 
     def offer(self, batch: Sequence[Claimed]) -> None:
-        """Runs to start, in order, as slots become free."""
+        """Runs to start, in order, as slots become free; those taken aside start first: a slot is free for them."""
+        if batch[0].aside:
+            self.waiting.extendleft([run for run in batch if run.aside])
+            batch = [run for run in batch if not run.aside]
         self.waiting.extend(batch)
         self._stirred.set()
         for _ in range(min(len(self._idle), len(batch))):
@@ -216,7 +220,7 @@ class Room:
 
     def _drop(self, claimed: Claimed) -> None:
         # Has room: one outcome for each run held.
-        self._ledger.put_nowait(Outcome(claimed.id, claimed.lease, claimed.node, None, DROPPED, None, None))
+        self._ledger.put_nowait(Outcome(claimed.id, claimed.lease, claimed.node, None, DROPPED, None, None, claimed.task))
 
 
 def _is_taken_down() -> bool:

@@ -38,7 +38,7 @@ async def write(
         if rows:
             rejected = await records.record(rows)
             if rejected:
-                _report(rejected, rows)
+                _report(rejected)
         if batch:
             desk.put_nowait(Freed(Counter([outcome.lease for outcome in batch])))  # Has room: one for each run held.
         delays = [outcome.delay for outcome in rows if outcome.delay is not None]
@@ -48,14 +48,15 @@ async def write(
             await records.settle()
 
 
-def _report(rejected: Sequence[Rejection], rows: Sequence[Outcome]) -> None:
-    nodes = {(row.run, row.lease): row.node for row in rows}
+def _report(rejected: Sequence[Rejection]) -> None:
     for rejection in rejected:
         if rejection.verdict == "stale":
+            other = f"node {rejection.other_node} under lease {rejection.other_lease}" if rejection.other_node else "nobody at the moment"
             log.warning(
-                "run %s: the outcome of node %s under lease %s was refused: the lease was lost and the run belongs to another"
-                " attempt; it is kept in howdah.stale_event",
+                "run %s: the outcome of node %s under lease %s was refused: the lease was lost, and the run belongs to %s;"
+                " the outcome is kept in howdah.stale_event",
                 rejection.run,
-                nodes.get((rejection.run, rejection.lease)),
+                rejection.node,
                 rejection.lease,
+                other,
             )

@@ -37,26 +37,40 @@ class Kind(IntEnum):
     RETRIED = 4
     SNOOZED = 5
     RELEASED = 6
+    MISFIT = 7
     CANCEL_REQUESTED = 16
     CANCELLED = 17
     EXPIRED = 18
     REAPED = 19
+    RETURNED = 20
+    LOST = 21
+    QUARANTINED = 22
+    REOPENED = 23
 
 
 _PENDING = (State.SCHEDULED, State.QUEUED, State.RETRYING)
+_REOPENED = (State.FAILED, State.CANCELLED, State.EXPIRED, State.QUARANTINED, State.LOST)
 
-TRANSITIONS: dict[tuple[Kind, State], State] = {
-    (Kind.SUCCEEDED, State.RUNNING): State.SUCCEEDED,
-    (Kind.FAILED, State.RUNNING): State.FAILED,
-    (Kind.STOPPED, State.RUNNING): State.CANCELLED,
-    (Kind.RETRIED, State.RUNNING): State.RETRYING,
-    (Kind.SNOOZED, State.RUNNING): State.SCHEDULED,
-    (Kind.RELEASED, State.RUNNING): State.QUEUED,
-    (Kind.CANCEL_REQUESTED, State.RUNNING): State.RUNNING,
-    (Kind.CANCELLED, State.RUNNING): State.CANCELLED,
-    (Kind.REAPED, State.RUNNING): State.QUEUED,
-    (Kind.EXPIRED, State.QUEUED): State.EXPIRED,
-} | {(Kind.CANCELLED, state): State.CANCELLED for state in _PENDING}
+TRANSITIONS: dict[tuple[Kind, State], State] = (
+    {
+        (Kind.SUCCEEDED, State.RUNNING): State.SUCCEEDED,
+        (Kind.FAILED, State.RUNNING): State.FAILED,
+        (Kind.STOPPED, State.RUNNING): State.CANCELLED,
+        (Kind.RETRIED, State.RUNNING): State.RETRYING,
+        (Kind.SNOOZED, State.RUNNING): State.SCHEDULED,
+        (Kind.RELEASED, State.RUNNING): State.QUEUED,
+        (Kind.MISFIT, State.RUNNING): State.QUEUED,
+        (Kind.CANCEL_REQUESTED, State.RUNNING): State.RUNNING,
+        (Kind.CANCELLED, State.RUNNING): State.CANCELLED,
+        (Kind.REAPED, State.RUNNING): State.QUEUED,
+        (Kind.RETURNED, State.RUNNING): State.QUEUED,
+        (Kind.LOST, State.RUNNING): State.LOST,
+        (Kind.QUARANTINED, State.RUNNING): State.QUARANTINED,
+        (Kind.EXPIRED, State.QUEUED): State.EXPIRED,
+    }
+    | {(Kind.CANCELLED, state): State.CANCELLED for state in _PENDING}
+    | {(Kind.REOPENED, state): State.QUEUED for state in _REOPENED}
+)
 """The cells of this release. A running run is cancelled only where that was asked for and its attempt would go on
-(retried, snoozed, released, reaped). Gated and waiting runs, and the ends that limits, flows and at-most-once delivery
-bring, have no event that leads to them yet."""
+(retried, snoozed, released, reaped, returned); one that starts at most once is lost and not reaped. Gated and waiting
+runs, and the ends that limits and flows bring, have no event that leads to them yet."""

@@ -16,6 +16,10 @@ class Cause(Enum):
     SHUTDOWN = "shutdown"
 
 
+class Misfit(Exception):
+    """The stored arguments of a run do not fit this definition of its task: another node's may."""
+
+
 def verdict(error: BaseException, cause: Cause | None, attempt: int, retry: Retry, jitter: float) -> tuple[Kind, float | None]:
     """The event of an attempt that raised, and the delay in seconds where the run goes on later.
 
@@ -28,6 +32,8 @@ def verdict(error: BaseException, cause: Cause | None, attempt: int, retry: Retr
         return Kind.RELEASED, None
     if isinstance(error, Snooze):
         return Kind.SNOOZED, error.delay_s
+    if isinstance(error, Misfit):
+        return Kind.MISFIT, None
     if isinstance(error, GiveUp):
         return Kind.FAILED, None
     delay_s = retry.delay_s(attempt, jitter)

@@ -30,7 +30,7 @@ class Completions:
 
     @asynccontextmanager
     async def open(
-        self, claimed: Claimed, started: datetime, result: Callable[[], str | None]
+        self, claimed: Claimed, started: datetime, result: Callable[[], str | None], logs: Callable[[], str | None]
     ) -> AsyncGenerator[PoolConnectionProxy[asyncpg.Record], None]:
         """begin; the user's statements; complete; commit; then tell whoever waits. LeaseGone: it rolled back.
 
@@ -47,7 +47,7 @@ class Completions:
                     await connection.fetchval(query("guard_idle"), str(int(self._lease_s * 1000)))
                     yield connection
                     try:
-                        await connection.execute(query("complete"), claimed.id, claimed.lease, claimed.node, started, result())
+                        await connection.execute(query("complete"), claimed.id, claimed.lease, claimed.node, started, result(), logs())
                     except asyncpg.PostgresError as error:
                         if error.sqlstate == LEASE_LOST:
                             raise LeaseGone from error

@@ -14,7 +14,7 @@ from .. import codec
 from ..config import Config
 from ..core.lines import Key, Line
 from ..core.states import Kind
-from ..messages import EVENT_COLUMNS, Claimed, Failure, Outcome, Rejection
+from ..messages import EVENT_COLUMNS, Claimed, Fact, Failure, Outcome, Rejection
 from .files import query
 from .link import Link, Owned, is_lost
 
@@ -30,13 +30,16 @@ class Claims:
         self._queues = queues
         self._unsure = False
 
-    async def look(self, tasks: list[int]) -> list[tuple[Line, Key]]:
-        """The head of each line that has a run for one of these tasks."""
-        rows = await self._link.call(lambda c: c.fetch(query("look"), tasks, self._queues))
+    async def look(self, node: int, tasks: list[int]) -> list[tuple[Line, Key]]:
+        """The head of each line that has a run for one of these tasks of the node."""
+        rows = await self._link.call(lambda c: c.fetch(query("look"), node, tasks, self._queues))
         return [((row[0], row[1]), (row[2], row[3])) for row in rows]
 
-    async def claim(self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int]) -> list[Claimed]:
-        """Up to `room` runs from these lines, in id order. `leases`: those the node knows to hold already."""
+    async def claim(
+        self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int], *, aside: bool, durable: bool
+    ) -> list[Claimed]:
+        """Up to `room` runs from these lines, in id order. `leases`: those the node knows to hold already. aside: suspects
+        and misfits, too, since a slot is free for them. durable: on disk before this returns."""
         queues = [line[0] for line, _ in lines]
         tasks = [line[1] for line, _ in lines]
         priorities = [key[0] for _, key in lines]
@@ -46,7 +49,7 @@ class Claims:
             if self._unsure:
                 await connection.execute(query("recover"), node, leases, self._link.name)
             self._unsure = True
-            rows = await connection.fetch(query("claim"), node, room, queues, tasks, priorities, ids)
+            rows = await connection.fetch(query("claim"), node, room, queues, tasks, priorities, ids, aside, durable)
             self._unsure = False
             return rows
 
@@ -138,15 +141,16 @@ class Upkeep:
         self._link = Link(config, f"keep {name}")
         self._config = config
 
-    async def keep(self) -> float:
-        """One round; returns in how many seconds the next thing is due."""
+    async def keep(self) -> tuple[float, list[Fact]]:
+        """One round; returns in how many seconds the next thing is due, and what was found."""
         # A node that enters after this round is not among its deadlines, but its lease cannot end before one lease from now.
         longest_s = min(self._config.keep_longest_s, self._config.lease_s)
-        row = await self._link.call(lambda c: c.fetchrow(query("keep"), self._config.keep_batch, longest_s))
+        row = await self._link.call(lambda c: c.fetchrow(query("keep"), self._config.keep_batch, longest_s, self._config.quarantine_after))
         assert row is not None
-        if row["expired"] or row["reaped"]:
+        facts = [] if row["facts"] is None else msgspec.json.decode(row["facts"], type=list[Fact])
+        if row["expired"] or facts:
             await self.settle()
-        return float(row["next_s"])
+        return float(row["next_s"]), facts
 
     async def tend(self) -> bool:
         """Looks after partitions. False: something held their locks for too long; come back."""
@@ -179,6 +183,7 @@ class Member(msgspec.Struct, frozen=True):
     pid: int
     version: str
     tasks: list[int]
+    hashes: list[str]
     queues: list[int] | None
 
 
@@ -196,7 +201,7 @@ class Leases:
         async def work(connection: Owned) -> datetime:
             try:
                 now = await connection.fetchval(
-                    query("join_node"), node, who.name, who.host, who.pid, who.version, who.tasks, who.queues, lease_s
+                    query("join_node"), node, who.name, who.host, who.pid, who.version, who.tasks, who.hashes, who.queues, lease_s
                 )
             except asyncpg.UniqueViolationError:  # An earlier try did commit.
                 now = await connection.fetchval(query("renew"), node, lease_s)

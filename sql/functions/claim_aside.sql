@@ -1,0 +1,70 @@
+-- The part of claim() for runs that no ordinary claim sees. A suspect (held in two crashes) goes to a node that holds
+-- none, one at a time: that it is held is the start mark, so this claim commits synchronously. Misfits go to a node whose
+-- definition has not tried them. The first is the suspect, if there is one.
+-- Locks: the node's row for key share, then job rows, then misfit rows, both with skip locked.
+create or replace function howdah.claim_aside(p_node bigint, p_room int, p_queues int[], p_tasks int[])
+  returns table (id bigint, queue int, task int, priority smallint, attempt smallint, lease bigint, args json,
+                 tags text[], metadata jsonb, options jsonb, aside boolean)
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
+  set jit = off set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+  v_lease bigint;
+  v_suspect int := 0;
+begin
+  -- Whoever claims for this node holds its row against a second claim of the same node: one suspect at a time.
+  perform 1 from howdah.node n where n.id = p_node for no key update;
+  if not found then
+    raise exception 'node % has lost its lease', p_node using errcode = 'HW002', hint = 'The node takes a new identity.';
+  end if;
+  v_lease := nextval('howdah.lease_number');
+  return query
+  with held as (
+    update howdah.job j set attempt = j.attempt + 1, node = p_node, lease = v_lease
+    where j.ctid = any(array(
+      select picked.ctid from unnest(p_queues, p_tasks) s(queue, task)
+      cross join lateral (
+        select w.ctid from howdah.job w
+        where w.queue = s.queue and w.task = s.task and w.crashes >= 2 and w.lease is null
+        order by w.priority, w.id limit 1 for update skip locked
+      ) picked
+      where not exists (select from howdah.job o where o.crashes >= 2 and o.node = p_node)
+      limit 1
+    ))
+    returning j.id, j.queue, j.task, j.priority, j.attempt
+  ), counted as (
+    insert into howdah.tally (queue, task, n, ready, running, later) select h.queue, h.task, 0, -1, 1, 0 from held h
+  )
+  select h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.args, r.tags, r.metadata, r.options, true
+  from held h cross join lateral (select r.args, r.tags, r.metadata, r.options from howdah.run r where r.id = h.id offset 0) r;
+  get diagnostics v_suspect = row_count;
+  return query
+  with fits as materialized (
+    select m.id from howdah.node n
+    cross join unnest(n.tasks, n.hashes) d(task, hash)
+    cross join unnest(p_queues, p_tasks) s(queue, task)
+    cross join lateral (
+      select f.id from howdah.misfit f
+      where f.queue = s.queue and f.task = s.task and f.crashes < 2 and d.hash <> all (f.hashes)
+      order by f.priority, f.id limit p_room for update skip locked
+    ) m
+    where n.id = p_node and d.task = s.task
+    limit p_room - v_suspect
+  ), gone as (
+    delete from howdah.misfit m where m.id = any(array(select f.id from fits f))
+    returning m.id, m.expires, m.queue, m.task, m.priority, m.attempt, m.flags, m.crashes
+  ), held as (
+    insert into howdah.job (id, lease, node, expires, queue, task, priority, attempt, flags, crashes)
+    select g.id, v_lease, p_node, g.expires, g.queue, g.task, g.priority, g.attempt + 1, g.flags, g.crashes from gone g
+    returning id, queue, task, priority, attempt
+  ), counted as (
+    insert into howdah.tally (queue, task, n, ready, running, later)
+    select h.queue, h.task, 0, -count(*), count(*), 0 from held h group by h.queue, h.task
+  )
+  select h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.args, r.tags, r.metadata, r.options, true
+  from held h cross join lateral (select r.args, r.tags, r.metadata, r.options from howdah.run r where r.id = h.id offset 0) r;
+end
+$$;

@@ -1,0 +1,23 @@
+-- What the ends of runs mean for others, put into inbox: waiters are told, unique keys are freed, children of a
+-- cancelled run are cancelled, and handlers and subscribers hear of failures. Returns how many effects there are.
+-- Takes no locks: it inserts.
+create or replace function howdah.note_ends(p_runs bigint[], p_flags smallint[], p_kinds smallint[]) returns bigint
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_heard boolean := p_kinds && '{2,18,21,22}' and exists (select from howdah.subscriber s where s.fact = 'run.failed');
+  v_count bigint;
+begin
+  insert into howdah.inbox (run, what)
+  select e.run, w.what
+  from unnest(p_runs, p_flags, p_kinds) e(run, flags, kind)
+  cross join lateral (
+    values ('ended', e.flags & 2 <> 0), ('freed', e.flags & 8 <> 0), ('cancelled', e.kind in (3, 17)),
+           ('failed', e.kind in (2, 18, 21, 22) and (v_heard or e.flags & 16 <> 0))
+  ) w(what, applies)
+  where w.applies;
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$$;

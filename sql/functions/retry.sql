@@ -1,0 +1,53 @@
+-- Opens ended runs again: failed, cancelled, expired, quarantined and lost ones become ready, with all their attempts
+-- before them and their history behind. Returns for each whether it was reopened, is pending, has succeeded, or is unknown.
+-- The new hot row is the lock: insert, then look in a statement of its own whether the run had ended after all; of two that
+-- retry one run, one reopens it. Locks: entries of job's key, in id order.
+create or replace function howdah.retry(p_runs bigint[]) returns table (run bigint, answer text)
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
+  set jit = off set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+  v_asked bigint[] := array(select distinct u from unnest(p_runs) u order by u);
+  v_fresh bigint[];
+  v_good bigint[];
+  v_told bigint;
+begin
+  with fresh as (
+    insert into howdah.job (id, queue, task, priority, flags)
+    select r.id, r.queue, r.task, r.priority, t.flags
+    from howdah.run r join howdah.task t on t.id = r.task
+    where r.id = any(v_asked) and r.id between v_asked[1] and v_asked[cardinality(v_asked)]
+    order by r.id on conflict (id) do nothing returning id
+  )
+  select array_agg(f.id) into v_fresh from fresh f;
+  select array_agg(o.run) into v_good
+  from howdah.outcomes(v_fresh) o
+  where o.kind in (2, 3, 17, 18, 21, 22)
+    and not exists (select from howdah.timer t where t.id = o.run) and not exists (select from howdah.misfit m where m.id = o.run);
+  delete from howdah.job j where j.id = any(v_fresh) and j.id <> all (coalesce(v_good, '{}'));
+  -- Behind the end that it undoes, also where that was written while this statement was under way.
+  insert into howdah.event (run, task, kind, at)
+  select r.id, r.task, 23, greatest(howdah.clock(), (select max(v.at) from howdah.event v where v.task = r.task and v.run = r.id) + interval '1 microsecond')
+  from unnest(v_good) g join howdah.run r on r.id = g order by r.id;
+  with opened as materialized (
+    select j.id, j.queue, j.task, j.priority from howdah.job j where j.id = any(v_good)
+  ), counted as (
+    insert into howdah.tally (queue, task, kind, n, ready, running, later)
+    select o.queue, o.task, 23, count(*), count(*), 0, 0 from opened o group by o.queue, o.task
+  ), told as (
+    select distinct on (o.queue, o.task) o.queue, o.task, o.priority, o.id from opened o order by o.queue, o.task, o.priority, o.id
+  )
+  select count(howdah.wake(t.queue, t.task, t.priority, t.id)) into v_told from told t;
+  return query
+  select u, case
+    when u = any(v_good) then 'reopened'
+    when howdah.is_pending(u) then 'pending'
+    when exists (select from howdah.outcomes(array[u])) then 'succeeded'
+    else 'unknown'
+  end
+  from unnest(v_asked) u;
+end
+$$;

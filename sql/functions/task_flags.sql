@@ -1,0 +1,6 @@
+-- The flags that runs of a task start with, from its defaults: 4 at most once, 16 its failure has a handler. See job.
+-- Takes no locks.
+create or replace function howdah.task_flags(p_defaults jsonb) returns smallint
+  language sql immutable parallel safe
+  return ((case when p_defaults ->> 'delivery' = 'at_most_once' then 4 else 0 end)
+          + (case when p_defaults ? 'on_failure' then 16 else 0 end))::smallint;
