@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 from howdah import Retry
-from howdah.definitions import Defaults, Definition, Policy, Registry, policy
+from howdah.definitions import Defaults, Definition, Policy
 from howdah.errors import ArgumentsInvalid, ConfigurationError
+from howdah.registry import Registry
 
 MAX = 1000
 
@@ -18,8 +19,8 @@ class User(msgspec.Struct):
 
 
 def define(function: Any, **said: Any) -> Definition:
-    known: dict[str, Any] = {"name": None, "queue": "default", "priority": 0, "policy": Policy(Retry(), 900.0)}
-    return Definition(function, **(known | said))
+    own = {word: said.pop(word) for word in Defaults.__struct_fields__ if word in said}
+    return Definition(function, said=Defaults(**own), **said)
 
 
 async def send(user: User, count: int = 2, *, loud: bool = False, note: str | None = None) -> str:
@@ -104,7 +105,7 @@ def test_a_function_that_cannot_be_a_task_is_refused_at_its_definition(function:
 def test_two_tasks_of_one_name_are_refused_with_both_places() -> None:
     registry = Registry()
     registry.add(define(send))
-    with pytest.raises(ConfigurationError, match=r"test_tasks.py:\d+, one at .*test_tasks.py:\d+"):
+    with pytest.raises(ConfigurationError, match=r"test_definitions.py:\d+, one at .*test_definitions.py:\d+"):
         registry.add(define(starless, name="send"))
     assert [one.name for one in registry] == ["send"]
     assert registry.get("other") is None
@@ -119,23 +120,37 @@ def test_the_hash_changes_with_what_the_catalogue_says_and_with_nothing_else() -
     others = [
         define(send, queue="q"),
         define(send, priority=1),
-        define(send, policy=Policy(Retry(9), 900.0)),
+        define(send, retry=9),
         define(starless, name="send"),
     ]
     assert len({known, *(one.catalogue()["hash"] for one in others)}) == 5
 
 
 def test_a_run_says_otherwise_than_its_task() -> None:
-    definition = define(send, policy=Policy(Retry(3), 60.0))
+    definition = define(send, timeout=60)
     assert definition.policy_of(None) == Policy(Retry(3), 60.0)
     assert definition.policy_of('{"timeout": 5}') == Policy(Retry(3), 5.0)
     assert definition.policy_of('{"retry": {"attempts": 1}}') == Policy(Retry(1), 60.0)
 
 
-def test_a_tasks_own_words_go_before_the_apps_before_the_librarys() -> None:
-    said = Defaults(retry=Retry(7), timeout="1m")
-    assert policy(None, None, Defaults(), 900.0) == Policy(Retry(3), 900.0)
-    assert policy(None, None, said, 900.0) == Policy(Retry(7), 60.0)
-    assert policy(2, "5s", said, 900.0) == Policy(Retry(2), 5.0)
+def test_a_tasks_own_words_go_before_those_of_its_tasks_before_the_apps_before_the_librarys() -> None:
+    app, tasks = Defaults(retry=Retry(7), timeout="1m", queue="app"), Defaults(timeout="5s", priority=3)
+
+    assert define(starless).policy == Policy(Retry(3), 900.0)
+    definition = define(starless, retry=2)
+    definition.fill(tasks.over(app))
+    assert (definition.policy, definition.queue, definition.priority) == (Policy(Retry(2), 5.0), "app", 3)
+    definition = define(starless, timeout=1, queue="own", priority=0)
+    definition.fill(tasks.over(app))
+    assert (definition.policy, definition.queue, definition.priority) == (Policy(Retry(7), 1.0), "own", 0)
     with pytest.raises(ConfigurationError, match="a timeout is positive"):
-        policy(None, 0, said, 900.0)
+        define(starless, timeout=0)
+
+
+def test_at_most_once_is_one_attempt_unless_the_task_itself_says_more() -> None:
+    definition = define(starless, delivery="at_most_once")
+    definition.fill(Defaults(retry=9))
+    assert definition.policy.retry.attempts == 1
+    assert define(starless, delivery="at_most_once", retry=4).policy.retry.attempts == 4
+    assert define(starless, delivery="at_most_once").catalogue()["defaults"]["delivery"] == "at_most_once"
+    assert "delivery" not in define(starless).catalogue()["defaults"]

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import asyncpg
 import pytest
-from howdah import App, Defaults, Retry, Snooze, Task, current_run, transaction
+from howdah import App, Defaults, FailedRun, Retry, Snooze, Task, Tasks, current_run, transaction
 from howdah import errors as e
 from howdah.db import migrate
 from howdah.embedded import Embedded
@@ -27,9 +27,15 @@ class Stage:
         self.jobs = App(dsn, payload_max=1000, grace_s=2, hard_grace_s=2)
         self.closed = App(dsn)
         self.fresh = App(dsn)
+        self.tasks = Tasks()
         # Of any signature: some rows do not fit it.
         self.ping: Task[..., int] = self.jobs.task(ping)
         self.away = self.closed.task(ping)
+
+    def included(self) -> Task[..., int]:
+        tasks = Tasks()
+        self.jobs.include(tasks)
+        return tasks.task(name="included")(ping)
 
     def define(self, function: Callable[..., Any], **said: Any) -> Task[..., Any]:
         return self.fresh.task(**said)(function)
@@ -67,6 +73,13 @@ async def ping(number: int) -> int:
 
 async def pings(number: int, *, loud: bool = False) -> int:
     return number
+
+
+async def report(failed: FailedRun) -> None: ...
+
+
+def fine_too() -> int:
+    return 1
 
 
 def first() -> Iterator[int]:
@@ -157,6 +170,29 @@ TABLE = [
     Row("a long queue", lambda s: s.define(ping, queue="x" * 201), C, "cannot be a name", lambda s: s.define(ping, queue="x" * 200)),
     Row("no attempt", lambda s: Retry(0), ValueError, "it is at least 1", lambda s: Retry(1)),
     Row("a shrinking wait", lambda s: Retry(factor=0.5), ValueError, "it is at least 1", lambda s: Retry(factor=1)),
+    # Words of the decorators, and Tasks.
+    Row("an unknown word", lambda s: s.define(ping, nme="x"), C, "@jobs.task does not know nme=; it takes name", lambda s: s.define(ping, name="x")),
+    Row("a function that is none", lambda s: s.fresh.task(cast("Any", "x")), C, "'x', which is no function", lambda s: s.fresh.task(ping)),
+    Row("no timeout", lambda s: s.define(ping, timeout=None), C, "each attempt has a timeout; say a long one", lambda s: s.define(ping, timeout="9w")),
+    Row("a delivery", lambda s: s.define(ping, delivery="once"), C, "is not one of 'at_least_once', 'at_most_once'", lambda s: s.define(ping, delivery="at_most_once")),
+    Row("an isolation", lambda s: s.define(fine, isolation="thread"), C, "is not one of None, 'process'", lambda s: s.define(fine_too, isolation="process")),
+    Row("memory of no process", lambda s: s.define(fine_too, memory="1GB"), C, 'say isolation="process" as well', lambda s: s.define(fine_too, isolation="process", memory="1GB")),
+    Row("no run for a process", lambda s: s.define(fine_too, isolation="process", max_runs=0), C, "must be at least 1", lambda s: s.define(fine_too, isolation="process", max_runs=1)),
+    Row("a bad size", lambda s: s.define(fine_too, isolation="process", memory="much"), ValueError, '"512MB"', lambda s: s.define(fine_too, isolation="process", memory="512MB")),
+    Row("no size", lambda s: s.define(fine_too, isolation="process", memory=-1), ValueError, "a positive number of bytes", lambda s: s.define(fine_too, isolation="process", memory=1)),
+    Row("aliases as one text", lambda s: s.define(ping, aliases="old"), C, "aliases=['old']", lambda s: s.define(ping, aliases=["old"])),
+    Row("an alias that is taken", lambda s: [s.define(ping), s.define(pings, aliases=["ping"])], C, "Take it out of aliases= of one of them.", lambda s: s.define(pings, aliases=["pong"])),
+    Row("a handler that is no task", lambda s: s.define(ping, on_failure=report), C, "decorate it with @jobs.task", lambda s: s.define(ping, on_failure=s.define(report))),
+    Row("a handler of nothing", lambda s: s.define(ping, on_failure=s.define(fine)), C, "must take one argument, a howdah.FailedRun", lambda s: s.define(ping, on_failure=s.define(report))),
+    Row("a handler of another type", lambda s: s.define(pings, on_failure=s.define(ping)).definition.catalogue(), C, "must be annotated as howdah.FailedRun", None),
+    Row("no fact", lambda s: s.fresh.on(), C, "was given no fact: name some of 'run.failed'", lambda s: s.fresh.on("run.failed")),
+    Row("an unknown fact", lambda s: s.fresh.on(cast("Any", "run.done")), C, "fact='run.done' is not one of", lambda s: s.fresh.on("run.stale")),
+    Row("a stub that is called", lambda s: cast("Any", s.fresh.stub(ping))(1), C, "is a stub, its function lives in another program", lambda s: s.jobs.stub(pings).enqueue(1)),
+    Row("tasks of no app", lambda s: Tasks().task(ping).enqueue(1), C, "belongs to no app yet: call jobs.include(...)", lambda s: s.included().enqueue(1)),
+    Row("tasks of two apps", lambda s: [app.include(s.tasks) for app in (s.fresh, s.closed)], C, "make a Tasks() of its own for each app", lambda s: s.fresh.include(Tasks())),
+    Row("an include of something else", lambda s: s.fresh.include(cast("Any", e)), C, "pass the Tasks() itself", lambda s: s.fresh.include(Tasks())),
+    Row("imports as one text", lambda s: App(imports="x"), C, "imports=['x']", lambda s: App(imports=["x"])),
+    Row("imports that are not there", lambda s: App(imports=["not.there"]).load(), C, "there is no module 'not'", lambda s: App(imports=["howdah"]).load()),
     # Options.
     Row("a naive time", lambda s: s.ping.options(at=datetime(2030, 1, 1)), C, "has no time zone", lambda s: s.ping.options(at=datetime(2030, 1, 1, tzinfo=UTC))),
     Row("a bad duration", lambda s: s.ping.options(delay="soon"), ValueError, '"1h30m"', lambda s: s.ping.options(delay="1h30m")),

@@ -24,10 +24,13 @@ from .errors import (
     SchemaMismatch,
     Snooze,
 )
+from .facts import Alert, FailedRun
+from .registrar import Tasks
 from .runs import Run
 from .tasks import Call, Task
 
 __all__ = [
+    "Alert",
     "App",
     "AppNotOpen",
     "ArgumentsInvalid",
@@ -38,6 +41,7 @@ __all__ = [
     "Defaults",
     "Duration",
     "EmbeddedError",
+    "FailedRun",
     "GiveUp",
     "HowdahError",
     "LeaseLost",
@@ -53,6 +57,7 @@ __all__ = [
     "Snooze",
     "State",
     "Task",
+    "Tasks",
     "current_run",
     "transaction",
 ]

@@ -3,29 +3,24 @@
 import asyncio
 import importlib
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar, overload
+from typing import Any, Self
 
 import anyio
 import anyio.abc
 
 from .client import Client
 from .config import Config, configure
-from .core.retry import Retry
 from .db.migrate import check
-from .definitions import Defaults, Definition, Registry, policy
-from .duration import Duration
+from .definitions import SILENT, Defaults, Definition
 from .errors import ConfigurationError, HowdahError
 from .node import Node
-from .tasks import AsyncTask, Decorator, SyncTask, Task
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from .registrar import Registrar, Tasks
 
 
-class App:
+class App(Registrar):
     """Tasks, a client for them, and nodes that run them.
 
     dsn: where Postgres is; default HOWDAH_DSN. imports: modules with tasks, imported before a worker starts.
@@ -33,67 +28,41 @@ class App:
     """
 
     def __init__(self, dsn: str | None = None, *, imports: Sequence[str] = (), defaults: Defaults | None = None, **settings: Any) -> None:
+        super().__init__(defaults)
         self.config: Config = configure({"dsn": dsn, **settings})
-        self.registry = Registry()
-        self.client = Client(self.config)
+        self._client = Client(self.config)
+        if isinstance(imports, str):
+            raise ConfigurationError(f"imports={imports!r} is one text: pass a list, as in imports=[{imports!r}]")
         self._imports = imports
-        self._defaults = defaults or Defaults()
         self._users = 0
         self._door = anyio.Lock()
         self._inside: defaultdict[asyncio.Task[Any] | None, list[anyio.abc.TaskGroup]] = defaultdict(list)
 
-    @overload
-    def task(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload] - the first that fits wins
-        self, function: Callable[P, Coroutine[Any, Any, R]], /
-    ) -> AsyncTask[P, R]: ...
-    @overload
-    def task(self, function: Callable[P, R], /) -> SyncTask[P, R]: ...
-    @overload
-    def task(
-        self,
-        /,
-        *,
-        name: str | None = None,
-        queue: str | None = None,
-        priority: int | None = None,
-        retry: Retry | int | None = None,
-        timeout: Duration | None = None,
-    ) -> Decorator: ...
-    def task(
-        self,
-        function: Callable[..., Any] | None = None,
-        /,
-        *,
-        name: str | None = None,
-        queue: str | None = None,
-        priority: int | None = None,
-        retry: Retry | int | None = None,
-        timeout: Duration | None = None,
-    ) -> Task[..., Any] | Decorator:
-        """Makes a function a task. Async functions run in the event loop, plain ones in threads.
+    @property
+    def client(self) -> Client:
+        """What the app does with its database."""
+        return self._client
 
-        name: default the function's. queue: default "default". priority: higher first. retry: attempts in all, or a Retry
-        (default 3, with full jitter). timeout: of each attempt (default 15 minutes).
-        """
+    def include(self, tasks: Tasks) -> None:
+        """Adds the tasks of a Tasks(), which a module may define without knowing the app."""
+        if not isinstance(tasks, Tasks):  # pyright: ignore[reportUnnecessaryIsInstance] - a module is easily taken for the Tasks in it
+            raise ConfigurationError(f"jobs.include was given {tasks!r}: pass the Tasks() itself, as in jobs.include(shop.tasks.tasks)")
+        tasks.join(self)
 
-        def make(function: Callable[..., Any]) -> Task[..., Any]:
-            said = self._defaults
-            definition = Definition(
-                function,
-                name=name,
-                queue=queue or said.queue,
-                priority=said.priority if priority is None else priority,
-                policy=policy(retry, timeout, said, self.config.default_timeout_s),
-            )
-            self.registry.add(definition)
-            return (AsyncTask if definition.is_async else SyncTask)(definition, self, {})
-
-        return Decorator(make) if function is None else make(function)
+    def take(self, definition: Definition, nearer: Defaults = SILENT) -> None:
+        """Takes a new task in. nearer: defaults that go before the app's."""
+        definition.fill(nearer.over(self._defaults).over(Defaults(timeout=self.config.default_timeout_s)))
+        self.registry.add(definition)
 
     def load(self) -> None:
         """Imports the modules given as imports=, so that their tasks are known."""
         for module in self._imports:
-            importlib.import_module(module)
+            try:
+                importlib.import_module(module)
+            except ModuleNotFoundError as error:
+                if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+                    raise
+                raise ConfigurationError(f"imports= names {module!r}, and there is no module {error.name!r} on Python's path") from error
 
     async def __aenter__(self) -> Self:
         """Opens the app as a client: a pool, and a connection for results at the first one awaited.

@@ -3,16 +3,21 @@
 import hashlib
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from . import codec
 from .core.retry import Retry
 from .duration import Duration, seconds
 from .errors import ArgumentsInvalid, ConfigurationError
+from .facts import Alert, Fact, FailedRun
+from .size import Size, in_bytes
+
+T = TypeVar("T")
 
 NAME_MAX = 200
 """Characters in the name of a task or a queue, as the schema has it."""
@@ -20,13 +25,34 @@ NAME_MAX = 200
 _NO_KEYWORDS: dict[str, Any] = {}
 
 
-class Defaults(msgspec.Struct, frozen=True, kw_only=True):
-    """What tasks of an app use where they say nothing themselves."""
+Delivery = Literal["at_least_once", "at_most_once"]
+"""What becomes of a run whose node died: it is run again, or it ends as lost."""
 
-    retry: Retry = Retry()
-    timeout: Duration | None = None
-    queue: str = "default"
-    priority: int = 0
+Isolation = Literal["process"]
+"""Where a function runs that is to be kept apart from the node."""
+
+
+class Defaults(msgspec.Struct, frozen=True, kw_only=True):
+    """What tasks use where they say nothing themselves. A task's own words go before those of its Tasks(), these before
+    the App's, these before the library's; what is left out is left to the next."""
+
+    retry: Retry | int | UnsetType = UNSET
+    timeout: Duration | UnsetType = UNSET
+    queue: str | UnsetType = UNSET
+    priority: int | UnsetType = UNSET
+    delivery: Delivery | UnsetType = UNSET
+
+    def over(self, others: "Defaults") -> "Defaults":
+        """These; where they say nothing, the others."""
+        said = {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not UNSET}
+        return msgspec.structs.replace(others, **said)
+
+
+SILENT = Defaults()
+"""Says nothing."""
+
+LIBRARY = Defaults(retry=Retry(), timeout=900.0, queue="default", priority=0, delivery="at_least_once")
+"""What counts where nobody says anything."""
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -37,26 +63,93 @@ class Policy(msgspec.Struct, frozen=True):
 
 
 class Definition:
-    """A function and how it is run. Types are resolved at first use, so that they may be defined below the function."""
+    """A function and how it is run. Types are resolved at first use, so that they may be defined below the function.
 
-    def __init__(self, function: Callable[..., Any], *, name: str | None, queue: str, priority: int, policy: Policy) -> None:
+    said: the task's own words; fill() adds what others say. stub: it is run by another program. facts: it is called when
+    they happen. memory: in bytes, of the process that isolation= asks for; max_runs: after so many it is a new process.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        name: str | None = None,
+        said: Defaults = SILENT,
+        aliases: Sequence[str] = (),
+        isolation: Isolation | None = None,
+        memory: Size | None = None,
+        max_runs: int | None = None,
+        on_failure: "Definition | None" = None,
+        facts: Sequence[Fact] = (),
+        stub: bool = False,
+    ) -> None:
         self.function = function
         self.name = name or getattr(function, "__name__", "")
-        self.queue = queue
-        self.priority = priority
-        self.policy = policy
         self.is_async = inspect.iscoroutinefunction(function)
         self.place = _place(function)
-        self.delivery: str = "at_least_once"
+        self.stub = stub
+        self.isolation = isolation
+        self.memory = None if memory is None else in_bytes(memory)
+        self.max_runs = max_runs
+        self.on_failure = on_failure
+        self.facts = tuple(facts)
+        self._said = said
         if not self.name or self.name == "<lambda>":
             raise ConfigurationError(f"the function at {self.place} has no name: give one, as in @jobs.task(name=...)")
-        check_name("task", self.name)
-        check_name("queue", queue)
-        if not -32767 <= priority <= 32767:
-            raise ConfigurationError(f"priority={priority} of task {self.name!r} is out of range: it is from -32767 to 32767")
+        if isinstance(aliases, str):
+            raise ConfigurationError(f"aliases={aliases!r} is one text: pass a list, as in aliases=[{aliases!r}]")
+        self.aliases = tuple(alias for alias in dict.fromkeys(aliases) if alias != self.name)
+        for one in (self.name, *self.aliases):
+            check_name("task", one)
         if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
             raise ConfigurationError(f"task {self.name!r} is a generator: return the result instead of yielding it")
         self._parameters = _parameters(function, self.name)
+        self._check_isolation()
+        if on_failure is not None:
+            on_failure.check_takes_one("FailedRun")
+        if facts:
+            self.check_takes_one("Alert")
+        self.fill(LIBRARY)
+
+    def fill(self, defaults: Defaults) -> None:
+        """Takes these where the task says nothing itself. ConfigurationError: what comes out cannot work."""
+        self.__dict__.pop("hash", None)
+        said = self._said.over(defaults).over(LIBRARY)
+        if said.delivery == "at_most_once" and self._said.retry is UNSET:
+            said = msgspec.structs.replace(said, retry=1)  # Once is once, unless the task itself asks for more.
+        self.queue, self.priority, self.delivery = _known(said.queue), _known(said.priority), _known(said.delivery)
+        self.policy = _policy(said, self.name)
+        check_name("queue", self.queue)
+        check_choice("delivery", self.delivery, get_args(Delivery))
+        if not -32767 <= self.priority <= 32767:
+            raise ConfigurationError(f"priority={self.priority} of task {self.name!r} is out of range: it is from -32767 to 32767")
+
+    def check_takes_one(self, kind: str) -> None:
+        """ConfigurationError: whoever calls this as a handler has one argument to give, and it does not take exactly one."""
+        if len(self._parameters) != 1:
+            names = ", ".join(parameter.name for parameter in self._parameters) or "none"
+            raise ConfigurationError(
+                f"the handler {self.name!r} ({self.place}) must take one argument, a howdah.{kind}, and its parameters are: {names}"
+            )
+
+    def _check_isolation(self) -> None:
+        check_choice("isolation", self.isolation, (None, *get_args(Isolation)))
+        if self.isolation is None and (self.memory or self.max_runs):
+            raise ConfigurationError(
+                f'memory= and max_runs= of task {self.name!r} are about a process of its own: say isolation="process" as well'
+            )
+        if self.max_runs is not None and self.max_runs < 1:
+            raise ConfigurationError(f"max_runs={self.max_runs} of task {self.name!r} must be at least 1")
+
+    def parameter_of(self, kind: type[msgspec.Struct]) -> str:
+        """The name of a handler's parameter, whose type must be this."""
+        (parameter,) = self._parameters
+        if self._hints.get(parameter.name) is not kind:
+            raise ConfigurationError(
+                f"parameter {parameter.name!r} of the handler {self.name!r} ({self.place}) must be annotated as"
+                f" howdah.{kind.__name__}: that is what it is called with"
+            )
+        return parameter.name
 
     @cached_property
     def arguments(self) -> type[msgspec.Struct]:
@@ -151,8 +244,7 @@ class Definition:
 
     def catalogue(self) -> dict[str, Any]:
         """What the task table holds of it: defaults, schemas and a hash of the whole."""
-        defaults = {"timeout": self.policy.timeout_s, "retry": self.policy.retry.stored()}
-        described = {"defaults": defaults, "input": codec.schema(self.arguments), "output": codec.schema(self.result)}
+        described = {"defaults": self._defaults(), "input": codec.schema(self.arguments), "output": codec.schema(self.result)}
         text = codec.encode([self.name, self.queue, self.priority, described])
         return described | {"hash": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
@@ -161,30 +253,25 @@ class Definition:
         """The hash of the whole definition: another signature, another hash."""
         return str(self.catalogue()["hash"])
 
+    def entries(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Each name that a node serves it under, with what the catalogue says there: facts are heard under its own name only."""
+        said = self.catalogue()
+        yield self.name, said
+        quiet = {name: value for name, value in said["defaults"].items() if name != "alerts"}
+        for alias in self.aliases:
+            yield alias, said | {"defaults": quiet}
 
-class Registry:
-    """The tasks of an app, by name."""
-
-    def __init__(self) -> None:
-        self._definitions: dict[str, Definition] = {}
-
-    def __iter__(self) -> typing.Iterator[Definition]:
-        return iter(self._definitions.values())
-
-    def __len__(self) -> int:
-        return len(self._definitions)
-
-    def add(self, definition: Definition) -> None:
-        """A second task of the same name is an error that names both places."""
-        other = self._definitions.setdefault(definition.name, definition)
-        if other is not definition:
-            raise ConfigurationError(
-                f"two tasks are called {definition.name!r}: one at {other.place}, one at {definition.place}. Give one of them name=."
-            )
-
-    def get(self, name: str) -> Definition | None:
-        """The task of this name, if this app defines it."""
-        return self._definitions.get(name)
+    def _defaults(self) -> dict[str, Any]:
+        if self.stub:
+            return {}  # Whoever runs it says what counts.
+        defaults: dict[str, Any] = {"timeout": self.policy.timeout_s, "retry": self.policy.retry.stored()}
+        if self.delivery != LIBRARY.delivery:
+            defaults["delivery"] = self.delivery
+        if self.on_failure is not None:
+            defaults["on_failure"] = {"task": self.on_failure.name, "parameter": self.on_failure.parameter_of(FailedRun)}
+        if self.facts:
+            defaults["alerts"] = {"facts": list(self.facts), "parameter": self.parameter_of(Alert)}
+        return defaults
 
 
 def check_name(what: str, name: str) -> None:
@@ -193,14 +280,25 @@ def check_name(what: str, name: str) -> None:
         raise ConfigurationError(f"{what}={name[:40]!r} cannot be a name: it has {len(name)} characters of 1 to {NAME_MAX}, and no NUL")
 
 
-def policy(retry: Retry | int | None, timeout: Duration | None, defaults: Defaults, default_timeout_s: float) -> Policy:
-    """A task's own words, over the app's, over the library's."""
-    chosen = defaults.retry if retry is None else Retry(retry) if isinstance(retry, int) else retry
-    time = defaults.timeout if timeout is None else timeout
-    timeout_s = default_timeout_s if time is None else seconds(time)
+def check_choice(what: str, value: object, choices: Sequence[object]) -> None:
+    """ConfigurationError: the value is none of these."""
+    if value not in choices:
+        raise ConfigurationError(f"{what}={value!r} is not one of {', '.join(map(repr, choices))}")
+
+
+def _known(value: T | UnsetType) -> T:
+    assert value is not UNSET, "the library has a word for everything"
+    return value
+
+
+def _policy(said: Defaults, name: str) -> Policy:
+    retry, timeout = _known(said.retry), _known(said.timeout)
+    if timeout is None:  # pyright: ignore[reportUnnecessaryComparison] - the mistake is an easy one
+        raise ConfigurationError(f"timeout=None of task {name!r}: each attempt has a timeout; say a long one, or leave it out")
+    timeout_s = seconds(timeout)
     if timeout_s <= 0:
         raise ConfigurationError("timeout=0 would end each attempt at its start; a timeout is positive")
-    return Policy(chosen, timeout_s)
+    return Policy(Retry(retry) if isinstance(retry, int) else retry, timeout_s)
 
 
 def _parameters(function: Callable[..., Any], name: str) -> list[inspect.Parameter]:

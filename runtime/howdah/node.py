@@ -41,11 +41,12 @@ from .db.files import query
 from .db.link import is_lost
 from .db.pool import Pool
 from .db.stores import Bell, Claims, Leases, Member, Outcomes, Upkeep
-from .definitions import Definition, Registry
+from .definitions import Definition
 from .errors import HowdahError
 from .mailbox import Mailbox
 from .messages import Outcome, Standing, Stop, ToDispatcher, Woken
 from .nearby import Nearby
+from .registry import Registry
 
 log = logging.getLogger("howdah.node")
 
@@ -146,8 +147,12 @@ class Node:
         config = self._config
         sizes = Sizes(config.payload_max, config.error_max)
         limiter = anyio.CapacityLimiter(config.threads)
-        asynchronous = {n: Lane(d, self._transaction, sizes, None) for n, d in tasks.items() if d.is_async}
-        threaded = {n: Lane(d, _refuse_transaction, sizes, limiter) for n, d in tasks.items() if not d.is_async}
+        lanes = {  # One for each task, however many names it answers to.
+            d: Lane(d, self._transaction, sizes, None) if d.is_async else Lane(d, _refuse_transaction, sizes, limiter)
+            for d in tasks.values()
+        }
+        asynchronous = {n: lanes[d] for n, d in tasks.items() if d.is_async}
+        threaded = {n: lanes[d] for n, d in tasks.items() if not d.is_async}
         build = functools.partial(Room, ledger=self._ledger, standing=self._standing, slice_s=config.slice_s)
         rooms = [
             build("async", config.concurrency, asynchronous, interrupts=True),
@@ -159,11 +164,10 @@ class Node:
         """States our tasks in the catalogue; their numbers, and those of the queues that we serve (None: all)."""
         tasks: dict[int, Definition] = {}
         async with self._pool.ours() as connection:
-            for definition in self._registry:
-                said = definition.catalogue()
+            for definition, name, said in ((one, *entry) for one in self._registry for entry in one.entries()):
                 number = await connection.fetchval(
                     query("register"),
-                    definition.name,
+                    name,
                     definition.queue,
                     definition.priority,
                     *(codec.encode(said[part]) if said[part] is not None else None for part in ("defaults", "input", "output")),

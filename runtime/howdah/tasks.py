@@ -1,8 +1,8 @@
 """A task in the caller's hand: it keeps the signature of its function, so type checkers see what may be enqueued and what comes back."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Generic, ParamSpec, Protocol, Self, TypeVar, overload
+from typing import Any, Generic, NoReturn, ParamSpec, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -21,7 +21,10 @@ R = TypeVar("R")
 class Host(Protocol):
     """What a task needs of the app that it belongs to."""
 
-    client: Client
+    @property
+    def client(self) -> Client:
+        """The app's. ConfigurationError: the task belongs to no app yet."""
+        ...
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -155,18 +158,16 @@ class SyncTask(Task[P, R]):
         return self.definition.function(*args, **kwargs)
 
 
-class Decorator:
-    """@jobs.task(...): keeps the function's signature."""
+class Stub(Task[P, R]):
+    """A task that lives in another program: it can be enqueued and its results read, never run here."""
 
-    def __init__(self, make: Callable[[Callable[..., Any]], Task[..., Any]]) -> None:
-        self._make = make
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> NoReturn:  # noqa: ARG002 - whatever it is called with
+        """ConfigurationError: there is no function to run."""
+        raise ConfigurationError(f"{self.name!r} is a stub, its function lives in another program: enqueue it instead of calling it")
 
-    @overload
-    def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload] - the first that fits wins
-        self, function: Callable[P, Coroutine[Any, Any, R]]
-    ) -> AsyncTask[P, R]: ...
-    @overload
-    def __call__(self, function: Callable[P, R]) -> SyncTask[P, R]: ...
-    def __call__(self, function: Callable[..., Any]) -> Task[..., Any]:
-        """The function as a task."""
-        return self._make(function)
+
+def task_of(definition: Definition, host: Host) -> Task[Any, Any]:
+    """The task that this definition makes."""
+    if definition.stub:
+        return Stub(definition, host, {})
+    return AsyncTask(definition, host, {}) if definition.is_async else SyncTask(definition, host, {})

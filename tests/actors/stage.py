@@ -11,7 +11,7 @@ from howdah.actors.lane import Lane, Sizes
 from howdah.actors.room import Room
 from howdah.config import Config
 from howdah.context import CurrentRun, UserConnection
-from howdah.definitions import Definition, Policy
+from howdah.definitions import Defaults, Definition
 from howdah.mailbox import Mailbox
 from howdah.messages import Claimed, Outcome, Standing
 
@@ -27,8 +27,8 @@ def no_transaction(run: CurrentRun) -> AbstractAsyncContextManager[UserConnectio
 
 def lane(function: Callable[..., Any], timeout_s: float = 60, attempts: int = 1) -> Lane:
     """The lane of a task made of this function."""
-    policy = Policy(Retry(attempts, base=10.0), timeout_s)
-    return Lane(Definition(function, name=None, queue="default", priority=0, policy=policy), no_transaction, SIZES, None)
+    said = Defaults(retry=Retry(attempts, base=10.0), timeout=timeout_s)
+    return Lane(Definition(function, said=said), no_transaction, SIZES, None)
 
 
 def claimed(run: int, lease: int = 100, **other: Any) -> Claimed:

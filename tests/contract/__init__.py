@@ -1,0 +1,1 @@
+"""Each sentence of the contract has a test named after it."""
