@@ -104,7 +104,7 @@ def test_a_function_that_cannot_be_a_task_is_refused_at_its_definition(function:
 def test_two_tasks_of_one_name_are_refused_with_both_places() -> None:
     registry = Registry()
     registry.add(define(send))
-    with pytest.raises(ConfigurationError, match=r"test_tasks.py:\d+, one at .*test_tasks.py:\d+"):
+    with pytest.raises(ConfigurationError, match=r"test_definitions.py:\d+, one at .*test_definitions.py:\d+"):
         registry.add(define(starless, name="send"))
     assert [one.name for one in registry] == ["send"]
     assert registry.get("other") is None

@@ -15,7 +15,7 @@ from .client import Client
 from .config import Config, configure
 from .core.retry import Retry
 from .db.migrate import check
-from .definitions import Defaults, Definition, Registry, policy
+from .definitions import Defaults, Definition, Middleware, Registry, policy
 from .duration import Duration
 from .errors import ConfigurationError, HowdahError
 from .node import Node
@@ -23,6 +23,7 @@ from .tasks import AsyncTask, Decorator, SyncTask, Task
 
 P = ParamSpec("P")
 R = TypeVar("R")
+M = TypeVar("M", bound=Middleware)
 
 
 class App:
@@ -89,6 +90,14 @@ class App:
             return (AsyncTask if definition.is_async else SyncTask)(definition, self, {})
 
         return Decorator(make) if function is None else make(function)
+
+    def middleware(self, function: M) -> M:
+        """Wraps each attempt: an async generator function without parameters that yields once, which gives what the task's
+        function returned, or raises what it raised. The first one defined is the outermost. current_run() tells the run.
+        An exception passes through: one that a middleware does not raise again fails the attempt all the same.
+        """
+        self.registry.surround(function)
+        return function
 
     def load(self) -> None:
         """Imports the modules given as imports=, so that their tasks are known."""
