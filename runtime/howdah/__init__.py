@@ -5,6 +5,7 @@ from .context import CurrentRun, current_run, transaction
 from .core.retry import Retry
 from .core.states import State
 from .definitions import Defaults
+from .dependencies import use
 from .duration import Duration
 from .errors import (
     AppNotOpen,
@@ -60,4 +61,5 @@ __all__ = [
     "Tasks",
     "current_run",
     "transaction",
+    "use",
 ]

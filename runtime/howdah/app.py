@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import anyio
 import anyio.abc
@@ -14,10 +14,12 @@ import anyio.abc
 from .client import Client
 from .config import Config, configure
 from .db.migrate import check
-from .definitions import SILENT, Defaults, Definition
+from .definitions import SILENT, Defaults, Definition, Middleware
 from .errors import ConfigurationError, HowdahError
 from .node import Node
 from .registrar import Registrar, Tasks
+
+M = TypeVar("M", bound=Middleware)
 
 
 class App(Registrar):
@@ -53,6 +55,14 @@ class App(Registrar):
         """Takes a new task in. nearer: defaults that go before the app's."""
         definition.fill(nearer.over(self._defaults).over(Defaults(timeout=self.config.default_timeout_s)))
         self.registry.add(definition)
+
+    def middleware(self, function: M) -> M:
+        """Wraps each attempt: an async generator function without parameters that yields once, which gives what the task's
+        function returned, or raises what it raised. The first one defined is the outermost. current_run() tells the run.
+        An exception passes through: one that a middleware does not raise again fails the attempt all the same.
+        """
+        self.registry.surround(function)
+        return function
 
     def load(self) -> None:
         """Imports the modules given as imports=, so that their tasks are known."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from typing import TypeAlias
 
+import anyio
 import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
@@ -21,16 +23,26 @@ UserConnection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
 Transaction: TypeAlias = "Callable[[CurrentRun], AbstractAsyncContextManager[UserConnection]]"
 
+
+class Home(msgspec.Struct, frozen=True):
+    """What an attempt finds on its node."""
+
+    transaction: Transaction
+
+
 CURRENT: ContextVar[CurrentRun] = ContextVar("howdah_current_run")
 
 
 class CurrentRun(msgspec.Struct, eq=False):
-    """The attempt that is running here. `cause` is set by the node when it interrupts the attempt."""
+    """The attempt that is running here. Its node sets cause when it interrupts it. Times are in monotonic seconds."""
 
     claimed: Claimed
     task: str
     started: float
-    _transaction: Transaction
+    home: Home
+    deadline: float = 0.0
+    in_thread: bool = False
+    heeded: bool = False
     cause: Cause | None = None
     completed: bool = False
     in_transaction: bool = False
@@ -61,9 +73,13 @@ class CurrentRun(msgspec.Struct, eq=False):
 
     @property
     def cancelled(self) -> bool:
-        """Whether this attempt should end: for sync functions, which cannot be interrupted. LeaseLost: it lost its run."""
+        """Whether this attempt should end: for sync functions, which cannot be interrupted. One that has seen it ends as
+        cancelled, timed out or handed back, however it returns. LeaseLost: it lost its run."""
         self.check_held()
-        return self.cause is not None
+        if self.cause is None:
+            return False
+        self.heeded = True
+        return True
 
     def set_result(self, value: object) -> None:
         """The result of a run that ends in transaction(), which commits before the function returns a value. LeaseLost: it lost its run."""
@@ -86,7 +102,7 @@ class CurrentRun(msgspec.Struct, eq=False):
             raise HowdahError(f"{self!r} has been completed by an earlier transaction() already; use one of them per run")
         if self.in_transaction:
             raise HowdahError(f"a transaction() of {self!r} is open already; pass its connection on instead of opening another one")
-        return self._transaction(self)
+        return self.home.transaction(self)
 
 
 def current_run() -> CurrentRun:
@@ -102,6 +118,12 @@ def check_held() -> None:
     run = CURRENT.get(None)
     if run is not None:
         run.check_held()
+
+
+def is_taken_down() -> bool:
+    """Whether the node around this code is being taken down, so that a cancellation is meant for it and not for the attempt.
+    Scopes of the user's own have been left by now."""
+    return anyio.current_effective_deadline() == -math.inf
 
 
 def transaction() -> AbstractAsyncContextManager[UserConnection]:

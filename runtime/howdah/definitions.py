@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Literal, TypeVar, get_args
 
@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from . import codec
 from .core.retry import Retry
+from .dependencies import Plan, Used
 from .duration import Duration, seconds
 from .errors import ArgumentsInvalid, ConfigurationError
 from .facts import Alert, Fact, FailedRun
@@ -21,6 +22,8 @@ T = TypeVar("T")
 
 NAME_MAX = 200
 """Characters in the name of a task or a queue, as the schema has it."""
+
+Middleware = Callable[[], AsyncIterator[None]]
 
 _NO_KEYWORDS: dict[str, Any] = {}
 
@@ -86,7 +89,7 @@ class Definition:
         self.function = function
         self.name = name or getattr(function, "__name__", "")
         self.is_async = inspect.iscoroutinefunction(function)
-        self.place = _place(function)
+        self.place = place_of(function)
         self.stub = stub
         self.isolation = isolation
         self.memory = None if memory is None else in_bytes(memory)
@@ -103,7 +106,9 @@ class Definition:
             check_name("task", one)
         if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
             raise ConfigurationError(f"task {self.name!r} is a generator: return the result instead of yielding it")
-        self._parameters = _parameters(function, self.name)
+        self._signature = inspect.signature(function)
+        self._parameters = _parameters(self._signature, self.name)
+        self.plan = Plan(function, self._parameters)
         self._check_isolation()
         if on_failure is not None:
             on_failure.check_takes_one("FailedRun")
@@ -153,16 +158,19 @@ class Definition:
 
     @cached_property
     def arguments(self) -> type[msgspec.Struct]:
-        """A struct with the parameters of the signature."""
+        """A struct with the parameters of the signature, save for those that `use` fills."""
         hints = self._hints
         fields: list[Any] = []
         keywords: list[Any] = []
+        positional, _ = self.names
         for parameter in self._parameters:
+            if parameter.name in self.plan.names:
+                continue
             field: tuple[Any, ...] = (parameter.name, hints.get(parameter.name, Any))
             if parameter.default is not inspect.Parameter.empty:
                 default = parameter.default
                 field += (msgspec.field(default_factory=lambda value=default: value),)
-            (keywords if parameter.kind is inspect.Parameter.KEYWORD_ONLY else fields).append(field)
+            (fields if parameter.name in positional else keywords).append(field)
         name = f"Arguments of {self.name}"
         by_position = msgspec.defstruct(name, fields)
         # A class of their own, since a required keyword may follow a default.
@@ -176,12 +184,19 @@ class Definition:
     @cached_property
     def _hints(self) -> dict[str, Any]:
         try:
-            return typing.get_type_hints(self.function, include_extras=True)
+            hints = typing.get_type_hints(self.function, include_extras=True)
         except NameError as error:
             raise ConfigurationError(
                 f"an annotation of task {self.name!r} ({self.place}) cannot be resolved: {error}. Import the type at the top"
                 " of the module, not only for type checking."
             ) from error
+        for name, hint in hints.items():
+            if any(isinstance(said, Used) for said in getattr(hint, "__metadata__", ())):
+                raise ConfigurationError(
+                    f"parameter {name!r} of task {self.name!r} has its `use` in Annotated, where type checkers do not see that it may be"
+                    f" left out: write it as the default, as in {name}: ... = use(...)"
+                )
+        return hints
 
     @cached_property
     def _decoder(self) -> msgspec.json.Decoder[Any]:
@@ -199,14 +214,18 @@ class Definition:
 
     @cached_property
     def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The parameters to pass by position, and those to pass by keyword."""
-        kinds = [(p.name, p.kind is inspect.Parameter.KEYWORD_ONLY) for p in self._parameters]
-        return tuple(n for n, keyword in kinds if not keyword), tuple(n for n, keyword in kinds if keyword)
+        """The parameters to pass by position, and those to pass by keyword: also what stands behind one that `use` fills."""
+        kinds = [(p.name, p.kind is inspect.Parameter.KEYWORD_ONLY or p.name in self.plan.names) for p in self._parameters]
+        first = next((place for place, (_, keyword) in enumerate(kinds) if keyword), len(kinds))
+        names = [name for name, _ in kinds]
+        return tuple(names[:first]), tuple(name for name in names[first:] if name not in self.plan.names)
 
     def encode(self, args: tuple[Any, ...], kwargs: dict[str, Any], payload_max: int) -> str:
         """The arguments as json text, checked exactly as the node will check them. ArgumentsInvalid says where."""
         try:
             positional, _ = self.names
+            if self.plan:
+                self._check_unfilled(args, kwargs)
             if len(args) > len(positional):
                 raise TypeError(f"{len(args)} positional arguments were given for {len(positional)} parameters")  # noqa: TRY301
             payload = codec.encode(self.arguments(*args, **kwargs))
@@ -219,6 +238,21 @@ class Definition:
                 " (payload_max). Pass a reference to where they are stored."
             )
         return payload
+
+    def _check_unfilled(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """TypeError: an argument is given for a parameter that `use` fills."""
+        given = {*kwargs, *(p.name for p in self._parameters[: len(args)] if p.kind is not inspect.Parameter.KEYWORD_ONLY)}
+        for name in sorted(self.plan.names & given):
+            raise TypeError(f"{name!r} is filled on the node, by {self._signature.parameters[name].default!r}: leave it out")
+
+    def check_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """ArgumentsInvalid: a direct call leaves parameters to `use`, which a node fills and nobody else."""
+        given = self._signature.bind(*args, **kwargs).arguments
+        for name in sorted(self.plan.names - set(given)):
+            raise ArgumentsInvalid(
+                f"a direct call of task {self.name!r} has no node that would fill {name!r} by {self._signature.parameters[name].default!r}:"
+                f" pass it, as in {self.name}(..., {name}=...)"
+            )
 
     @cached_property
     def decode(self) -> Callable[[str], tuple[tuple[Any, ...], dict[str, Any]]]:
@@ -301,8 +335,8 @@ def _policy(said: Defaults, name: str) -> Policy:
     return Policy(Retry(retry) if isinstance(retry, int) else retry, timeout_s)
 
 
-def _parameters(function: Callable[..., Any], name: str) -> list[inspect.Parameter]:
-    parameters = list(inspect.signature(function).parameters.values())
+def _parameters(signature: inspect.Signature, name: str) -> list[inspect.Parameter]:
+    parameters = list(signature.parameters.values())
     for parameter in parameters:
         if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
             raise ConfigurationError(
@@ -313,6 +347,7 @@ def _parameters(function: Callable[..., Any], name: str) -> list[inspect.Paramet
     return parameters
 
 
-def _place(function: Callable[..., Any]) -> str:
+def place_of(function: Callable[..., Any]) -> str:
+    """Where a function stands: file and line."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else repr(function)

@@ -28,12 +28,14 @@ from . import codec
 from .actors.dispatcher import dispatch
 from .actors.heart import Heart, Watch
 from .actors.keeper import keep_house
-from .actors.lane import Lane, Sizes
+from .actors.lane import Executor, Lane, Sizes, Surroundings
 from .actors.listener import listen
 from .actors.room import Room, Slot
+from .actors.stock import NodeStock
+from .actors.threads import Threads
 from .actors.writer import write
 from .config import Config
-from .context import CurrentRun, UserConnection, lease_lost
+from .context import CurrentRun, Home, UserConnection, lease_lost
 from .core.lines import Hints
 from .core.verdict import Cause
 from .db.completions import Completions, LeaseGone
@@ -69,6 +71,7 @@ class Node:
         self._hurrying = anyio.Event()
         self._bell_gone = anyio.Event()
         self._rooms: list[Room] = []
+        self._stock = NodeStock()
         self._heart: Heart | None = None
         self._completions = Completions(pool, config.lease_s)
         # One outcome, and at most one receipt, for each run held; beside them one Woken and one Stop.
@@ -117,6 +120,7 @@ class Node:
         try:
             with self._nearby.listening(self._told):
                 async with anyio.create_task_group() as group:
+                    self._stock.serve(group)
                     group.start_soon(self._shut_down, group.cancel_scope)
                     group.start_soon(self._beat, heart, left)
                     group.start_soon(listen, bell, self._look, self._listening, config.probe_s)
@@ -133,6 +137,7 @@ class Node:
                             for slot in room.slots:
                                 slots.start_soon(room.serve, slot, slots)
                     self._ledger.close()
+                    await self._stock.close()
                     await written.wait()
                     heart.stop()
                     await left.wait()
@@ -146,18 +151,16 @@ class Node:
     def _build_rooms(self, tasks: dict[int, Definition]) -> list[Room]:
         config = self._config
         sizes = Sizes(config.payload_max, config.error_max)
-        limiter = anyio.CapacityLimiter(config.threads)
-        lanes = {  # One for each task, however many names it answers to.
-            d: Lane(d, self._transaction, sizes, None) if d.is_async else Lane(d, _refuse_transaction, sizes, limiter)
-            for d in tasks.values()
-        }
-        asynchronous = {n: lanes[d] for n, d in tasks.items() if d.is_async}
-        threaded = {n: lanes[d] for n, d in tasks.items() if not d.is_async}
+        around = Surroundings(tuple(self._registry.middlewares), self._stock)
+
+        def lanes(home: Home, executor: Executor | None, *, asynchronous: bool) -> dict[int, Lane]:
+            mine = {d: Lane(d, home, sizes, around, executor) for d in tasks.values() if d.is_async is asynchronous}
+            return {n: mine[d] for n, d in tasks.items() if d in mine}  # One for each task, however many names it answers to.
+
         build = functools.partial(Room, ledger=self._ledger, standing=self._standing, slice_s=config.slice_s)
-        rooms = [
-            build("async", config.concurrency, asynchronous, interrupts=True),
-            build("threads", config.threads, threaded, interrupts=False),
-        ]
+        in_loop = lanes(Home(self._transaction), None, asynchronous=True)
+        in_threads = lanes(Home(_refuse_transaction), Threads(config.threads), asynchronous=False)
+        rooms = [build("async", config.concurrency, in_loop), build("threads", config.threads, in_threads)]
         return [room for room in rooms if room.lanes]
 
     async def _register(self) -> tuple[dict[int, Definition], list[int] | None]:

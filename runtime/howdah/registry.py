@@ -1,9 +1,11 @@
 """The tasks of an app: who answers to which name."""
 
+import inspect
 from collections.abc import Iterator
 
-from .definitions import Definition
+from .definitions import Definition, Middleware, place_of
 from .errors import ConfigurationError
+from .scopes import name_of
 
 
 class Registry:
@@ -11,6 +13,8 @@ class Registry:
 
     def __init__(self) -> None:
         self._definitions: dict[str, Definition] = {}
+        self.middlewares: list[Middleware] = []
+        """What wraps each attempt, the outermost first."""
 
     def __iter__(self) -> Iterator[Definition]:
         return iter([one for one in self.all() if not one.stub])
@@ -29,6 +33,15 @@ class Registry:
             if other is not definition:
                 mend = "Give one of them name=." if name == definition.name == other.name else "Take it out of aliases= of one of them."
                 raise ConfigurationError(f"two tasks are called {name!r}: one at {other.place}, one at {definition.place}. {mend}")
+
+    def surround(self, middleware: Middleware) -> None:
+        """Puts a middleware inside of those that are there."""
+        if not inspect.isasyncgenfunction(middleware) or inspect.signature(middleware).parameters:
+            raise ConfigurationError(
+                f"the middleware {name_of(middleware)} at {place_of(middleware)} must be an async generator function without parameters:"
+                " `async def` with one `yield`; it reaches its run by current_run()"
+            )
+        self.middlewares.append(middleware)
 
     def get(self, name: str) -> Definition | None:
         """The task of this name or alias, if this app defines it."""

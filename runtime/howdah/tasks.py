@@ -146,7 +146,9 @@ class AsyncTask(Task[P, R]):
     """A task of an async function."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
-        """Runs the function here and now."""
+        """Runs the function here and now. ArgumentsInvalid: a dependency is missing, since no node is there to fill it."""
+        if self.definition.plan:
+            self.definition.check_call(args, kwargs)
         return self.definition.function(*args, **kwargs)
 
 
@@ -154,7 +156,9 @@ class SyncTask(Task[P, R]):
     """A task of a plain function, which runs in a thread."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Runs the function here and now."""
+        """Runs the function here and now. ArgumentsInvalid: a dependency is missing, since no node is there to fill it."""
+        if self.definition.plan:
+            self.definition.check_call(args, kwargs)
         return self.definition.function(*args, **kwargs)
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 from howdah import Retry
-from howdah.actors.lane import Lane, Sizes
+from howdah.actors.lane import Lane, Sizes, Surroundings
 from howdah.actors.room import Room
+from howdah.actors.stock import NodeStock
 from howdah.config import Config
-from howdah.context import CurrentRun, UserConnection
+from howdah.context import CurrentRun, Home, UserConnection
 from howdah.definitions import Defaults, Definition
 from howdah.mailbox import Mailbox
 from howdah.messages import Claimed, Outcome, Standing
@@ -25,10 +26,13 @@ def no_transaction(run: CurrentRun) -> AbstractAsyncContextManager[UserConnectio
     raise AssertionError("no test of these opens one")
 
 
-def lane(function: Callable[..., Any], timeout_s: float = 60, attempts: int = 1) -> Lane:
+HOME = Home(no_transaction)
+
+
+def lane(function: Callable[..., Any], timeout_s: float = 60, attempts: int = 1, around: Surroundings | None = None) -> Lane:
     """The lane of a task made of this function."""
     said = Defaults(retry=Retry(attempts, base=10.0), timeout=timeout_s)
-    return Lane(Definition(function, said=said), no_transaction, SIZES, None)
+    return Lane(Definition(function, said=said), HOME, SIZES, around or Surroundings((), NodeStock()))
 
 
 def claimed(run: int, lease: int = 100, **other: Any) -> Claimed:
@@ -42,9 +46,7 @@ class Place:
     def __init__(self, function: Callable[..., Any], slots: int = 1, timeout_s: float = 60) -> None:
         self.ledger = Mailbox[Outcome](1000)
         self.standing: Standing | None = Standing(NODE, monotonic() + 60, time() - monotonic())
-        self.room = Room(
-            "async", slots, {RUN.task: lane(function, timeout_s)}, self.ledger, lambda: self.standing, interrupts=True, slice_s=0.005
-        )
+        self.room = Room("async", slots, {RUN.task: lane(function, timeout_s)}, self.ledger, lambda: self.standing, slice_s=0.005)
 
     async def outcomes(self, count: int) -> list[Outcome]:
         """The next so many, in the order in which they came."""

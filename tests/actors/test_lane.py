@@ -11,7 +11,7 @@ from howdah.context import CurrentRun
 from howdah.core.states import Kind
 from howdah.core.verdict import Cause, Misfit
 
-from .stage import claimed, lane, no_transaction
+from .stage import HOME, claimed, lane
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +21,7 @@ async def double(number: int, *, plus: int = 0) -> int | None:
 
 
 def current(args: str = "{}", attempt: int = 1) -> CurrentRun:
-    return CurrentRun(claimed(1, args=args, attempt=attempt), "double", 0.0, no_transaction)
+    return CurrentRun(claimed(1, args=args, attempt=attempt), "double", 0.0, HOME)
 
 
 async def test_a_result_is_json_and_no_result_is_nothing() -> None:

@@ -17,9 +17,11 @@ SQL_WORDS: dict[str, str] = {
 CATCH_ALL: dict[str, str] = {
     "actors/lane.py": "user code is called here: whatever it raises is an outcome",
     "actors/room.py": "the same, for what interrupts it",
+    "actors/stock.py": "the same, for what lives as long as the node",
     "app.py": "the error of the user's block is raised after the drain, so that it is not part of a group",
     "db/link.py": "the owner of a connection: a lost one is expected here and had again",
     "db/stores.py": "the owner of the listening connection: the same",
+    "scopes.py": "user code that surrounds an attempt: what it raises is the attempt's error",
 }
 TRANSACTIONS: dict[str, str] = {
     "context.py": "howdah.transaction(), which is db.link's underneath",

@@ -5,23 +5,25 @@ again at every await as an anyio scope would do, because a rollback is an await 
 """
 
 import asyncio
-import functools
 import logging
 import random
 import traceback
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import anyio
-import anyio.to_thread
 import msgspec
 
 from .. import codec
-from ..context import CurrentRun, Transaction
+from ..context import CurrentRun, Home
 from ..core.states import Kind
 from ..core.verdict import Cause, Misfit, verdict
-from ..definitions import Definition, Policy
+from ..definitions import Definition, Middleware, Policy
+from ..dependencies import Stock
 from ..errors import GiveUp
 from ..messages import Failure
+from ..scopes import Scope, enter, unwind
 
 log = logging.getLogger("howdah.run")
 
@@ -38,18 +40,36 @@ class Sizes(msgspec.Struct, frozen=True):
     error_max: int
 
 
+class Executor(Protocol):
+    """Where functions are called that are not called in the node's loop. It hears of an interruption as run.cause, and as
+    a CancelledError unless run.in_thread."""
+
+    async def call(self, run: CurrentRun, definition: Definition, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Calls the function and returns its value, or msgspec.Raw where that is json already. Raises what it raises."""
+        ...
+
+
+class Surroundings(NamedTuple):
+    """What stands around each attempt on a node: middleware, the outermost first, and what providers with per="node" made."""
+
+    middlewares: Sequence[Middleware]
+    stock: Stock
+
+
 class Lane:
     """One task's way through this node: the default lane, with no key and no limit."""
 
-    def __init__(self, definition: Definition, transaction: Transaction, limits: Sizes, limiter: anyio.CapacityLimiter | None) -> None:
+    def __init__(self, definition: Definition, home: Home, limits: Sizes, around: Surroundings, executor: Executor | None = None) -> None:
         self.definition = definition
         self.name = definition.name
         self.policy = definition.policy
-        self.transaction = transaction
+        self.home = home
         self._function = definition.function
         self._decode = definition.decode
         self._limits = limits
-        self._limiter = limiter
+        self._around = around
+        self._executor = executor
+        self._bare = not definition.plan and not around.middlewares
 
     def policy_of(self, options: str) -> Policy:
         """The policy of a run that says otherwise than its task."""
@@ -64,25 +84,53 @@ class Lane:
             args, kwargs = self._decode(run.claimed.args)
         except msgspec.MsgspecError as error:
             raise Misfit(f"the stored arguments do not fit the signature of {self.name!r}: {error}") from error
-        if self._limiter is None:
-            value = await self._function(*args, **kwargs)
-        else:
-            value = await anyio.to_thread.run_sync(
-                functools.partial(self._function, *args, **kwargs), limiter=self._limiter, abandon_on_cancel=True
-            )
-            self._judge_late_end(run)
-        if value is None or run.completed:
-            # A typed function returns its result also where it has given it to set_result() for the commit.
-            if value is not None and self._encode(value) != run.encoded_result():
-                log.warning("%r returned a value after transaction() had ended it; give results to current_run().set_result()", run)
-            return Kind.SUCCEEDED, None
-        return Kind.SUCCEEDED, self._encode(value)
+        if self._bare:
+            value = await self._call(run, args, kwargs)
+            return Kind.SUCCEEDED, self._encode_for(run, value)
+        return Kind.SUCCEEDED, await self._surrounded(run, args, kwargs)
+
+    async def _surrounded(self, run: CurrentRun, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
+        """The same within its middleware and its dependencies. A result that cannot be stored is an error for them too."""
+        opened: list[Scope] = []
+        value, data, error = None, None, None
+        try:
+            for middleware in self._around.middlewares:
+                await enter(middleware(), opened)
+            if self.definition.plan:
+                kwargs = {**kwargs, **await self.definition.plan.open(self._around.stock, opened)}
+            value = await self._call(run, args, kwargs)
+            data = self._encode_for(run, value)
+        except BaseException as raised:  # noqa: BLE001 - raised again below, unless a scope has put its own in its place
+            error = raised
+        error = await unwind(opened, value, error)
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error  # It holds this frame by its traceback.
+        return data
+
+    def _call(self, run: CurrentRun, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Awaitable[Any]:
+        if self._executor is None:
+            return self._function(*args, **kwargs)
+        return self._executor.call(run, self.definition, args, kwargs)
+
+    def _encode_for(self, run: CurrentRun, value: object) -> str | None:
+        """The result to store. One that ended in its transaction has stored it there."""
+        if value is None:
+            return None
+        if not run.completed:
+            return self._encode(value)
+        # A typed function returns its result also where it has given it to set_result() for the commit.
+        if self._encode(value) != run.encoded_result():
+            log.warning("%r returned a value after transaction() had ended it; give results to current_run().set_result()", run)
+        return None
 
     def judge(self, run: CurrentRun, policy: Policy, error: BaseException) -> tuple[Kind, str | None, float | None]:
         """What an attempt that raised means: kind, recorded error, delay in seconds."""
         cause = run.cause if isinstance(error, asyncio.CancelledError) else None
         if cause is Cause.TIMEOUT:
-            timeout = TimeoutError(f"the attempt took longer than its timeout of {policy.timeout_s:g} s")
+            timeout = TimeoutError(f"the attempt took longer than its timeout of {run.deadline - run.started:g} s")
             error = timeout.with_traceback(error.__traceback__)
         kind, delay_s = verdict(error, cause, run.attempt, policy.retry, random.random())  # noqa: S311 - jitter
         if run.completed:
@@ -92,11 +140,6 @@ class Lane:
             return kind, codec.encode(Failure(said, str(error)[: self._limits.error_max], hash=self.definition.hash)), None
         data = None if kind in (Kind.STOPPED, Kind.RELEASED) else describe(error, self._limits.error_max)
         return kind, data, delay_s
-
-    def _judge_late_end(self, run: CurrentRun) -> None:
-        """A thread cannot be interrupted: that it was asked to end counts when it does."""
-        if run.cause in (Cause.TIMEOUT, Cause.CANCEL):
-            raise asyncio.CancelledError
 
     def _encode(self, value: object) -> str:
         try:

@@ -4,7 +4,6 @@ A slot is a long-lived loop: a Task, a timeout and a semaphore for each run woul
 """
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context, copy_context
@@ -15,7 +14,7 @@ from typing import Any
 import anyio
 import anyio.abc
 
-from ..context import CURRENT, CurrentRun
+from ..context import CURRENT, CurrentRun, is_taken_down
 from ..core.verdict import Cause
 from ..mailbox import Mailbox
 from ..messages import Claimed, Outcome, Standing
@@ -28,13 +27,13 @@ STAMP_S = 0.0001
 class Slot:
     """A place where one attempt at a time runs: a long-lived loop, since a Task for each run costs more than the rest."""
 
-    __slots__ = ("_room", "deadline", "run", "soiled", "task")
+    __slots__ = ("_room", "interrupted", "run", "soiled", "task")
 
     def __init__(self, room: "Room") -> None:
         self._room = room
         self.task: asyncio.Task[Any]
         self.run: CurrentRun | None = None
-        self.deadline = 0.0
+        self.interrupted = False
         self.soiled = False
 
     def interrupt(self, cause: Cause) -> None:
@@ -42,21 +41,22 @@ class Slot:
         if self.run is None or self.run.cause is not None:
             return
         self.run.cause = cause
-        if self._room.interrupts:
+        if not self.run.in_thread:
+            self.interrupted = True
             self.task.cancel()
 
     async def work(self, claimed: Claimed, now: float, offset_s: float) -> Outcome:
         """One attempt, whatever happens in it. offset_s: Unix time of the database minus monotonic time here."""
         room = self._room
         lane = room.lanes[claimed.task]
-        run = CurrentRun(claimed, lane.name, now, lane.transaction)
+        run = CurrentRun(claimed, lane.name, now, lane.home)
         CURRENT.set(run)
         before = copy_context()
         policy, delay_s = lane.policy, None
         try:
             if claimed.options is not None:
                 policy = lane.policy_of(claimed.options)
-            self.deadline = now + policy.timeout_s
+            run.deadline = now + policy.timeout_s
             self.run = run
             kind, data = await lane.attempt(run)
         except (KeyboardInterrupt, GeneratorExit):
@@ -68,7 +68,8 @@ class Slot:
             kind, data, delay_s = lane.judge(run, policy, error)
         finally:
             self.run = None
-            if run.cause is not None and room.interrupts:
+            if self.interrupted:
+                self.interrupted = False
                 self.task.uncancel()
         # A cancellation that the function left behind would end the loop at its next await.
         self.soiled = self.task.cancelling() > 0 or _differs(before)
@@ -81,7 +82,7 @@ class Slot:
     def _is_ours_to_end(self, error: BaseException) -> bool:
         """Whether the cancellation is meant for this loop, since the node is being taken down, and not for the attempt.
         The scope tells: a count of the task's cancellations would take one that the function asked for itself for ours."""
-        return isinstance(error, asyncio.CancelledError) and _is_taken_down()
+        return isinstance(error, asyncio.CancelledError) and is_taken_down()
 
 
 class Room:
@@ -95,7 +96,6 @@ class Room:
         ledger: Mailbox[Outcome],
         standing: Callable[[], Standing | None],
         *,
-        interrupts: bool,
         slice_s: float,
     ) -> None:
         self.name = name
@@ -104,7 +104,6 @@ class Room:
         self.once = frozenset(number for number, lane in lanes.items() if lane.definition.delivery == "at_most_once")
         self.slots = [Slot(self) for _ in range(slots)]
         self.waiting: deque[Claimed] = deque()
-        self.interrupts = interrupts
         self._ledger = ledger
         self._standing = standing
         self._slice_s = slice_s
@@ -215,7 +214,7 @@ class Room:
             await anyio.sleep(tick_s)
             now = monotonic()
             for slot in self.slots:
-                if slot.run is not None and slot.deadline <= now:
+                if slot.run is not None and slot.run.deadline <= now:
                     slot.interrupt(Cause.TIMEOUT)
 
     def _drop(self, claimed: Claimed) -> None:
@@ -223,17 +222,12 @@ class Room:
         self._ledger.put_nowait(Outcome(claimed.id, claimed.lease, claimed.node, None, DROPPED, None, None, claimed.task))
 
 
-def _is_taken_down() -> bool:
-    """Whether a scope around this loop was cancelled. Handlers have left theirs by now."""
-    return anyio.current_effective_deadline() == -math.inf
-
-
 async def _swallow_cancellation() -> None:
     """Takes what a function's cancellation of its own task left pending: it would take the task group down."""
     try:
         await asyncio.sleep(0)
     except asyncio.CancelledError:
-        if _is_taken_down():
+        if is_taken_down():
             raise
 
 

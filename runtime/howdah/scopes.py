@@ -1,0 +1,65 @@
+"""Scopes: generators that yield once, between the before and the after of something. Middleware and dependencies are scopes.
+
+They end in reverse order. The error of what a scope surrounds is raised at its yield and passes through: a scope may
+raise another one instead, but not raising it again does not undo it.
+"""
+
+from contextlib import _AsyncGeneratorContextManager, _GeneratorContextManager  # pyright: ignore[reportPrivateUsage] - known by type alone
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import Any, TypeAlias
+
+from .errors import ConfigurationError
+
+Scope: TypeAlias = "AsyncGeneratorType[Any, Any] | GeneratorType[Any, Any, Any]"
+
+_MANAGERS = (_AsyncGeneratorContextManager, _GeneratorContextManager)
+_SPECIAL = frozenset({CoroutineType, AsyncGeneratorType, GeneratorType, *_MANAGERS})
+
+
+async def enter(made: object, opened: list[Scope]) -> Any:
+    """What a provider supplies, given what calling it returned: a value, a coroutine of one, or a scope around one, which is
+    noted in `opened`. What it is decides, as it does for type checkers, not how the provider was written."""
+    kind = type(made)
+    if kind not in _SPECIAL:
+        return made
+    special: Any = made
+    if kind is CoroutineType:
+        return await special
+    scope: Scope = special.gen if kind in _MANAGERS else special
+    try:
+        value = scope.send(None) if isinstance(scope, GeneratorType) else await scope.__anext__()
+    except (StopIteration, StopAsyncIteration):
+        raise ConfigurationError(f"{name_of(scope)} ended without a yield: what surrounds something yields exactly once") from None
+    opened.append(scope)
+    return value
+
+
+async def unwind(opened: list[Scope], outcome: object, error: BaseException | None) -> BaseException | None:
+    """Ends the scopes, the last one first. Each is given the outcome, or the error; the error that is left, if any."""
+    while opened:
+        scope, seen = opened.pop(), error
+        trace = None if seen is None else seen.__traceback__
+        try:
+            if isinstance(scope, GeneratorType):
+                scope.send(outcome) if error is None else scope.throw(error)
+            elif error is None:
+                await scope.asend(outcome)
+            else:
+                await scope.athrow(error)
+        except (StopIteration, StopAsyncIteration):
+            pass  # It has come to its end: what a generator raises of these becomes a RuntimeError.
+        except BaseException as raised:  # noqa: BLE001 - user code: its error takes the place of the one that it saw
+            if seen is None or (raised is not seen and not (isinstance(raised, RuntimeError) and raised.__cause__ is seen)):
+                error = raised
+        else:
+            error = ConfigurationError(f"{name_of(scope)} yielded a second time: what surrounds something yields exactly once")
+            error.__cause__ = seen
+        if seen is not None:
+            # Its way through the scopes says nothing about where it was raised.
+            seen.__traceback__ = trace
+    return error
+
+
+def name_of(what: Any) -> str:
+    """A function, or the generator that it made, as errors name it."""
+    return repr(getattr(what, "__qualname__", None) or what)
