@@ -131,3 +131,22 @@ async def test_what_is_drained_never_starts() -> None:
     place.room.offer([claimed(1), claimed(2)])
     assert [run.id for run in place.room.drain()] == [1, 2]
     assert not place.room.drain()
+
+
+async def test_what_was_claimed_aside_starts_before_what_waits_and_wakes_a_slot() -> None:
+    ended: list[int] = []
+
+    async def work() -> None:
+        ended.append(current_run().id)
+
+    place = Place(work)
+    async with anyio.create_task_group() as group:
+        group.start_soon(place.room.serve, place.room.slots[0], group)
+        await anyio.wait_all_tasks_blocked()
+        place.room.offer([claimed(1, aside=True)])
+        await place.outcomes(1)
+        place.room.waiting.extend([claimed(2)])
+        place.room.offer([claimed(3, aside=True), claimed(4)])
+        await place.outcomes(3)
+        place.room.end()
+    assert ended == [1, 3, 2, 4]

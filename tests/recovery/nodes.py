@@ -149,18 +149,18 @@ class Fleet:
     def __init__(self, dsn: str, folder: Path) -> None:
         self._dsn = dsn
         self._folder = folder
-        self._processes: list[Process] = []
+        self.processes: list[Process] = []
 
     async def start(self, count: int = 1, **settings: Any) -> list[Process]:
         """So many nodes, started together."""
         started = [Process(self._dsn, self._folder, settings) for _ in range(count)]
-        self._processes += started
+        self.processes += started
         for process in started:
             await anyio.to_thread.run_sync(process.await_ready)
         return started
 
     def close(self) -> None:
-        for process in self._processes:
+        for process in self.processes:
             process.discard()
 
 

@@ -152,6 +152,19 @@ async def block(seconds: float) -> None:
 
 
 @jobs.task
+async def kill_the_node() -> None:
+    """Takes down whoever runs it."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@jobs.task(delivery="at_most_once")
+async def once(seconds: float) -> None:
+    await note("begin")
+    await asyncio.sleep(seconds)
+    await note("end")
+
+
+@jobs.task
 def sit(seconds: float) -> None:
     """A thread that looks whether it should end."""
     until = time.monotonic() + seconds

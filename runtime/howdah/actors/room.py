@@ -135,8 +135,9 @@ class Room:
         """Runs to start, in order, as slots become free; those taken aside start first: a slot is free for them."""
         if batch[0].aside:
             self.waiting.extendleft([run for run in batch if run.aside])
-            batch = [run for run in batch if not run.aside]
-        self.waiting.extend(batch)
+            self.waiting.extend([run for run in batch if not run.aside])
+        else:
+            self.waiting.extend(batch)
         self._stirred.set()
         for _ in range(min(len(self._idle), len(batch))):
             rest = self._idle.pop()
