@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 from howdah import Retry
-from howdah.definitions import Defaults, Definition, Policy
+from howdah.definitions import Definition
 from howdah.errors import ArgumentsInvalid, ConfigurationError
+from howdah.policy import Defaults, Policy
 from howdah.registry import Registry
 
 MAX = 1000

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, cast
 
@@ -126,6 +126,26 @@ async def fine() -> int:
     return 1
 
 
+async def takes_stage(stage: Stage) -> None: ...
+
+
+async def gives_stage() -> Stage: ...  # type: ignore[empty-body]
+
+
+async def takes_either(one: datetime | str) -> None: ...
+
+
+async def takes_any(one: Any) -> None: ...
+
+
+async def takes_time(when: datetime) -> None: ...
+
+
+async def gives_time() -> datetime:
+    return datetime(2030, 1, 1)
+
+
+ODD = datetime(1890, 1, 1, tzinfo=timezone(timedelta(seconds=3208)))
 SELECT = "select howdah.enqueue"
 
 
@@ -193,6 +213,15 @@ TABLE = [
     Row("an include of something else", lambda s: s.fresh.include(cast("Any", e)), C, "pass the Tasks() itself", lambda s: s.fresh.include(Tasks())),
     Row("imports as one text", lambda s: App(imports="x"), C, "imports=['x']", lambda s: App(imports=["x"])),
     Row("imports that are not there", lambda s: App(imports=["not.there"]).load(), C, "there is no module 'not'", lambda s: App(imports=["howdah"]).load()),
+    # Types of arguments and results.
+    Row("a class of one's own", lambda s: s.define(takes_stage).call(s), C, "parameter 'stage' of task 'takes_stage'", None),
+    Row("a result of such a class", lambda s: s.define(gives_stage).definition.catalogue(), C, "use a dataclass, an attrs class, a msgspec.Struct or a pydantic model", None),
+    Row("a union of likes", lambda s: s.define(takes_either).call(1), C, "has a type that cannot be stored: Type unions may not contain", None),
+    Row("such a value", lambda s: s.define(takes_any).call(s), A, "json cannot carry a ", lambda s: s.define(takes_any).call({})),
+    Row("a key that is no text", lambda s: s.define(takes_any).call({(1, 2): 3}), A, "keys of a dict are text or numbers", lambda s: s.define(takes_any).call({1: 3})),
+    Row("an argument without a zone", lambda s: s.define(takes_time).call(datetime(2030, 1, 1)), A, "use datetime.now(UTC) and the like - at `$.when`", lambda s: s.define(takes_time).call(datetime.now(UTC))),
+    Row("an offset with seconds", lambda s: s.define(takes_time).call(ODD), A, "use .astimezone(UTC) - at `$.when`", lambda s: s.define(takes_time).call(ODD.astimezone(UTC))),
+    Row("a result without a zone", lambda s: s.fails(gives_time), e.RunFailed, "has no time zone, so it names no instant", None),
     # Options.
     Row("a naive time", lambda s: s.ping.options(at=datetime(2030, 1, 1)), C, "has no time zone", lambda s: s.ping.options(at=datetime(2030, 1, 1, tzinfo=UTC))),
     Row("a bad duration", lambda s: s.ping.options(delay="soon"), ValueError, '"1h30m"', lambda s: s.ping.options(delay="1h30m")),

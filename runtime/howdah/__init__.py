@@ -4,7 +4,6 @@ from .app import App
 from .context import CurrentRun, current_run, transaction
 from .core.retry import Retry
 from .core.states import State
-from .definitions import Defaults
 from .dependencies import use
 from .duration import Duration
 from .errors import (
@@ -26,6 +25,7 @@ from .errors import (
     Snooze,
 )
 from .facts import Alert, FailedRun
+from .policy import Defaults
 from .registrar import Tasks
 from .runs import Run
 from .tasks import Call, Task

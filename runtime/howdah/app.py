@@ -14,9 +14,10 @@ import anyio.abc
 from .client import Client
 from .config import Config, configure
 from .db.migrate import check
-from .definitions import SILENT, Defaults, Definition, Middleware
+from .definitions import Definition, Middleware
 from .errors import ConfigurationError, HowdahError
 from .node import Node
+from .policy import SILENT, Defaults
 from .registrar import Registrar, Tasks
 
 M = TypeVar("M", bound=Middleware)

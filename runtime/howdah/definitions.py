@@ -5,64 +5,26 @@ import inspect
 import typing
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from . import codec
 from .core.retry import Retry
 from .dependencies import Plan, Used
-from .duration import Duration, seconds
 from .errors import ArgumentsInvalid, ConfigurationError
 from .facts import Alert, Fact, FailedRun
+from .policy import LIBRARY, SILENT, Defaults, Delivery, Policy, check_choice, check_name, known, policy
 from .size import Size, in_bytes
-
-T = TypeVar("T")
-
-NAME_MAX = 200
-"""Characters in the name of a task or a queue, as the schema has it."""
 
 Middleware = Callable[[], AsyncIterator[None]]
 
 _NO_KEYWORDS: dict[str, Any] = {}
 
 
-Delivery = Literal["at_least_once", "at_most_once"]
-"""What becomes of a run whose node died: it is run again, or it ends as lost."""
-
 Isolation = Literal["process"]
 """Where a function runs that is to be kept apart from the node."""
-
-
-class Defaults(msgspec.Struct, frozen=True, kw_only=True):
-    """What tasks use where they say nothing themselves. A task's own words go before those of its Tasks(), these before
-    the App's, these before the library's; what is left out is left to the next."""
-
-    retry: Retry | int | UnsetType = UNSET
-    timeout: Duration | UnsetType = UNSET
-    queue: str | UnsetType = UNSET
-    priority: int | UnsetType = UNSET
-    delivery: Delivery | UnsetType = UNSET
-
-    def over(self, others: "Defaults") -> "Defaults":
-        """These; where they say nothing, the others."""
-        said = {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not UNSET}
-        return msgspec.structs.replace(others, **said)
-
-
-SILENT = Defaults()
-"""Says nothing."""
-
-LIBRARY = Defaults(retry=Retry(), timeout=900.0, queue="default", priority=0, delivery="at_least_once")
-"""What counts where nobody says anything."""
-
-
-class Policy(msgspec.Struct, frozen=True):
-    """How attempts of a run are made: of a task, or of one run that says otherwise in its options."""
-
-    retry: Retry
-    timeout_s: float
 
 
 class Definition:
@@ -122,17 +84,22 @@ class Definition:
         said = self._said.over(defaults).over(LIBRARY)
         if said.delivery == "at_most_once" and self._said.retry is UNSET:
             said = msgspec.structs.replace(said, retry=1)  # Once is once, unless the task itself asks for more.
-        self.queue, self.priority, self.delivery = _known(said.queue), _known(said.priority), _known(said.delivery)
-        self.policy = _policy(said, self.name)
+        self.queue, self.priority, self.delivery = known(said.queue), known(said.priority), known(said.delivery)
+        self.policy = policy(said, self.name)
         check_name("queue", self.queue)
         check_choice("delivery", self.delivery, get_args(Delivery))
         if not -32767 <= self.priority <= 32767:
             raise ConfigurationError(f"priority={self.priority} of task {self.name!r} is out of range: it is from -32767 to 32767")
 
+    @property
+    def _given(self) -> list[inspect.Parameter]:
+        """The parameters that a caller gives: not those that `use` fills."""
+        return [parameter for parameter in self._parameters if parameter.name not in self.plan.names]
+
     def check_takes_one(self, kind: str) -> None:
         """ConfigurationError: whoever calls this as a handler has one argument to give, and it does not take exactly one."""
-        if len(self._parameters) != 1:
-            names = ", ".join(parameter.name for parameter in self._parameters) or "none"
+        if len(self._given) != 1:
+            names = ", ".join(parameter.name for parameter in self._given) or "none"
             raise ConfigurationError(
                 f"the handler {self.name!r} ({self.place}) must take one argument, a howdah.{kind}, and its parameters are: {names}"
             )
@@ -148,7 +115,7 @@ class Definition:
 
     def parameter_of(self, kind: type[msgspec.Struct]) -> str:
         """The name of a handler's parameter, whose type must be this."""
-        (parameter,) = self._parameters
+        (parameter,) = self._given
         if self._hints.get(parameter.name) is not kind:
             raise ConfigurationError(
                 f"parameter {parameter.name!r} of the handler {self.name!r} ({self.place}) must be annotated as"
@@ -163,10 +130,10 @@ class Definition:
         fields: list[Any] = []
         keywords: list[Any] = []
         positional, _ = self.names
-        for parameter in self._parameters:
-            if parameter.name in self.plan.names:
-                continue
-            field: tuple[Any, ...] = (parameter.name, hints.get(parameter.name, Any))
+        for parameter in self._given:
+            kind = hints.get(parameter.name, Any)
+            self._check_type(kind, f"parameter {parameter.name!r}")
+            field: tuple[Any, ...] = (parameter.name, kind)
             if parameter.default is not inspect.Parameter.empty:
                 default = parameter.default
                 field += (msgspec.field(default_factory=lambda value=default: value),)
@@ -179,7 +146,11 @@ class Definition:
     @cached_property
     def result(self) -> Any:
         """The type of the result."""
-        return self._hints.get("return", Any)
+        kind = self._hints.get("return", Any)
+        if kind in (typing.NoReturn, typing.Never):
+            return Any
+        self._check_type(kind, "the result")
+        return kind
 
     @cached_property
     def _hints(self) -> dict[str, Any]:
@@ -198,19 +169,48 @@ class Definition:
                 )
         return hints
 
-    @cached_property
-    def _decoder(self) -> msgspec.json.Decoder[Any]:
+    def _check_type(self, kind: Any, what: str) -> None:
         try:
-            return codec.decoder(self.arguments)
+            codec.check(kind)
         except TypeError as error:
-            raise ConfigurationError(
-                f"a parameter of task {self.name!r} ({self.place}) has a type that json cannot carry: {error}"
-            ) from error
+            raise ConfigurationError(f"{what} of task {self.name!r} ({self.place}) has a type that cannot be stored: {error}") from error
+
+    @cached_property
+    def _holds_instants(self) -> bool:
+        return codec.holds_instants(self.arguments)
+
+    @cached_property
+    def _read(self) -> Callable[[str], msgspec.Struct]:
+        read = codec.decoder(self.arguments).decode
+        if not self._holds_instants:
+            return read
+
+        def checked(payload: str) -> msgspec.Struct:
+            arguments = read(payload)
+            try:
+                codec.check_instants(arguments)
+            except ValueError as error:
+                raise msgspec.ValidationError(str(error)) from error
+            return arguments
+
+        return checked
 
     @cached_property
     def result_decoder(self) -> msgspec.json.Decoder[Any]:
         """Reads a stored result as the type that the function returns."""
         return codec.decoder(self.result)
+
+    @cached_property
+    def encode_result(self) -> Callable[[object], str]:
+        """A result as json text. TypeError or ValueError: it cannot be stored."""
+        if not codec.holds_instants(self.result):
+            return codec.encode
+
+        def checked(value: object) -> str:
+            codec.check_instants(value)
+            return codec.encode(value)
+
+        return checked
 
     @cached_property
     def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -228,8 +228,11 @@ class Definition:
                 self._check_unfilled(args, kwargs)
             if len(args) > len(positional):
                 raise TypeError(f"{len(args)} positional arguments were given for {len(positional)} parameters")  # noqa: TRY301
-            payload = codec.encode(self.arguments(*args, **kwargs))
-            self._decoder.decode(payload)
+            arguments = self.arguments(*args, **kwargs)
+            if self._holds_instants:
+                codec.check_instants(arguments)
+            payload = codec.encode(arguments)
+            self._read(payload)
         except (TypeError, ValueError, msgspec.MsgspecError, RecursionError) as error:
             raise ArgumentsInvalid(f"task {self.name!r} cannot take these arguments: {error}") from error
         if codec.is_over(payload, payload_max):
@@ -257,7 +260,7 @@ class Definition:
     @cached_property
     def decode(self) -> Callable[[str], tuple[tuple[Any, ...], dict[str, Any]]]:
         """Reads stored arguments as the function takes them. msgspec.MsgspecError: they do not fit this signature."""
-        read, astuple = self._decoder.decode, msgspec.structs.astuple
+        read, astuple = self._read, msgspec.structs.astuple
         positional, keyword = self.names
         if not keyword:
             return lambda payload: (astuple(read(payload)), _NO_KEYWORDS)
@@ -306,33 +309,6 @@ class Definition:
         if self.facts:
             defaults["alerts"] = {"facts": list(self.facts), "parameter": self.parameter_of(Alert)}
         return defaults
-
-
-def check_name(what: str, name: str) -> None:
-    """ConfigurationError: the database would refuse this name."""
-    if not 0 < len(name) <= NAME_MAX or "\0" in name:
-        raise ConfigurationError(f"{what}={name[:40]!r} cannot be a name: it has {len(name)} characters of 1 to {NAME_MAX}, and no NUL")
-
-
-def check_choice(what: str, value: object, choices: Sequence[object]) -> None:
-    """ConfigurationError: the value is none of these."""
-    if value not in choices:
-        raise ConfigurationError(f"{what}={value!r} is not one of {', '.join(map(repr, choices))}")
-
-
-def _known(value: T | UnsetType) -> T:
-    assert value is not UNSET, "the library has a word for everything"
-    return value
-
-
-def _policy(said: Defaults, name: str) -> Policy:
-    retry, timeout = _known(said.retry), _known(said.timeout)
-    if timeout is None:  # pyright: ignore[reportUnnecessaryComparison] - the mistake is an easy one
-        raise ConfigurationError(f"timeout=None of task {name!r}: each attempt has a timeout; say a long one, or leave it out")
-    timeout_s = seconds(timeout)
-    if timeout_s <= 0:
-        raise ConfigurationError("timeout=0 would end each attempt at its start; a timeout is positive")
-    return Policy(Retry(retry) if isinstance(retry, int) else retry, timeout_s)
 
 
 def _parameters(signature: inspect.Signature, name: str) -> list[inspect.Parameter]:

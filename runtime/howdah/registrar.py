@@ -6,10 +6,11 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypedDict, TypeVar, Un
 
 from .client import Client
 from .core.retry import Retry
-from .definitions import SILENT, Defaults, Definition, Delivery, Isolation, check_choice
+from .definitions import Definition, Isolation
 from .duration import Duration
 from .errors import ConfigurationError
 from .facts import FACTS, Alert, Fact, FailedRun
+from .policy import SILENT, Defaults, Delivery, check_choice
 from .registry import Registry
 from .size import Size
 from .tasks import AsyncTask, Call, SyncTask, Task, task_of

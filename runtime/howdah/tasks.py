@@ -9,9 +9,10 @@ import msgspec
 from . import codec
 from .client import CallsFailed, Client, Request, chunked, chunked_as_they_come
 from .core.retry import Retry
-from .definitions import Definition, check_name
+from .definitions import Definition
 from .duration import Duration, seconds
 from .errors import ArgumentsInvalid, ConfigurationError
+from .policy import check_name
 from .runs import Run
 
 P = ParamSpec("P")

@@ -12,9 +12,10 @@ from howdah.actors.room import Room
 from howdah.actors.stock import NodeStock
 from howdah.config import Config
 from howdah.context import CurrentRun, Home, UserConnection
-from howdah.definitions import Defaults, Definition
+from howdah.definitions import Definition
 from howdah.mailbox import Mailbox
 from howdah.messages import Claimed, Outcome, Standing
+from howdah.policy import Defaults
 
 CONFIG = Config(busy_look_s=0.05, idle_look_s=0.05, second_look_s=0.01, keep_longest_s=0.05, heartbeat_s=0.02, lease_s=0.2)
 NODE = 77

@@ -19,10 +19,11 @@ from .. import codec
 from ..context import CurrentRun, Home
 from ..core.states import Kind
 from ..core.verdict import Cause, Misfit, verdict
-from ..definitions import Definition, Middleware, Policy
+from ..definitions import Definition, Middleware
 from ..dependencies import Stock
 from ..errors import GiveUp
 from ..messages import Failure
+from ..policy import Policy
 from ..scopes import Scope, enter, unwind
 
 log = logging.getLogger("howdah.run")
@@ -66,6 +67,7 @@ class Lane:
         self.home = home
         self._function = definition.function
         self._decode = definition.decode
+        self._encode_result = definition.encode_result
         self._limits = limits
         self._around = around
         self._executor = executor
@@ -143,7 +145,7 @@ class Lane:
 
     def _encode(self, value: object) -> str:
         try:
-            data = codec.encode(value)
+            data = self._encode_result(value)
         except (TypeError, ValueError, msgspec.MsgspecError, RecursionError) as error:
             raise GiveUp(f"the result of {self.name!r} cannot be stored as json: {error}") from error
         if codec.is_over(data, self._limits.payload_max):
