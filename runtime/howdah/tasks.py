@@ -2,29 +2,23 @@
 
 from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Generic, NoReturn, ParamSpec, Protocol, Self, TypeVar
+from typing import Any, Generic, NoReturn, ParamSpec, Self, TypeVar
 
+import anyio
 import msgspec
 
 from . import codec
-from .client import CallsFailed, Client, Request, chunked, chunked_as_they_come
+from .client import CallsFailed, Client, chunked, chunked_as_they_come
 from .core.retry import Retry
 from .definitions import Definition, check_name
 from .duration import Duration, seconds
 from .errors import ArgumentsInvalid, ConfigurationError
-from .runs import Run
+from .portal import refuse_on_loop
+from .runs import Host, Run
+from .submission import Request
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class Host(Protocol):
-    """What a task needs of the app that it belongs to."""
-
-    @property
-    def client(self) -> Client:
-        """The app's. ConfigurationError: the task belongs to no app yet."""
-        ...
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -53,8 +47,27 @@ class Task(Generic[P, R]):
         """Enqueues one run, durably, or in your transaction with options(conn=). ArgumentsInvalid: they do not fit."""
         client = self._host.client
         payload = self.definition.encode(args, kwargs, client.config.payload_max)
-        ids = await client.enqueue(Request(self.definition, [payload], self._options), self._conn)
-        return Run(ids[0], self.definition, client)
+        number = await client.enqueue(Request(self.definition, [payload], self._options), self._conn)
+        return Run(number, self.definition, self._host)
+
+    def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> Run[R]:
+        """The same for code that cannot await: a view, a thread, a script. With options(conn=) of a sync driver it uses only
+        that connection; without, the open app of another thread, or a background thread of its own. HowdahError on a
+        running event loop."""
+        host, name = self._host, self.name
+        call, instead = f"{name}.enqueue_sync", f"await {name}.enqueue(...) instead"
+        refuse_on_loop(call, instead)
+        request = Request(self.definition, [self.definition.encode(args, kwargs, host.client.config.payload_max)], self._options)
+        if self._conn is not None:
+            return Run(host.client.enqueue_sync(request, self._conn), self.definition, host)
+
+        async def send(client: Client) -> int:
+            number = 0  # For type checkers, to whom a scope may swallow what is raised in it.
+            with anyio.CancelScope(shield=True):  # Not to be sent twice.
+                number = await client.enqueue(request, None)
+            return number
+
+        return Run(host.portal.call(call, instead, send), self.definition, host)
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Call:
         """The task with these arguments, checked, for enqueue_many."""
@@ -65,10 +78,10 @@ class Task(Generic[P, R]):
         Memory holds one chunk of arguments and the runs."""
         client = self._host.client
         try:
-            ids = await client.enqueue_many(self._requests(calls), self._conn)
+            ids = await client.enqueue_many(self.definition, self._requests(calls), self._conn)
         except CallsFailed as failed:
             raise failed.error from failed.error.__cause__
-        return [Run(number, self.definition, client) for number in ids]
+        return [Run(number, self.definition, self._host) for number in ids]
 
     def options(
         self,
@@ -88,7 +101,8 @@ class Task(Generic[P, R]):
 
         delay: start no sooner than this from now. at: start no sooner than this (with a time zone). priority: higher first,
         default 0. expires: give up if nobody has started it this long after it was ready. timeout: of each attempt.
-        retry: attempts in all, or a Retry. conn: an asyncpg connection; the run appears when its transaction commits.
+        retry: attempts in all, or a Retry. conn: a connection of asyncpg, psycopg or Django, or a connection or session of
+        SQLAlchemy; the run appears when its transaction commits.
         """
         if at is not None and at.tzinfo is None:
             raise ConfigurationError(f"at={at!r} has no time zone, so it names no instant: use datetime.now(UTC) and the like")
@@ -119,7 +133,7 @@ class Task(Generic[P, R]):
         """A run of this task that was enqueued earlier, perhaps by another process."""
         if not isinstance(run_id, int) or not 0 < run_id < 2**53:  # pyright: ignore[reportUnnecessaryIsInstance] - ids come from outside
             raise ArgumentsInvalid(f"{run_id!r} is not the id of a run: pass what run.id was")
-        return Run(run_id, self.definition, self._host.client)
+        return Run(run_id, self.definition, self._host)
 
     async def _requests(self, calls: Iterable[Call] | AsyncIterable[Call]) -> AsyncGenerator[Request, None]:
         config = self._host.client.config
