@@ -62,10 +62,10 @@ class Task(Generic[P, R]):
             return Run(host.client.enqueue_sync(request, self._conn), self.definition, host)
 
         async def send(client: Client) -> int:
-            number = 0  # For type checkers, to whom a scope may swallow what is raised in it.
+            number = 0  # A scope may swallow what is raised in it, as type checkers see it.
             with anyio.CancelScope(shield=True):  # Not to be sent twice.
                 number = await client.enqueue(request, None)
-            return number
+            return number  # noqa: RET504 - the same
 
         return Run(host.portal.call(call, instead, send), self.definition, host)
 
