@@ -23,7 +23,7 @@ from .errors import AppNotOpen, ArgumentsInvalid
 from .messages import Ended
 from .nearby import Nearby
 from .results import Results
-from .submission import Request, Submitted, answer, introduction, one, one_new, refusals, several
+from .submission import Made, Request, Submitted, answer, introduction, one, one_new, refusals, several
 
 log = logging.getLogger("howdah.client")
 
@@ -84,22 +84,22 @@ class Client:
         """A node has put these into the catalogue: introducing them would need a second connection inside of a transaction()."""
         self._introduced.update(definition.name for definition in definitions)
 
-    async def enqueue(self, request: Request, conn: object) -> int:
-        """Enqueues one run in the caller's transaction on conn, or durably on the pool; its id."""
+    async def enqueue(self, request: Request, conn: object) -> Made:
+        """Enqueues one run, in the caller's transaction on conn, or durably on the pool."""
         if conn is None:
             self.check_open()
             if request.alone:
-                return (await self._submit([request]))[0].ids[0]
-            return await self.combiner.enqueue(request)
+                return (await self._submit([request]))[0].made()[0]
+            return Made(await self.combiner.enqueue(request), created=True)
         check_held()
         name = request.definition.name
         driver = async_driver(conn, f"{name}.enqueue", f"call {name}.enqueue_sync(...) there")
         known = await self._is_known(request.definition)
         with refusals(name):
             row = await driver.fetch(*(one if known else one_new)(request, notify=True))
-        return answer(row).ids[0]
+        return answer(row).made()[0]
 
-    def enqueue_sync(self, request: Request, conn: object) -> int:
+    def enqueue_sync(self, request: Request, conn: object) -> Made:
         """The same on a connection of sync code, and on nothing else."""
         check_held()
         name = request.definition.name
@@ -107,9 +107,9 @@ class Client:
         known = name in self._introduced
         with refusals(name):
             row = driver.fetch(*(one if known else one_new)(request, notify=True))
-        return answer(row).ids[0]
+        return answer(row).made()[0]
 
-    async def enqueue_many(self, definition: Definition, requests: AsyncIterator[Request], conn: object) -> list[int]:
+    async def enqueue_many(self, definition: Definition, requests: AsyncIterator[Request], conn: object) -> list[Submitted]:
         """All in one transaction, in chunks: memory is bounded by a chunk and the ids."""
         if conn is None:
             self.check_open()
@@ -120,14 +120,14 @@ class Client:
         name = definition.name
         driver = async_driver(conn, f"{name}.enqueue_many", f"call {name}.enqueue_sync(...) there, once for each")
         known = await self._is_known(definition)
-        ids: list[int] = []
+        submitted: list[Submitted] = []
         async with driver.together():
             async for request in requests:
                 with refusals(name):
                     row = await driver.fetch(*(one if known else one_new)(request, notify=True))
-                ids += answer(row).ids
+                submitted.append(answer(row))
                 known = True
-        return ids
+        return submitted
 
     async def state(self, run: int) -> State | None:
         """Where the run is; None: there is no such run, or its history has been dropped."""
@@ -176,27 +176,27 @@ class Client:
             await self._announce(connection, submitted)
         return submitted
 
-    async def _enqueue_all(self, connection: Connection, requests: AsyncIterator[Request]) -> list[int]:
-        ids: list[int] = []
-        news: list[Submitted] = []
+    async def _enqueue_all(self, connection: Connection, requests: AsyncIterator[Request]) -> list[Submitted]:
+        submitted: list[Submitted] = []
         async with transaction(connection):
             async for request in requests:
                 with refusals(request.definition.name):
                     statement, values = one(request, notify=False)
-                    submitted = answer(await connection.fetchrow(statement, *values))
-                ids += submitted.ids
-                news = news or [submitted]  # All of them are in one line.
-        await self._announce(connection, news)
-        return ids
+                    submitted.append(answer(await connection.fetchrow(statement, *values)))
+        await self._announce(connection, submitted)
+        return submitted
 
     async def _announce(self, connection: Connection, news: Sequence[Submitted]) -> None:
         """Wakes nodes after the commit, once for each line: those of this process at once, the others by a notification."""
         lines: dict[tuple[int, int, int], int] = {}
         due_s = TIMER_NEWS_S
         for submitted in news:
-            if submitted.ids and submitted.due_s is None:
-                lines.setdefault((submitted.queue, submitted.task, submitted.priority), submitted.ids[0])
-            elif submitted.ids and submitted.due_s is not None:
+            first = submitted.first_made()
+            if first is None:
+                continue
+            if submitted.due_s is None:
+                lines.setdefault((submitted.queue, submitted.task, submitted.priority), first)
+            else:
                 due_s = min(due_s, submitted.due_s)
         heard = [self.nearby.tell(*line, first) for line, first in lines.items()]
         if any(heard):

@@ -15,6 +15,8 @@ from .portal import Portal
 
 R_co = TypeVar("R_co", covariant=True)
 
+_FAILURES = {Kind.FAILED: State.FAILED, Kind.QUARANTINED: State.QUARANTINED, Kind.LOST: State.LOST}
+
 Cancellation = Literal["cancelled", "requested", "ended", "unknown"]
 
 
@@ -33,10 +35,12 @@ class Host(Protocol):
 
 
 class Run(Generic[R_co]):
-    """One request to execute a task. `id` is a positive integer below 2**53; runs sort by it."""
+    """One request to execute a task. `id` is a positive integer below 2**53; runs sort by it. `created`: whether the call
+    that this comes from made the run; False where it found the one that holds the unique key, and where it was attached."""
 
-    def __init__(self, run_id: int, definition: Definition, host: Host) -> None:
+    def __init__(self, run_id: int, definition: Definition, host: Host, *, created: bool = False) -> None:
         self.id = run_id
+        self.created = created
         self.task = definition.name
         self._definition = definition
         self._host = host
@@ -47,7 +51,8 @@ class Run(Generic[R_co]):
     async def result(self, timeout: Duration | None = None) -> R_co:  # noqa: ASYNC109 - the caller's own limit, as asyncio.timeout
         """What the function returned, as soon as it is durable; at once if the run has ended already.
 
-        Raises RunFailed, RunCancelled or RunExpired; TimeoutError after the caller's own timeout.
+        Raises RunFailed (whose `state` is failed, quarantined or lost), RunCancelled or RunExpired; after the caller's own
+        timeout TimeoutError.
         """
         client = self._host.client
         client.check_open()
@@ -104,9 +109,10 @@ class Run(Generic[R_co]):
                     f"run {self.id} of {name} expired: nobody started it in time", run_id=self.id, task=name, state=State.EXPIRED
                 )
             case _:
+                assert ended.kind is not None
                 said = ended.failure()
                 raise RunFailed(
-                    run_id=self.id, task=name, state=State.FAILED, attempt=ended.attempt or 0, error_type=said.type,
+                    run_id=self.id, task=name, state=_FAILURES[Kind(ended.kind)], attempt=ended.attempt or 0, error_type=said.type,
                     message=said.message, traceback=said.traceback, bases=said.bases,
                 )  # fmt: skip
 

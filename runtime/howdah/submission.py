@@ -1,8 +1,10 @@
 """What an enqueue asks of Postgres: one statement with its values, what it answers, and what a refusal of it means."""
 
+from __future__ import annotations
+
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -27,6 +29,13 @@ class Request(msgspec.Struct, frozen=True):
     """It may wait for a key that somebody else holds, so it shares a statement with nobody."""
 
 
+class Made(NamedTuple):
+    """A run, and whether this request made it."""
+
+    id: int
+    created: bool
+
+
 class Submitted(msgspec.Struct, frozen=True):
     """What Postgres made of a request: the ids in order, and the line that they are in. due_s: in so many seconds; None: now."""
 
@@ -35,6 +44,16 @@ class Submitted(msgspec.Struct, frozen=True):
     task: int
     priority: int
     due_s: float | None
+    created: list[bool] | None
+    """Whether this request made each run, or found it under its key. None: it made them all."""
+
+    def made(self) -> list[Made]:
+        """Each run, in order."""
+        return list(map(Made, self.ids, self.created or [True] * len(self.ids)))
+
+    def first_made(self) -> int | None:
+        """The lowest id among the new runs; None where there are none."""
+        return next((run.id for run in self.made() if run.created), None) if self.created else next(iter(self.ids), None)
 
 
 Statement = tuple[str, tuple[object, ...]]
