@@ -11,7 +11,7 @@ declare
   v_queues int[];
   v_tasks int[];
   v_kinds smallint[];
-  v_since timestamptz := (p_filter ->> 'since')::timestamptz;
+  v_since timestamptz := howdah.filter_since(p_filter -> 'since');
   v_unknown text;
 begin
   select k into v_unknown from jsonb_object_keys(p_filter) k where k <> all ('{state,task,queue,since}'::text[]) limit 1;

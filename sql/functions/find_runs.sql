@@ -1,6 +1,6 @@
 -- The newest runs that a filter lets through, and a cursor: the search goes on below it (as `before`); null: there are no more.
 -- A filter may say (all optional): state, task, queue (one name or several each), tags (all of them), metadata (all of these
--- pairs), parent, root (the root itself, too), error (a fingerprint), since (a time), before (an id).
+-- pairs), parent, root (the root itself, too), error (a fingerprint), since (a time, or seconds ago), before (an id).
 -- Each filter is driven by the index that knows best. Work is bounded: a page that comes back short with a cursor has looked
 -- at a few thousand candidates, and the rest is for the next call. Takes no locks.
 create or replace function howdah.find_runs(p_filter jsonb, p_limit int) returns table (runs bigint[], cursor bigint)
@@ -22,7 +22,7 @@ declare
   v_parent bigint := (p_filter ->> 'parent')::bigint;
   v_root bigint := (p_filter ->> 'root')::bigint;
   v_error text := p_filter ->> 'error';
-  v_since timestamptz := (p_filter ->> 'since')::timestamptz;
+  v_since timestamptz := howdah.filter_since(p_filter -> 'since');
   v_before bigint := coalesce((p_filter ->> 'before')::bigint, 1::bigint << 53);
   v_floor bigint;
   v_unknown text;
