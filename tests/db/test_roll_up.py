@@ -97,7 +97,9 @@ class Life:
         """A task that SQL has used gets its definition, and its waiting runs another queue."""
         self.named += 1
         await self.db.execute("update howdah.task set implemented = false where name = 'new'")
-        await self.db.fetchval("select howdah.register('new', $1, 0::smallint, '{}', null, null, $2)", f"q{self.named % 3}", str(self.named))
+        await self.db.fetchval(
+            "select howdah.register('new', $1, 0::smallint, '{}', null, null, $2)", f"q{self.named % 3}", str(self.named)
+        )
 
     async def roll_up(self) -> None:
         await self.db.fetchval("select howdah.roll_up()")
@@ -159,7 +161,10 @@ async def test_rates_are_minutes_for_a_day_and_hours_afterwards(alone: Session) 
     at = "select date_trunc('hour', howdah.clock() - $1::text::interval) + $2 * interval '1 minute'"
     for ago, minute in (("2 hours", 1), ("2 hours", 2), ("30 hours", 0), ("30 hours", 1), ("30 hours", 59), ("40 days", 5)):
         await alone.execute(
-            f"insert into howdah.tally (at, queue, task, kind, n, ready, running, later) values (({at}), 1, $3, 1, 10, 0, 0, 0)", ago, minute, task
+            f"insert into howdah.tally (at, queue, task, kind, n, ready, running, later) values (({at}), 1, $3, 1, 10, 0, 0, 0)",
+            ago,
+            minute,
+            task,
         )
     await alone.fetchval("select howdah.roll_up()")
     assert await alone.fetchval("select count(*) from howdah.rate") == 6
@@ -173,7 +178,9 @@ async def test_rates_are_minutes_for_a_day_and_hours_afterwards(alone: Session) 
 async def test_recount_finds_what_was_changed_by_hand(alone: Session) -> None:
     await world.enqueue(alone, 7)
     await alone.execute("delete from howdah.job where id in (select id from howdah.job limit 3)")
-    await alone.execute("insert into howdah.tally (queue, task, n, ready, running, later) select 1, id, 0, 0, 2, 0 from howdah.task where name = 'work'")
+    await alone.execute(
+        "insert into howdah.tally (queue, task, n, ready, running, later) select 1, id, 0, 0, 2, 0 from howdah.task where name = 'work'"
+    )
     assert await alone.fetchval("select howdah.recount()") == 1
     assert await alone.fetch(HELD.format("select * from howdah.standing()")) == await alone.fetch(HELD.format(REAL))
     assert await alone.fetchval("select howdah.recount()") == 0
