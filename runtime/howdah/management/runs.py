@@ -58,6 +58,18 @@ class Runs:
             found, cursor = await _find(connection, said(which), limit)
             return Page(await _show(connection, found), cursor)
 
+    async def ids(self, *, limit: int = 10_000, **which: Unpack[Filter]) -> Sequence[int]:
+        """The ids alone of the newest runs that pass the filter, however many searches that takes."""
+        filters, found = said(which), list[int]()
+        while len(found) < limit:
+            async with asking(self._client) as connection:
+                some, cursor = await _find(connection, filters, min(limit - len(found), LISTED_MAX))
+            found += some
+            if cursor is None:
+                break
+            filters["before"] = cursor
+        return found
+
     async def count(self, **which: Unpack[Filter]) -> int:
         """How many runs pass a filter of state, task, queue and since, at once, from the roll-up. Pending states: now.
         Ends: as often as they happened, whatever history still holds. No state: how many were enqueued."""
