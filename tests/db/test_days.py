@@ -52,7 +52,7 @@ async def old_run(db: Session, number: int, *, living: str | None = None, events
     task = await db.fetchval("select howdah.introduce('old')")
     await db.execute("insert into howdah.run (id, task, queue, priority, args) values ($1, $2, 1, 0, '{\"n\": 1}')", run, task)
     for _ in range(events):
-        await db.execute("insert into howdah.event (run, lease, node, kind) values ($1, 1, 1, 1)", run)
+        await db.execute("insert into howdah.event (run, lease, node, task, kind) values ($1, 1, 1, $2, 1)", run, task)
         await db.execute("truncate howdah.stale_event")
     if living == "job":
         await db.execute("insert into howdah.job (id, queue, task, priority) values ($1, 1, $2, 0)", run, task)

@@ -167,8 +167,8 @@ def _print_event(event: Event) -> None:
             click.echo(f"  fingerprint: {event.error.fingerprint}")
         for line in event.error.traceback.splitlines():
             click.echo(f"  {line}")
-    for line in [] if event.logs is None else msgspec.convert(event.logs, list[Any]):
-        click.echo(f"  | {line if isinstance(line, str) else msgspec.json.encode(line).decode()}")
+    for line in event.logs:
+        click.echo(f"  | +{line.seconds:.3f} s {line.level} {line.logger}: {line.message}")
 
 
 def _lines(branch: Branch, depth: int) -> Iterator[str]:

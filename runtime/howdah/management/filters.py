@@ -10,6 +10,8 @@ from ..errors import ArgumentsInvalid
 
 Names = str | Iterable[str]
 
+_STATES = frozenset(str(state) for state in State)
+
 
 class Filter(TypedDict, total=False):
     """Which runs: all that is said must hold. Several states, tasks or queues: any of them. Several tags: all of them."""
@@ -57,11 +59,11 @@ def _names(value: Names) -> list[str]:
 
 
 def _states(value: Names) -> list[str]:
-    names = _names(value)
+    names = [str(name) for name in _names(value)]
     for name in names:
-        if name not in State:
+        if name not in _STATES:
             raise ArgumentsInvalid(f"{name!r} is no state of a run; the states are {', '.join(State)}")
-    return [str(State(name)) for name in names]
+    return names
 
 
 def _since(value: datetime | Duration) -> str | float:

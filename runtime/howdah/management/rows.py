@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -46,6 +46,16 @@ class RunInfo(msgspec.Struct, frozen=True):
     """The node that holds it, or held it last, by name; None when that node has left."""
 
 
+class LogLine(NamedTuple):
+    """A record that an attempt logged."""
+
+    seconds: float
+    """Since the start of the attempt."""
+    level: str
+    logger: str
+    message: str
+
+
 class Event(msgspec.Struct, frozen=True):
     """Something that happened to a run. kind is a name of howdah.kind: succeeded, failed, retried, reaped, cancelled..."""
 
@@ -58,8 +68,8 @@ class Event(msgspec.Struct, frozen=True):
     error: Failure | None
     reason: str | None
     result: Any
-    logs: Any
-    """What the attempt logged, if anything."""
+    logs: list[LogLine]
+    """What the attempt logged."""
 
 
 class RunDetails(RunInfo, frozen=True):
@@ -198,7 +208,7 @@ def event(row: Iterable[Any]) -> Event:
     return Event(
         kind=kind, at=at, started_at=started_at, lease=lease, node=node, delay_s=delay_s,
         error=failure(data) if said.message is not None else None, reason=said.reason,
-        result=decoded(data) if succeeded else None, logs=decoded(logs),
+        result=decoded(data) if succeeded else None, logs=[] if logs is None else codec.decoder(list[LogLine]).decode(logs),
     )  # fmt: skip
 
 
