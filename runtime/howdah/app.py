@@ -15,6 +15,8 @@ from .client import Client
 from .config import Config, configure
 from .definitions import Definition, Middleware
 from .errors import ConfigurationError, HowdahError
+from .management.catalogue import Catalogue, Nodes, Queues
+from .management.runs import Runs
 from .node import Node
 from .policy import SILENT, Defaults
 from .portal import Portal
@@ -35,6 +37,8 @@ class App(Registrar):
         self.config: Config = configure({"dsn": dsn, **settings})
         self._client = Client(self.config)
         self._portal = Portal(self.config)
+        self.runs, self.tasks = Runs(self._client), Catalogue(self._client)
+        self.queues, self.nodes = Queues(self._client), Nodes(self._client)
         if isinstance(imports, str):
             raise ConfigurationError(f"imports={imports!r} is one text: pass a list, as in imports=[{imports!r}]")
         self._imports = imports

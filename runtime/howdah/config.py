@@ -71,6 +71,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Timers fired in one round of upkeep."""
     tend_s: float = 3600.0
     """How often partitions are looked after."""
+    trim_batch: int = 1000
+    """Runs looked at in one transaction that deletes those of queues with a shorter retention."""
+    trim_pause_s: float = 0.1
+    """Rest between two such transactions: deleting is never in a hurry."""
     retention_days: int = 30
     """Days that history is kept. Runs that are alive are carried over."""
     ahead_days: int = 7

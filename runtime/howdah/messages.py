@@ -101,6 +101,8 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     bases: list[str] = []
     hash: str | None = None
     """Of the definition that the stored arguments do not fit."""
+    fingerprint: str | None = None
+    """The same for errors that are the same: see core/fingerprint.py."""
 
 
 class _Reason(msgspec.Struct, frozen=True):

@@ -1,10 +1,11 @@
 -- Ends the retention of one day. Without living runs its partitions are dropped; with some, their rows are
 -- carried over into small tables (run_dN_kept, event_dN_kept) that replace the day. True if anything changed.
--- Locks: access exclusive on the day's partitions, then on run and event for the moment of the exchange; give up
--- with 55P03 under the caller's lock_timeout and come back later.
+-- Locks: advisory (another that tends: false), access exclusive on the day's partitions, then on run and event for the moment
+-- of the exchange; gives up with 55P03 after two seconds: come back later.
 create or replace function howdah.drop_day(p_day int) returns boolean
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
 as $$
 declare
   v_low bigint := p_day::bigint << 40;
@@ -13,6 +14,9 @@ declare
   v_suffix text := case when v_kept then '_kept' else '' end;
   v_living bigint[];
 begin
+  if not pg_try_advisory_xact_lock(7738135626411) then
+    return false;
+  end if;
   if not v_kept and to_regclass(format('howdah.run_d%s', p_day)) is null then
     return false;
   end if;

@@ -1,7 +1,8 @@
 -- Opens ended runs again: failed, cancelled, expired, quarantined and lost ones become ready, with all their attempts
 -- before them and their history behind. Returns for each whether it was reopened, is pending, has succeeded, or is unknown.
 -- The new hot row is the lock: insert, then look in a statement of its own whether the run had ended after all; of two that
--- retry one run, one reopens it. Locks: entries of job's key, in id order.
+-- retry one run, one reopens it. Locks: the runs for key share (trim() deletes none that is being opened), entries of job's key,
+-- each in id order.
 create or replace function howdah.retry(p_runs bigint[]) returns table (run bigint, answer text)
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
@@ -20,7 +21,7 @@ begin
     select r.id, r.queue, r.task, r.priority, t.flags
     from howdah.run r join howdah.task t on t.id = r.task
     where r.id = any(v_asked) and r.id between v_asked[1] and v_asked[cardinality(v_asked)]
-    order by r.id on conflict (id) do nothing returning id
+    order by r.id for key share of r on conflict (id) do nothing returning id
   )
   select array_agg(f.id) into v_fresh from fresh f;
   select array_agg(o.run) into v_good

@@ -21,6 +21,3 @@ begin
   );
 end
 $$;
-
-create or replace view howdah.unimplemented as
-  select u.task, u.queue, u.since, u.first_run from howdah.unimplemented_tasks() u;

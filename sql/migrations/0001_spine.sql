@@ -117,8 +117,8 @@ create table howdah.run (
   root bigint,
   primary key (id)
 ) partition by range (id);
-create index run_parent on howdah.run (parent) where parent is not null;
-create index run_root on howdah.run (root) where root is not null;
+create index run_parent on howdah.run (parent, id) where parent is not null;
+create index run_root on howdah.run (root, id) where root is not null;
 create index run_metadata on howdah.run using gin (metadata jsonb_path_ops) where metadata is not null;
 create index run_tags on howdah.run using gin (tags) where tags is not null;
 create table howdah.run_default partition of howdah.run default;
@@ -273,6 +273,14 @@ create table howdah.rate (
   kind smallint not null,
   n bigint not null,
   primary key (at, queue, task, kind)
+);
+
+-- How far the runs of a queue are deleted in a day that others keep for longer: everything up to this id.
+create table howdah.trim (
+  queue int not null,
+  day int not null,
+  after bigint not null,
+  primary key (queue, day)
 );
 
 -- Roles that howdah.permit() has given rights to: each migration gives them again.

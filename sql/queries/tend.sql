@@ -1,2 +1,2 @@
--- Looks after partitions. See functions/tend.sql.
-select made, dropped, homeless from howdah.tend($1, $2, $3);
+-- Makes partitions of the days ahead. See functions/tend.sql.
+select made, homeless from howdah.tend($1, $2);

@@ -16,6 +16,7 @@ class House:
         self.next_s = next_s
         self.kept = self.tended = self.settled = 0
         self.tending = True
+        self.trimmed, self.trims = 0, 1
 
     async def keep(self) -> tuple[float, list[Fact]]:
         self.kept += 1
@@ -24,6 +25,10 @@ class House:
     async def tend(self) -> bool:
         self.tended += 1
         return self.tending
+
+    async def trim(self) -> bool:
+        self.trimmed += 1
+        return self.trimmed < self.trims
 
     async def settle(self) -> None:
         self.settled += 1

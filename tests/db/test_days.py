@@ -32,10 +32,10 @@ async def today(db: Session) -> int:
 
 async def tend(db: Session, keep: int = 30, ahead: int = 7, hashes: int = 4) -> tuple[int, int, int]:
     """Days made, days dropped, rows without a day."""
-    row = await db.fetchrow(query("tend"), keep, ahead, hashes)
+    row = await db.fetchrow(query("tend"), ahead, hashes)
     assert row is not None
-    made, dropped, homeless = row
-    return made, dropped, homeless
+    old = [one["day"] for one in await db.fetch(query("old_days"), keep)]
+    return row["made"], sum([await db.fetchval(query("drop_day"), day) for day in old]), row["homeless"]
 
 
 async def days(db: Session, table: str = "run") -> set[str]:
@@ -52,7 +52,7 @@ async def old_run(db: Session, number: int, *, living: str | None = None, events
     task = await db.fetchval("select howdah.introduce('old')")
     await db.execute("insert into howdah.run (id, task, queue, priority, args) values ($1, $2, 1, 0, '{\"n\": 1}')", run, task)
     for _ in range(events):
-        await db.execute("insert into howdah.event (run, lease, node, kind) values ($1, 1, 1, 1)", run)
+        await db.execute("insert into howdah.event (run, lease, node, task, kind) values ($1, 1, 1, $2, 1)", run, task)
         await db.execute("truncate howdah.stale_event")
     if living == "job":
         await db.execute("insert into howdah.job (id, queue, task, priority) values ($1, 1, $2, 0)", run, task)
@@ -159,7 +159,7 @@ async def test_a_locked_day_is_left_for_the_next_time(db: Session, connect: Conn
     reader = await connect()
     await reader.execute("begin")
     await reader.fetch("select count(*) from howdah.run")
-    await db.execute("alter function howdah.tend set lock_timeout = '50ms'")
+    await db.execute("alter function howdah.drop_day set lock_timeout = '50ms'")
     with pytest.raises(asyncpg.LockNotAvailableError):
         await tend(db)
     upkeep = Upkeep(configure({"dsn": dsn}), "test")
@@ -171,8 +171,9 @@ async def test_a_locked_day_is_left_for_the_next_time(db: Session, connect: Conn
     await upkeep.close()
 
 
-async def test_tend_waits_two_seconds_at_most_for_its_locks(db: Session) -> None:
-    assert "lock_timeout=2s" in await db.fetchval("select proconfig from pg_proc where oid = 'howdah.tend'::regproc")
+@pytest.mark.parametrize("name", ["tend", "drop_day"])
+async def test_days_wait_two_seconds_at_most_for_their_locks(db: Session, name: str) -> None:
+    assert "lock_timeout=2s" in await db.fetchval("select proconfig from pg_proc where oid = ('howdah.' || $1::text)::regproc", name)
 
 
 def scanned(plan: dict[str, Any]) -> list[str]:

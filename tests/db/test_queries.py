@@ -10,6 +10,7 @@ from howdah.db.files import listing, query
 from howdah.messages import EVENT_COLUMNS, Claimed, Ended, Outcome
 from howdah.submission import Submitted
 
+from .contracts import VIEWS
 from .world import Session
 
 pytestmark = pytest.mark.anyio
@@ -68,8 +69,39 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     "submit_all": SUBMITTED,
     "submit_new": SUBMITTED,
     "tasks": [("task", "text"), ("queue", "text"), ("implemented", "bool"), ("since", "timestamptz")],
-    "tend": [("made", "int4"), ("dropped", "int4"), ("homeless", "int8")],
     "transaction_mark": [("mark", "text")],
+    "tend": [("made", "int4"), ("homeless", "int8")],
+    "old_days": [("day", "int4")],
+    "drop_day": [("dropped", "bool")],
+    "thin_rates": [("thinned", "int4")],
+    "trim": [("examined", "int4"), ("deleted", "int4")],
+    "sweep": [("swept", "int4")],
+    "set_retention": [("set_retention", "void")],
+    "find_runs": [("runs", "int8[]"), ("cursor", "int8")],
+    "show_runs": VIEWS["runs"],
+    "run_history": [
+        ("kind", "text"),
+        ("at", "timestamptz"),
+        ("started_at", "timestamptz"),
+        ("lease", "int8"),
+        ("node", "int8"),
+        ("delay_s", "float8"),
+        ("data", "json"),
+        ("logs", "json"),
+    ],
+    "count_runs": [("runs", "int8")],
+    "trouble": [
+        ("task", "text"),
+        ("state", "text"),
+        ("fingerprint", "text"),
+        ("error_type", "text"),
+        ("message", "text"),
+        ("runs", "int8"),
+        ("newest", "int8"),
+        ("newest_at", "timestamptz"),
+        ("truncated", "bool"),
+    ],
+    **{name: VIEWS[name] for name in ("task_stats", "queue_stats", "nodes", "misfits", "unimplemented")},
     "watch": [("run", "int8"), ("kind", "int2"), ("data", "json"), ("attempt", "int8"), ("known", "bool")],
 }
 """What each statement answers. A template with placeholders of its own is no statement yet."""

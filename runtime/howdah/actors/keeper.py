@@ -18,6 +18,7 @@ class House(Protocol):
 
     async def keep(self) -> tuple[float, list[Fact]]: ...
     async def tend(self) -> bool: ...
+    async def trim(self) -> bool: ...
     async def settle(self) -> None: ...
     async def asked(self, runs: list[int], leases: list[int]) -> list[tuple[int, int]]: ...
 
@@ -27,11 +28,11 @@ async def keep_house(
 ) -> None:
     """Upkeep until the reminders end. A reminder says in how many seconds something is due; a negative one, that
     effects wait to be settled. Everything here is safe on any node, at any time, twice."""
-    due = tend_due = monotonic()
+    due = tend_due = trim_due = monotonic()
     asked_due = due + config.idle_look_s
     while not reminders.ended:
         # Also when nothing runs: a run that starts during this sleep may be cancelled in it.
-        wake_at = min(due, tend_due, asked_due)
+        wake_at = min(due, tend_due, trim_due, asked_due)
         for reminder in await reminders.take(1024, max(0.0, wake_at - monotonic())):
             if reminder < 0:
                 await house.settle()
@@ -41,6 +42,8 @@ async def keep_house(
         now = monotonic()
         if now >= tend_due:
             tend_due = now + (config.tend_s if await house.tend() else config.keep_longest_s)
+        if now >= trim_due:
+            trim_due = now + (config.trim_pause_s if await house.trim() else config.tend_s)
         if now >= asked_due:
             asked_due = now + config.idle_look_s
             await _ask(house, rooms, cancel)

@@ -17,6 +17,7 @@ import msgspec
 
 from .. import codec
 from ..context import CurrentRun, Home
+from ..core.fingerprint import fingerprint
 from ..core.states import Kind
 from ..core.verdict import Cause, Misfit, verdict
 from ..definitions import Definition, Middleware
@@ -172,7 +173,10 @@ def describe(error: BaseException, error_max: int) -> str:
     if len(text) > error_max:
         text = f"{text[: error_max // 2]}\n... {len(text) - error_max} characters left out ...\n{text[-error_max // 2 :]}"
     bases = [f"{base.__module__}.{base.__qualname__}" for base in type(error).__mro__]
-    return codec.encode(Failure(bases[0].removeprefix("builtins."), _printable(message)[:error_max], _printable(text), bases))
+    same = fingerprint(bases[0], [frame.name for frame in theirs], message)
+    return codec.encode(
+        Failure(bases[0].removeprefix("builtins."), _printable(message)[:error_max], _printable(text), bases, fingerprint=same)
+    )
 
 
 def _printable(text: str) -> str:

@@ -15,7 +15,11 @@ _COMMANDS = {
     "db": "Run and look after the embedded Postgres.",
     "demo": "Carry every source file of a folder through the queue, and search it.",
     "migrate": "Bring the database to the schema of this release.",
+    "nodes": "List the nodes.",
+    "queues": "List queues, and set how long each keeps its history.",
+    "runs": "List runs, show one with its tree, retry or cancel many.",
     "tasks": "List the tasks, and what waits for somebody to implement it.",
+    "todo": "List what waits for a human: tasks that nobody implements, and runs that went wrong.",
     "worker": "Run the tasks of an app until Ctrl-C or SIGTERM.",
 }
 

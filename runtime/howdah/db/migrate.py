@@ -1,4 +1,4 @@
-"""Brings a database to the schema of this release: numbered migrations forward, then the functions as they are now.
+"""Brings a database to the schema of this release: numbered migrations forward, then functions and views as they are now.
 
 Migrations are additive, and each release adds at most one: code works with a schema one release newer, so that a
 rolling deploy may migrate first, and refuses beyond. Two that migrate at once: one works, the other waits and finds
@@ -68,9 +68,10 @@ async def migrate(connection: Connection, config: Config) -> Applied:
                     await connection.execute(text)
                     await connection.execute(query("note_migration"), int(name.split("_")[0]), name)
                     names.append(name)
-            for _, text in listing("functions"):
-                await connection.execute(text)
-            await connection.execute(query("tend"), config.retention_days, config.ahead_days, config.hashes)
+            for folder in ("functions", "views"):
+                for _, text in listing(folder):
+                    await connection.execute(text)
+            await connection.execute(query("tend"), config.ahead_days, config.hashes)
     except asyncpg.InsufficientPrivilegeError as error:
         raise ConfigurationError(
             f"this role may not change the schema: {error}. Run `howdah migrate` as the owner of the howdah schema, or as a role"
@@ -81,7 +82,7 @@ async def migrate(connection: Connection, config: Config) -> Applied:
 
 def script(config: Config) -> str:
     """The same as SQL text for psql: idempotent, in one transaction."""
-    days = query("tend").replace("$1", str(config.retention_days)).replace("$2", str(config.ahead_days)).replace("$3", str(config.hashes))
+    days = query("tend").replace("$1", str(config.ahead_days)).replace("$2", str(config.hashes))
     parts = ["begin;", f"{query('lock_migrations').replace('$1', str(LOCK))};"]
     for name, text in listing("migrations"):
         number = int(name.split("_")[0])
@@ -93,6 +94,6 @@ def script(config: Config) -> str:
             .replace(":text", f"$migration${text}$migration$")
             + ";"
         )
-    parts += [text for _, text in listing("functions")]
+    parts += [text for folder in ("functions", "views") for _, text in listing(folder)]
     parts += [f"{days};", "commit;"]
     return "\n\n".join(parts) + "\n"

@@ -153,10 +153,26 @@ class Upkeep:
         return float(row["next_s"]), facts
 
     async def tend(self) -> bool:
-        """Looks after partitions. False: something held their locks for too long; come back."""
+        """Looks after partitions and rates. Each day is dropped in a transaction of its own: one that somebody holds keeps none
+        of the others. False: something held their locks for too long; come back."""
         config = self._config
+        made = await self._unless_locked("tend", config.ahead_days, config.hashes)
+        days = await self._link.call(lambda c: c.fetch(query("old_days"), config.retention_days))
+        dropped = [await self._unless_locked("drop_day", row["day"]) for row in days]
+        await self._link.call(lambda c: c.execute(query("thin_rates"), config.retention_days))
+        return made and all(dropped)
+
+    async def trim(self) -> bool:
+        """Deletes a batch of what outlived the retention of its queue, or was left behind. False: there is no more."""
+        config = self._config
+        row = await self._link.call(lambda c: c.fetchrow(query("trim"), config.retention_days, config.trim_batch))
+        swept = await self._link.call(lambda c: c.fetchval(query("sweep"), config.trim_batch))
+        assert row is not None
+        return row["examined"] > 0 or swept >= config.trim_batch
+
+    async def _unless_locked(self, name: str, *arguments: int) -> bool:
         try:
-            await self._link.call(lambda c: c.execute(query("tend"), config.retention_days, config.ahead_days, config.hashes))
+            await self._link.call(lambda c: c.execute(query(name), *arguments))
         except asyncpg.LockNotAvailableError:
             return False
         return True

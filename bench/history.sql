@@ -1,0 +1,48 @@
+-- A history to list: ended runs spread over days and tasks, as the pipeline would have left them.
+
+-- name: tasks
+select howdah.introduce('task_' || n) from generate_series(1, $1::int) n
+
+-- name: today
+select (howdah.day_base() >> 40)::int
+
+-- name: add_day
+select howdah.add_day($1, $2)
+
+-- name: unlog
+alter table howdah.run_d{day} set unlogged
+
+-- name: runs
+insert into howdah.run_d{day} (id, at, task, queue, priority, args, tags, metadata, parent, root)
+select ({day}::bigint << 40) + {first} + n, '2020-01-01'::timestamptz + {day} * interval '1 day' + n * interval '86400 seconds' / {count},
+  (select min(t.id) from howdah.task t where t.name like 'task\_%') + case when n % 2 = 0 then 0 else (n % {tasks}) / 2 * 2 + n % 4 / 2 end, 1, 0,
+  '{{"user_id": 123456, "email": "someone@example.com", "note": "payload filled up to a hundred bytes....."}}',
+  case when n % 20 = 0 then array['nightly'] when n % 50021 = 7 then array['odd'] end,
+  case when n % 10 = 1 then jsonb_build_object('customer', 'c' || n % 9973) end,
+  case when n % 100 between 51 and 60 then ({day}::bigint << 40) + {first} + n - n % 100 end,
+  case when n % 100 between 51 and 60 then ({day}::bigint << 40) + {first} + n - n % 100 end
+from generate_series(1, {count}) n
+
+-- name: events
+insert into howdah.event_d{day} (run, lease, node, at, started, task, kind, data)
+select r.id, r.id, 7, r.at + interval '1 second', r.at + interval '0.9 seconds', r.task,
+  case when r.n % 50 = 3 then 2 when r.n % 100 = 5 then 17 when r.n % 1000 = 7 then 18 when r.n % 5000 = 11 then 22 else 1 end,
+  case when r.n % 50 = 3 then json_build_object('type', 'ValueError', 'message', 'no such customer: ' || r.n,
+    'traceback', repeat('  File "shop.py", line 7, in charge' || chr(10), 10), 'bases', array['builtins.ValueError'],
+    'fingerprint', lpad(to_hex(r.n % 977), 8, '0')) end
+from (select r.id, r.at, r.task, r.id - ({day}::bigint << 40) - {first} as n from howdah.run_d{day} r) r
+
+-- name: retried
+insert into howdah.event_d{day} (run, lease, node, at, started, task, kind, delay, data)
+select r.id, r.id, 7, r.at + interval '0.5 seconds', r.at + interval '0.4 seconds', r.task, 4, interval '1 second', '{{"type": "TimeoutError"}}'
+from howdah.run_d{day} r where r.id % 30 = 0
+
+-- name: analyze
+analyze howdah.run_d{day}, howdah.event_d{day}
+
+-- name: total
+insert into howdah.total (queue, task, kind, n, ready, running, later)
+select 1, e.task, e.kind, count(*), 0, 0, 0 from howdah.event e group by e.task, e.kind
+union all
+select 1, r.task, 0, count(*), 0, 0, 0 from howdah.run r group by r.task
+on conflict (queue, task, kind) do update set n = howdah.total.n + excluded.n

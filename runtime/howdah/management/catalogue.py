@@ -1,0 +1,82 @@
+"""Tasks, queues and nodes: `jobs.tasks`, `jobs.queues`, `jobs.nodes`, and what waits for a human."""
+
+from __future__ import annotations
+
+from ..client import Client
+from ..core.states import State
+from ..db.files import query
+from ..duration import Duration, seconds
+from ..errors import ArgumentsInvalid
+from .asking import asking
+from .rows import Misfit, NodeInfo, QueueInfo, TaskInfo, Todo, Trouble, Unimplemented
+
+MISFITS_MAX = 100
+"""Misfits listed in one answer: many runs of one task misfit for one reason."""
+
+TROUBLE_MAX = 1000
+"""Bad ends looked at for one list of what is to do, over all tasks."""
+
+DAY_S = 86400
+
+
+class Catalogue:
+    """The tasks of a database, whoever defined them."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def list(self) -> list[TaskInfo]:
+        """Every task, by name."""
+        async with asking(self._client) as connection:
+            return [TaskInfo(*row) for row in await connection.fetch(query("task_stats"))]
+
+    async def todo(self) -> Todo:
+        """What waits for a human: tasks that nobody implements, runs that fit nobody, and what went wrong, newest first. Looks at a
+        bounded number of each."""
+        async with asking(self._client) as connection:
+            unimplemented = [Unimplemented(*row) for row in await connection.fetch(query("unimplemented"))]
+            misfits = [Misfit(*row) for row in await connection.fetch(query("misfits"), MISFITS_MAX)]
+            rows = await connection.fetch(query("trouble"), TROUBLE_MAX)
+        trouble = [Trouble(task, State(state), *rest) for task, state, *rest in rows]
+        return Todo(unimplemented, misfits, trouble)
+
+
+class Queues:
+    """The queues of a database."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def list(self) -> list[QueueInfo]:
+        """Every queue, by name."""
+        async with asking(self._client) as connection:
+            return [QueueInfo(*row) for row in await connection.fetch(query("queue_stats"))]
+
+    async def set(self, name: str, *, retention: Duration | None) -> None:
+        """For how long the history of a queue's runs is kept, in whole days; None: as the setting retention_days says. A queue that is
+        new is added. Shorter than others' takes effect within the hour, run by run; longer keeps what is there now."""
+        days = None if retention is None else _days(retention)
+        async with asking(self._client) as connection:
+            await connection.execute(query("set_retention"), name, days)
+
+
+class Nodes:
+    """The running processes."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def list(self) -> list[NodeInfo]:
+        """Every node that has not left, by its start."""
+        async with asking(self._client) as connection:
+            return [NodeInfo(*row) for row in await connection.fetch(query("nodes"))]
+
+
+def _days(retention: Duration) -> int:
+    try:
+        days, rest = divmod(seconds(retention), DAY_S)
+    except ValueError as error:
+        raise ArgumentsInvalid(f"retention= takes a duration: {error}") from error
+    if rest or days < 1:
+        raise ArgumentsInvalid(f'retention={retention!r} is not a number of whole days, at least one: write it as in "7d"')
+    return int(days)

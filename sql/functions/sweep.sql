@@ -1,0 +1,38 @@
+-- Deletes what was kept under ids of runs whose day is gone (progress, keys of children and unique ones), keys whose time is over,
+-- and notes on the trimming of such days: a batch of each. Answers how many rows went.
+-- Locks: the rows with skip locked.
+create or replace function howdah.sweep(p_limit int) returns int
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
+  set jit = off set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_oldest bigint := howdah.oldest_day()::bigint << 40;
+  v_count int;
+  v_swept int := 0;
+begin
+  with gone as materialized (
+    select p.run from howdah.progress p where p.run < v_oldest and not howdah.is_pending(p.run) order by p.run limit p_limit for update skip locked
+  )
+  delete from howdah.progress p using gone g where p.run = g.run;
+  get diagnostics v_count = row_count;
+  v_swept := v_swept + v_count;
+  with gone as materialized (
+    select h.task, h.key from howdah.held_key h
+    where h.owner < v_oldest and h.until is null and not howdah.is_pending(h.owner) order by h.owner limit p_limit for update skip locked
+  )
+  delete from howdah.held_key h using gone g where h.task = g.task and h.key = g.key;
+  get diagnostics v_count = row_count;
+  v_swept := v_swept + v_count;
+  with gone as materialized (
+    select h.task, h.key from howdah.held_key h where h.until <= howdah.clock() order by h.until limit p_limit for update skip locked
+  )
+  delete from howdah.held_key h using gone g where h.task = g.task and h.key = g.key;
+  get diagnostics v_count = row_count;
+  v_swept := v_swept + v_count;
+  delete from howdah.trim t where t.day < v_oldest >> 40;
+  get diagnostics v_count = row_count;
+  return v_swept + v_count;
+end
+$$;

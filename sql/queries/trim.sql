@@ -1,0 +1,2 @@
+-- A batch of runs that outlived the retention of their queue. See functions/trim.sql.
+select examined, deleted from howdah.trim($1, $2);
