@@ -25,6 +25,7 @@ SUBMITTED = [
 
 COLUMNS: dict[str, list[tuple[str, str]]] = {
     "asked": [("run", "int8"), ("lease", "int8")],
+    "backend": [("pid", "int4")],
     "cancel": [("run", "int8"), ("answer", "text")],
     "claim": [
         ("id", "int8"),
@@ -41,6 +42,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     ],
     "complete": [("complete", "void")],
     "database": [("current_database", "name")],
+    "forbid": [("forbid", "void")],
     "guard_idle": [("set_config", "text")],
     "hint": [("hint", "void")],
     "hint_all": [("hint", "void")],
@@ -54,7 +56,9 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     "mark_transaction": [("mark", "text")],
     "note_migration": [],
     "outcomes": [("run", "int8"), ("kind", "int2"), ("data", "json"), ("attempt", "int8")],
+    "permit": [("permit", "void")],
     "probe": [("pg_notify", "void")],
+    "protect": [("protect", "void")],
     "queue_id": [("id", "int4")],
     "recover": [("returned", "int4")],
     "register": [("id", "int4")],
@@ -70,6 +74,14 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     "tasks": [("task", "text"), ("queue", "text"), ("implemented", "bool"), ("since", "timestamptz")],
     "tend": [("made", "int4"), ("dropped", "int4"), ("homeless", "int8")],
     "transaction_mark": [("mark", "text")],
+    "types": [
+        ("smallints", "int2[]"),
+        ("ints", "int4[]"),
+        ("bigints", "int8[]"),
+        ("texts", "text[]"),
+        ("jsons", "json[]"),
+        ("booleans", "bool[]"),
+    ],
     "watch": [("run", "int8"), ("kind", "int2"), ("data", "json"), ("attempt", "int8"), ("known", "bool")],
 }
 """What each statement answers. A template with placeholders of its own is no statement yet."""

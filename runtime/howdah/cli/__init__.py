@@ -14,6 +14,7 @@ from ..errors import HowdahError
 _COMMANDS = {
     "db": "Run and look after the embedded Postgres.",
     "demo": "Carry every source file of a folder through the queue, and search it.",
+    "grant": "Let a role run nodes, enqueue, or read, and nothing else.",
     "migrate": "Bring the database to the schema of this release.",
     "tasks": "List the tasks, and what waits for somebody to implement it.",
     "worker": "Run the tasks of an app until Ctrl-C or SIGTERM.",

@@ -70,6 +70,7 @@ async def migrate(connection: Connection, config: Config) -> Applied:
                     names.append(name)
             for _, text in listing("functions"):
                 await connection.execute(text)
+            await connection.execute(query("protect"))
             await connection.execute(query("tend"), config.retention_days, config.ahead_days, config.hashes)
     except asyncpg.InsufficientPrivilegeError as error:
         raise ConfigurationError(
@@ -94,5 +95,5 @@ def script(config: Config) -> str:
             + ";"
         )
     parts += [text for _, text in listing("functions")]
-    parts += [f"{days};", "commit;"]
+    parts += [f"{query('protect')};", f"{days};", "commit;"]
     return "\n\n".join(parts) + "\n"
