@@ -15,6 +15,8 @@ FIELDS = {field.name: field for field in msgspec.structs.fields(Config)}
 def other(name: str) -> Any:
     """A value that is not the default and that is allowed beside the other defaults."""
     default = FIELDS[name].default
+    if name == "pooler":
+        return True
     return f"postgres://{name}" if default is None else default + 1 if name != "heartbeat_s" else default - 1
 
 
@@ -42,6 +44,8 @@ def test_a_variable_that_is_no_number_is_refused(name: str, monkeypatch: pytest.
         ({"lease_s": 5, "heartbeat_s": 2}, "under three heartbeats"),
         ({"concurrency": 0}, "concurrency=0 must be at least 1"),
         ({"pool_size": -1}, "pool_size=-1 must be at least 1"),
+        ({"poll_s": 0}, "poll_s=0 must be more than 0"),
+        ({"pooler": "maybe"}, "wrong type"),
         ({"retention_days": 0}, "retention_days=0 must be at least 1"),
         ({"lease": 5}, "does not know the setting 'lease'"),
         ({"threads": "few"}, "wrong type"),
@@ -61,4 +65,4 @@ def test_the_dsn_is_the_first_argument_or_a_variable(monkeypatch: pytest.MonkeyP
 
 def test_every_setting_has_a_type_that_text_can_say() -> None:
     hints = typing.get_type_hints(Config)
-    assert {hints[name] for name in FIELDS} <= {int, float, str | None}
+    assert {hints[name] for name in FIELDS} <= {int, float, str | None, bool | None}

@@ -48,6 +48,21 @@ class Stage:
         async with self.closed:
             pass
 
+    async def enqueuer(self, do: Callable[[Task[..., int]], Any]) -> Any:
+        """As a role that may only enqueue."""
+        if not await self.conn.fetchval("select exists (select from pg_roles where rolname = 'howdah_guest')"):
+            await self.conn.execute("create role howdah_guest login")
+        await self.conn.fetchval("select howdah.permit('howdah_guest', 'enqueue')")
+        theirs = App(self.dsn.replace("//postgres@", "//howdah_guest@"))
+        task: Task[..., int] = theirs.task(ping)
+        async with theirs:
+            return await do(task)
+
+    async def forged(self, task: Task[..., int]) -> Any:
+        run = await task.enqueue(1)
+        await self.conn.execute("set role howdah_guest")
+        return await self.conn.fetchval("select howdah.enqueue('ping', parent => $1)", run.id)
+
     async def sql(self, statement: str) -> Any:
         return await self.conn.fetchval(statement)
 
@@ -270,6 +285,15 @@ TABLE = [
     Row("SQL: no arguments", lambda s: s.sql(f"{SELECT}('t', null)"), asyncpg.DataError, "must be a json object", lambda s: s.sql(f"{SELECT}('t')")),
     Row("SQL: an unknown option", lambda s: s.sql("select howdah.submit('t', array['{}'], '{\"colour\": 1}', true)"), asyncpg.DataError, 'does not know the option "colour"', None),
     Row("SQL: a priority", lambda s: s.sql(f"{SELECT}('t', priority => 40000)"), asyncpg.DataError, "out of range", lambda s: s.sql(f"{SELECT}('t', priority => 4)")),
+    # Connections and roles.
+    Row("a poll without a pause", lambda s: App(poll_s=0), C, "poll_s=0 must be more than 0", lambda s: App(poll_s=0.1)),
+    Row("the status as a role that may only enqueue", lambda s: s.enqueuer(lambda t: t.attach(1).status()), C, "howdah grant ROLE --as", lambda s: s.enqueuer(lambda t: t.enqueue(1))),
+    Row("a result as a role that may only enqueue", lambda s: s.enqueuer(lambda t: t.attach(1).result(5)), C, "howdah grant ROLE --as", None),
+    Row("SQL: a parent that is not the enqueuer's", lambda s: s.enqueuer(s.forged), asyncpg.InsufficientPrivilegeError, "it cannot be a parent", None),
+    Row("SQL: a role that is not there", lambda s: s.sql("select howdah.permit('howdah_missing', 'node')"), asyncpg.UndefinedObjectError, "there is no role howdah_missing", None),
+    Row("SQL: a kind of role", lambda s: s.sql("select howdah.permit(current_user, 'king')"), asyncpg.DataError, "as enqueue, node or read, not as king", None),
+    Row("SQL: no retention", lambda s: s.sql("select howdah.tend(0, 7, 4)"), asyncpg.DataError, "kept for at least a day", None),
+    Row("SQL: a handler of failures without a name", lambda s: s.sql("select howdah.introduce('t9', 'default', 0::smallint, '{\"on_failure\": {}}')"), asyncpg.DataError, 'must be {"task": ..., "parameter": ...}', None),
 ]  # fmt: skip
 
 

@@ -195,7 +195,8 @@ class EndsMeanwhile:
     """A run that ends after the question has looked and before its answer is read."""
 
     def __init__(self) -> None:
-        self.results = Results(configure({}), self)
+        self.config = configure({})
+        self.results = Results(self)
         self.asked = 0
 
     async def watch(self, runs: Sequence[int]) -> list[Ended]:

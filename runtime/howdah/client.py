@@ -30,6 +30,11 @@ log = logging.getLogger("howdah.client")
 TIMER_NEWS_S = 30.0
 """A timer that is due within the keepers' longest sleep is announced."""
 
+DEAF = (
+    "HOWDAH_DSN goes through a pooler, where nothing can be heard: runs, timers, cancels and results are asked for each %g s"
+    " (poll_s). Set HOWDAH_DIRECT_DSN to the same database past the pooler; or, if it pools whole sessions, HOWDAH_POOLER=false"
+)
+
 
 class CallsFailed(Exception):
     """Whoever made the calls for an enqueue_many raised: on its way out that must not be taken for the database's error."""
@@ -43,17 +48,23 @@ class Client:
     """What an app does with a database. Open between `async with jobs:` and its end."""
 
     def __init__(self, config: Config) -> None:
-        self.config = config
         self.pool = Pool(config)
-        self.results = Results(config, self)
+        self.results = Results(self)
         self.combiner = Combiner(config, self._submit)
         self.nearby = Nearby()
         self._open = False
         self._introduced: set[str] = set()
 
+    @property
+    def config(self) -> Config:
+        """The settings, with what was found out when it connected."""
+        return self.pool.config
+
     async def open(self) -> None:
         """Connects. DatabaseAway: Postgres does not answer. SchemaMismatch: this code cannot work with the schema."""
         await self.pool.open()
+        if not self.config.hears:
+            log.warning(DEAF, self.config.poll_s)
         self._open = True
         try:
             async with self.pool.ours() as connection:

@@ -16,13 +16,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Where Postgres is (HOWDAH_DSN). None: asyncpg's own defaults and PG* variables."""
     direct_dsn: str | None = None
     """The same database past any transaction pooler, for LISTEN and the heart (HOWDAH_DIRECT_DSN). None: dsn."""
+    pooler: bool | None = None
+    """Whether dsn goes through a pooler that lends a server connection for one transaction at a time. None: it is found out."""
 
     concurrency: int = 64
     """Async functions that run at once on a node: they wait for I/O most of the time."""
     threads: int = 8
     """Sync functions that run at once on a node, each in a thread: they hold the GIL when they compute."""
     pool_size: int = 5
-    """Connections for enqueues and for transaction(); a node needs five more for itself, a client one."""
+    """Connections for enqueues and for transaction(). A node holds at most six more for itself, a client one."""
 
     lease_s: float = 15.0
     """How long a node that does not report keeps its runs. At least three heartbeats."""
@@ -98,6 +100,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Longest wait between attempts to reconnect: Postgres is back within this time of being back."""
     result_poll_s: float = 10.0
     """Awaited results are asked for this often in case a notification was lost."""
+    poll_s: float = 0.5
+    """How often runs, timers, cancels and results are asked for where nothing can be heard: behind a pooler without direct_dsn."""
     default_timeout_s: float = 900.0
     """An attempt's time when neither the task nor the call says one."""
     payload_max: int = 16 * 1024 * 1024
@@ -123,6 +127,21 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ):
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"{name}={getattr(self, name)} must be at least 1")
+        if self.poll_s <= 0:
+            raise ConfigurationError(f"poll_s={self.poll_s:g} must be more than 0")
+
+    @property
+    def hears(self) -> bool:
+        """Whether notifications arrive. A transaction pooler has no session that could listen."""
+        return not self.pooler or self.direct_dsn is not None
+
+    def reached(self, *, pooler: bool | None) -> "Config":
+        """These settings in a database that was reached so. Where nothing is heard, every look comes within poll_s."""
+        known = msgspec.structs.replace(self, pooler=pooler)
+        if known.hears:
+            return known
+        busy_s, idle_s = min(self.busy_look_s, self.poll_s), min(self.idle_look_s, self.poll_s)
+        return msgspec.structs.replace(known, busy_look_s=busy_s, idle_look_s=idle_s, result_poll_s=self.poll_s)
 
 
 def configure(settings: Mapping[str, Any]) -> Config:

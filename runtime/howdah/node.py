@@ -24,10 +24,10 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
-from . import codec
+from . import codec, notices
 from .actors.dispatcher import dispatch
 from .actors.heart import Heart, Watch
-from .actors.keeper import keep_house
+from .actors.keeper import ASK, keep_house
 from .actors.lane import Executor, Lane, Sizes, Surroundings
 from .actors.listener import listen
 from .actors.room import Room, Slot
@@ -60,7 +60,7 @@ class Node:
     """Runs the tasks of a registry until it is stopped."""
 
     def __init__(self, config: Config, registry: Registry, pool: Pool, nearby: Nearby, queues: Sequence[str] | None) -> None:
-        self._config = config
+        config = self._config = config.reached(pooler=pool.config.pooler)
         self._registry = registry
         self._pool = pool
         self._nearby = nearby
@@ -123,7 +123,8 @@ class Node:
                     self._stock.serve(group)
                     group.start_soon(self._shut_down, group.cancel_scope)
                     group.start_soon(self._beat, heart, left)
-                    group.start_soon(listen, bell, self._look, self._listening, config.probe_s)
+                    if config.hears:
+                        group.start_soon(listen, bell, self._look, self._listening, config.probe_s)
                     group.start_soon(keep_house, self._reminders, upkeep, self._rooms, self._cancel, config)
                     group.start_soon(dispatch, self._desk, self._hints, self._rooms, claims, self._ledger, self._standing, config)
                     group.start_soon(self._write, outcomes, written)
@@ -244,15 +245,16 @@ class Node:
     def _heard(self, channel: str, payload: str) -> None:
         match channel:
             case "howdah_work":
-                queue, task, priority, number, *origin = payload.split()
-                if origin != [self._nearby.origin]:
-                    self._told(int(queue), int(task), int(priority), int(number))
+                heard = notices.ready(payload)
+                if heard is not None and heard[4] != self._nearby.origin:
+                    self._told(*heard[:4])
             case "howdah_timer":
-                self._remind(float(payload))
+                self._remind(notices.seconds(payload))
             case "howdah_cancel":
-                for pair in payload.split(","):
-                    run, lease = map(int, pair.split())
-                    self._cancel(run, lease)
+                # Anybody may have said so: whether it was asked for stands in the database.
+                asked = set(notices.pairs(payload))
+                if any((run.id, run.claimed.lease) in asked for run in self.running):
+                    self._remind(ASK)
             case _:
                 self._bell_gone.set()
 

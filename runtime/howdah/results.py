@@ -1,7 +1,7 @@
 """Whoever awaits a run: pushed through one listening connection, however many wait.
 
 Write, commit, then look: a run is marked as awaited, and whether it had ended is asked in the same call. A lost
-notification costs one poll.
+notification costs one poll. Where nothing can be heard, there is no such connection and polling is all there is.
 """
 
 import asyncio
@@ -11,9 +11,10 @@ from typing import Protocol
 
 import anyio
 
+from . import notices
 from .config import Config
 from .db.stores import Bell
-from .errors import AppNotOpen, DatabaseAway
+from .errors import AppNotOpen, ConfigurationError, DatabaseAway
 from .messages import Ended
 
 WATCH_MAX = 1000
@@ -21,8 +22,10 @@ WATCH_MAX = 1000
 
 
 class Ends(Protocol):
-    """What results need of the database."""
+    """What results need of the database. config: as it is once the app is open."""
 
+    @property
+    def config(self) -> Config: ...
     async def watch(self, runs: Sequence[int]) -> list[Ended]: ...
     async def outcomes(self, runs: Sequence[int]) -> list[Ended]: ...
 
@@ -30,8 +33,7 @@ class Ends(Protocol):
 class Results:
     """The waiters of one app. serve() owns the listening connection and answers them."""
 
-    def __init__(self, config: Config, ends: Ends) -> None:
-        self._config = config
+    def __init__(self, ends: Ends) -> None:
         self._ends = ends
         self._waiting: dict[int, list[asyncio.Future[Ended]]] = {}
         self._unmarked: set[int] = set()
@@ -66,19 +68,24 @@ class Results:
             self._stir = anyio.Event()
             if not self._waiting:
                 await self._stir.wait()
-            bell = Bell(self._config, "results", ["howdah_done"], self._heard)
+            config = self._ends.config
+            if not config.hears:
+                self._unmarked.update(self._waiting)
+                await self._answer(None, config.probe_s, config.result_poll_s)
+            bell = Bell(config, "results", ["howdah_done"], self._heard)
             try:
                 while True:
                     await bell.connect()
                     self._unmarked.update(self._waiting)
                     self._lost = False
-                    await self._answer(bell)
+                    await self._answer(bell, config.probe_s, config.result_poll_s)
             finally:
                 await bell.close()
 
-    async def _answer(self, bell: Bell) -> None:
-        """Until the listening connection is lost."""
-        probe_at = poll_at = anyio.current_time() + self._config.probe_s
+    async def _answer(self, bell: Bell | None, probe_s: float, poll_s: float) -> None:
+        """Until the listening connection is lost; without one, for ever."""
+        now = anyio.current_time()
+        probe_at, poll_at = now + probe_s, now + poll_s
         while not self._lost:
             if not (self._unmarked or self._announced):
                 self._stir = anyio.Event()
@@ -86,11 +93,11 @@ class Results:
                     await self._stir.wait()
             now = anyio.current_time()
             if now >= poll_at:
-                poll_at = now + self._config.result_poll_s
+                poll_at = now + poll_s
                 self._announced.update(self._waiting)
             if now >= probe_at:
-                probe_at = now + self._config.probe_s
-                if self._waiting and not await bell.probe():
+                probe_at = now + probe_s
+                if bell is not None and self._waiting and not await bell.probe():
                     return
             await self._ask(self._announced, self._ends.outcomes)
             await self._ask(self._unmarked, self._ends.watch)
@@ -104,8 +111,12 @@ class Results:
                 ended = await question(some)
             except DatabaseAway:
                 runs.update(some)
-                await anyio.sleep(random.random() * self._config.backoff_max_s)  # noqa: S311 - jitter, not a secret
+                await anyio.sleep(random.random() * self._ends.config.backoff_max_s)  # noqa: S311 - jitter, not a secret
                 return
+            except ConfigurationError as error:  # The role may not ask: that is theirs to hear who wait.
+                for run in some:
+                    self._refuse(run, error)
+                continue
             for end in ended:
                 self._resolve(end)
 
@@ -114,9 +125,14 @@ class Results:
             if not future.done():
                 future.set_result(end)
 
+    def _refuse(self, run: int, error: ConfigurationError) -> None:
+        for future in self._waiting.pop(run, []):
+            if not future.done():
+                future.set_exception(ConfigurationError(str(error)))
+
     def _heard(self, channel: str, payload: str) -> None:
         if channel:
-            self._announced.update(run for run in map(int, payload.split()) if run in self._waiting)
+            self._announced.update(run for run in notices.runs(payload) if run in self._waiting)
         else:
             self._lost = True
         self._stir.set()

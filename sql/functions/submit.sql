@@ -1,7 +1,8 @@
 -- Enqueues one run of a task for each element of p_args, all with the same options, and returns their ids in order, and
 -- whether this call made each: where a unique key or a child's is held, it is the run that holds it.
 -- Options (all optional): delay, expires, timeout, unique_for in seconds; at (timestamptz); priority; queue; retry; tags;
--- metadata; unique_key (text); unique_args (true); child (a key within its parent); parent (a run); on_parent_cancel; trace.
+-- metadata; unique_key (text); unique_args (true); child (a key within its parent); parent (a run); on_parent_cancel; trace;
+-- node: which holds the parent, needed from a role that may only enqueue, lest it take the keys of children that are not its own.
 -- p_notify: wake nodes at the commit of the caller's transaction; otherwise the caller calls hint() after it.
 -- Right under READ COMMITTED, and right or 40001 under stricter levels. Locks: entries of held_key where there are keys;
 -- else none that another run waits for.
@@ -43,7 +44,7 @@ begin
   end if;
   if p_options is not null then
     select k into v_unknown from jsonb_object_keys(p_options) k
-    where k <> all ('{delay,at,priority,queue,expires,timeout,retry,tags,metadata,unique_key,unique_args,unique_for,child,parent,on_parent_cancel,trace}'::text[])
+    where k <> all ('{delay,at,priority,queue,expires,timeout,retry,tags,metadata,unique_key,unique_args,unique_for,child,parent,node,on_parent_cancel,trace}'::text[])
     limit 1;
     if found then
       raise exception 'howdah.enqueue does not know the option "%"', v_unknown
@@ -73,6 +74,12 @@ begin
         raise exception 'there is no run % to be the parent of a run of %', v_parent, p_task
           using errcode = '22023', hint = 'A parent is the id of a run whose history has not been dropped.';
       end if;
+      -- The caller: `current_user` is the owner here.
+      if not has_any_column_privilege(coalesce(nullif(current_setting('role'), 'none'), session_user), 'howdah.event', 'insert')
+        and not exists (select from howdah.job j where j.id = v_parent and j.node = (p_options ->> 'node')::bigint) then
+        raise exception 'this role may only enqueue, and run % is not its own: it cannot be a parent', v_parent
+          using errcode = '42501', hint = 'Enqueue inside of the run, or as a role that howdah.permit() made a node.';
+      end if;
     end if;
     if p_options ?| '{unique_key,unique_args,child}' then
       select s.ids, s.flags into v_ids, v_flags from howdah.submit_once(v_task, v_ids, p_args, p_options, v_parent, v_flags) s;
@@ -81,7 +88,7 @@ begin
       into v_fresh, v_args, v_created
       from unnest(v_fresh, v_ids, p_args) with ordinality f(id, held, args, n);
     end if;
-    v_kept := nullif(p_options - '{delay,at,priority,queue,expires,tags,metadata,unique_key,unique_args,unique_for,child,parent}'::text[], '{}');
+    v_kept := nullif(p_options - '{delay,at,priority,queue,expires,tags,metadata,unique_key,unique_args,unique_for,child,parent,node}'::text[], '{}');
   end if;
   with fresh as materialized (
     select f.id, f.args from unnest(v_fresh, v_args) f(id, args)

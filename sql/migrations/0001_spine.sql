@@ -185,7 +185,9 @@ create table howdah.event (
   at timestamptz not null default howdah.clock(),
   started timestamptz,
   task int not null,
-  kind smallint not null constraint event_kind check (kind between 1 and 7 or kind between 16 and 23),
+  -- Nodes write what happened to them; what control functions say, only their owner may say, who may also create here.
+  kind smallint not null constraint event_kind check (kind between 1 and 7 or kind between 16 and 23)
+    constraint event_sender check (kind < 16 or has_schema_privilege('howdah', 'create')),
   delay interval,
   data json,
   logs json

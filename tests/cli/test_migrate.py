@@ -73,7 +73,7 @@ async def test_tasks_lists_the_catalogue_and_what_waits_for_nobody(dsn: str, db:
 def test_each_command_and_option_explains_itself() -> None:
     top = howdah("--help")
     assert top.returncode == 0
-    for name in ("db", "demo", "migrate", "tasks", "worker"):
+    for name in ("db", "demo", "grant", "migrate", "tasks", "worker"):
         assert name in top.stdout
         help_text = howdah(name, "-h")
         assert help_text.returncode == 0

@@ -13,6 +13,7 @@ import pytest
 from howdah.embedded import Embedded
 
 from . import world
+from .roles import ENQUEUE, NODE, READ
 from .world import Session
 
 _numbers = itertools.count(1)
@@ -52,3 +53,12 @@ async def fresh_dsn(server: Embedded, template: str) -> AsyncIterator[Callable[.
 
         yield make
     await admin.close()
+
+
+@pytest.fixture
+async def roles(db: Session) -> None:
+    """The three roles, each permitted in the database of this file as what it is called after."""
+    for kind, role in (("enqueue", ENQUEUE), ("node", NODE), ("read", READ)):
+        if not await db.fetchval("select exists (select from pg_roles where rolname = $1)", role):
+            await db.execute(f"create role {role} login")
+        await db.fetchval("select howdah.permit($1, $2)", role, kind)

@@ -17,6 +17,9 @@ INTERNAL = {
     "wake": "called by functions that run as the owner",
     "is_pending": "the same",
     "task_flags": "reads its argument only",
+    "forbid": "nobody but the owner may grant",
+    "permit": "the same",
+    "protect": "the same",
     "recover": "ends another connection of the node's own role, as that role may",
 }
 """Functions that do not run as the owner, with the reason."""
@@ -58,9 +61,9 @@ async def test_what_users_call_runs_with_the_rights_of_the_owner(db: Session) ->
     assert {row[0] for row in rows} == set(INTERNAL)
 
 
-async def test_a_user_with_nothing_but_the_schema_can_enqueue_cancel_and_ask(db: Session) -> None:
+async def test_what_a_permitted_role_calls_is_deaf_to_its_session(db: Session) -> None:
     await db.execute("create role guest")
-    await db.execute("grant usage on schema howdah to guest")
+    await db.fetchval("select howdah.permit('guest', 'node')")
     await db.execute(
         "create schema trap; create table trap.task (name text); create function trap.nextval(regclass) returns bigint return 1"
     )
@@ -74,7 +77,7 @@ async def test_a_user_with_nothing_but_the_schema_can_enqueue_cancel_and_ask(db:
     with pytest.raises(Exception, match="permission denied"):
         await db.fetch("select * from howdah.job")
     await db.execute("reset role; reset search_path; reset enable_indexscan; drop schema trap cascade")
-    await db.execute("revoke usage on schema howdah from guest; drop role guest")
+    await db.execute("select howdah.forbid('guest'); drop role guest")
 
 
 async def test_statements_that_touch_hot_tables_have_their_plans_guarded(db: Session) -> None:

@@ -26,6 +26,7 @@ SUBMITTED = [
 
 COLUMNS: dict[str, list[tuple[str, str]]] = {
     "asked": [("run", "int8"), ("lease", "int8")],
+    "backend": [("pid", "int4")],
     "cancel": [("run", "int8"), ("answer", "text")],
     "claim": [
         ("id", "int8"),
@@ -42,6 +43,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     ],
     "complete": [("complete", "void")],
     "database": [("current_database", "name")],
+    "forbid": [("forbid", "void")],
     "guard_idle": [("set_config", "text")],
     "hint": [("hint", "void")],
     "hint_all": [("hint", "void")],
@@ -55,7 +57,9 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     "mark_transaction": [("mark", "text")],
     "note_migration": [],
     "outcomes": [("run", "int8"), ("kind", "int2"), ("data", "json"), ("attempt", "int8")],
+    "permit": [("permit", "void")],
     "probe": [("pg_notify", "void")],
+    "protect": [("protect", "void")],
     "queue_id": [("id", "int4")],
     "recover": [("returned", "int4")],
     "register": [("id", "int4")],
@@ -102,6 +106,14 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("truncated", "bool"),
     ],
     **{name: VIEWS[name] for name in ("task_stats", "queue_stats", "nodes", "misfits", "unimplemented")},
+    "types": [
+        ("smallints", "int2[]"),
+        ("ints", "int4[]"),
+        ("bigints", "int8[]"),
+        ("texts", "text[]"),
+        ("jsons", "json[]"),
+        ("booleans", "bool[]"),
+    ],
     "watch": [("run", "int8"), ("kind", "int2"), ("data", "json"), ("attempt", "int8"), ("known", "bool")],
 }
 """What each statement answers. A template with placeholders of its own is no statement yet."""

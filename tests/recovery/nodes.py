@@ -40,6 +40,9 @@ create table if not exists effect (run bigint, attempt int, pid int, what text, 
 create index if not exists effect_run on effect (run);
 """
 
+END = "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and application_name like $1"
+HELD_OPEN = "select application_name from pg_stat_activity where datname = current_database() and application_name like 'howdah %'"
+
 Session = asyncpg.Connection
 
 
@@ -146,14 +149,15 @@ class Process:
 class Fleet:
     """The nodes of one test."""
 
-    def __init__(self, dsn: str, folder: Path) -> None:
+    def __init__(self, dsn: str, folder: Path, **settings: Any) -> None:
         self._dsn = dsn
         self._folder = folder
+        self._settings = settings
         self.processes: list[Process] = []
 
     async def start(self, count: int = 1, **settings: Any) -> list[Process]:
         """So many nodes, started together."""
-        started = [Process(self._dsn, self._folder, settings) for _ in range(count)]
+        started = [Process(self._dsn, self._folder, {**self._settings, **settings}) for _ in range(count)]
         self.processes += started
         for process in started:
             await anyio.to_thread.run_sync(process.await_ready)

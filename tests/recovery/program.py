@@ -174,7 +174,10 @@ def sit(seconds: float) -> None:
 
 async def main() -> None:
     global _own
-    _own = await asyncpg.create_pool(jobs.config.dsn, min_size=1, max_size=4, server_settings={"application_name": "effects"})
+    # Without a cache of statements: it may go through a pooler.
+    _own = await asyncpg.create_pool(
+        jobs.config.dsn, min_size=1, max_size=4, statement_cache_size=0, server_settings={"application_name": "effects"}
+    )
     async with jobs.work() as node:
         asked = iter((node.stop,))
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: next(asked, node.hurry)())

@@ -6,13 +6,12 @@ import howdah
 import pytest
 from howdah import App
 
-from .nodes import Session, drained, enqueue, forgiven, happens, until
+from .nodes import END, Session, drained, enqueue, forgiven, happens, until
 from .proxy import Proxy
 
 pytestmark = pytest.mark.anyio
 
 OURS = ("howdah claim%", "howdah write%", "howdah keep%", "howdah heart%", "howdah listen%", "howdah pool%")
-END = "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and application_name like $1"
 HELD = "select count(*) from howdah.job where node is not null"
 
 

@@ -5,9 +5,9 @@ from time import monotonic
 
 import asyncpg
 import pytest
-from howdah import App
+from howdah import App, State
 
-from .nodes import Session
+from .nodes import Session, drained, enqueue
 
 pytestmark = pytest.mark.anyio
 
@@ -43,3 +43,50 @@ async def test_of_ten_thousand_runs_enqueued_in_pairs_none_waits_for_the_poll(ds
     await other.close()
     assert len(waits) == 2 * PAIRS
     assert max(waits) < 1
+
+
+FORGED = ["", "x", "1", "99999999999 1 1 1", "1 1 40000 1", "1 1 0 99999999999999999999", "1 2 3 4 5 6", "nan", "-inf", "1e400", "0 0 0 0"]
+
+
+async def test_whatever_anybody_sends_on_our_channels_a_node_goes_on(dsn: str, effects: Session) -> None:
+    jobs = App(dsn, grace_s=2, hard_grace_s=2)
+
+    @jobs.task
+    async def work() -> None: ...
+
+    async with jobs.work() as node:
+        for channel in ("howdah_work", "howdah_timer", "howdah_cancel", "howdah_done"):
+            for payload in FORGED:
+                await effects.execute("select pg_notify($1, $2)", channel, payload)
+        waiting = asyncio.ensure_future((await work.enqueue()).result("10s"))
+        await waiting
+        await enqueue(effects, "work", 100)
+        await drained(effects)
+        assert not node.stopped.is_set()
+
+
+async def test_a_forged_cancel_stops_nothing(dsn: str, effects: Session) -> None:
+    jobs = App(dsn, grace_s=2, hard_grace_s=2, idle_look_s=60)
+    begun, leave = asyncio.Event(), asyncio.Event()
+
+    @jobs.task
+    async def work() -> int:
+        begun.set()
+        await leave.wait()
+        return 1
+
+    async with jobs.work() as node:
+        run = await work.enqueue()
+        await begun.wait()
+        (held,) = node.running
+        await effects.execute("select pg_notify('howdah_cancel', $1)", f"{held.id} {held.claimed.lease}")
+        # Behind it, on the same channel: a real one, of another run, which has arrived when that has ended.
+        other = await work.enqueue()
+        while len(node.running) < 2:
+            await asyncio.sleep(0.005)
+        await other.cancel()
+        while await other.status() is not State.CANCELLED:
+            await asyncio.sleep(0.005)
+        assert held.cause is None
+        leave.set()
+        assert await run.result("10s") == 1

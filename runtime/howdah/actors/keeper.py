@@ -12,6 +12,9 @@ from .room import Room
 
 log = logging.getLogger("howdah.keeper")
 
+ASK = -2.0
+"""A reminder: somebody may want an attempt cancelled that runs here."""
+
 
 class House(Protocol):
     """What the keeper needs of the database."""
@@ -27,13 +30,16 @@ async def keep_house(
     reminders: Mailbox[float], house: House, rooms: Sequence[Room], cancel: Callable[[int, int], None], config: Config
 ) -> None:
     """Upkeep until the reminders end. A reminder says in how many seconds something is due; a negative one, that
-    effects wait to be settled. Everything here is safe on any node, at any time, twice."""
+    effects wait to be settled; ASK, that a cancel may have been asked for. Everything here is safe on any node, at any time, twice."""
     due = tend_due = trim_due = monotonic()
     asked_due = due + config.idle_look_s
     while not reminders.ended:
         # Also when nothing runs: a run that starts during this sleep may be cancelled in it.
         wake_at = min(due, tend_due, trim_due, asked_due)
         for reminder in await reminders.take(1024, max(0.0, wake_at - monotonic())):
+            if reminder == ASK:
+                asked_due = monotonic()
+                continue
             if reminder < 0:
                 await house.settle()
             due = min(due, monotonic() + max(0.0, reminder))

@@ -14,6 +14,7 @@ from ..errors import HowdahError
 _COMMANDS = {
     "db": "Run and look after the embedded Postgres.",
     "demo": "Carry every source file of a folder through the queue, and search it.",
+    "grant": "Let a role run nodes, enqueue, or read, and nothing else.",
     "migrate": "Bring the database to the schema of this release.",
     "nodes": "List the nodes.",
     "queues": "List queues, and set how long each keeps its history.",

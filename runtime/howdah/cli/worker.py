@@ -94,6 +94,8 @@ async def _greet(jobs: App, target: str, queues: Sequence[str]) -> None:
     _say(f"howdah {version}, Python {platform.python_version()}, {await _place(jobs.client.pool)}")
     _say(f"  {target}: {', '.join(names[:_SHOWN_MAX])}{more}")
     _say(f"  queues: {', '.join(queues) or 'all'}; at once: {config.concurrency} async, {config.threads} in threads")
+    if not jobs.client.config.hears:
+        _say(f"  behind a pooler and without HOWDAH_DIRECT_DSN: it asks each {jobs.client.config.poll_s:g} s instead of listening")
     _say("Ready. Ctrl-C drains.")
 
 

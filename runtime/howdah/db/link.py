@@ -17,6 +17,8 @@ from asyncpg.pool import PoolConnectionProxy
 
 from ..config import Config
 from ..errors import ConfigurationError
+from .files import query
+from .way import Way
 
 R = TypeVar("R")
 
@@ -59,7 +61,7 @@ class Link:
     def __init__(self, config: Config, name: str, *, direct: bool = False, prepare: Prepare | None = None) -> None:
         self.name = f"howdah {name}"
         self._config = config
-        self._dsn = config.direct_dsn or config.dsn if direct else config.dsn
+        self._way = Way.of(config, direct=direct)
         self._prepare = prepare
         self._connection: Owned | None = None
 
@@ -81,13 +83,19 @@ class Link:
     async def connect(self) -> Owned:
         """One attempt to connect."""
         connection = await asyncpg.connect(
-            self._dsn,
+            self._way.dsn,
             timeout=self._config.connect_timeout_s,
             command_timeout=self._config.command_timeout_s,
-            server_settings={"application_name": self.name, "jit": "off"},
+            statement_cache_size=self._way.statement_cache_size,
+            server_settings={"application_name": self.name},
         )
-        if self._prepare is not None:
-            await self._prepare(connection)
+        try:
+            await acquaint(connection, self._way)
+            if self._prepare is not None:
+                await self._prepare(connection)
+        except BaseException:
+            connection.terminate()  # Nobody else knows of it: it would count against the budget for ever.
+            raise
         return connection
 
     async def call(self, work: Callable[[Owned], Awaitable[R]]) -> R:
@@ -137,3 +145,13 @@ async def transaction(connection: Connection) -> AsyncGenerator[None, None]:
         raise
     with anyio.CancelScope(shield=True):
         await block.commit()
+
+
+async def acquaint(connection: Connection, way: Way) -> None:
+    """Behind a pooler, lets asyncpg learn the types that our statements use. It changes a setting of the session while
+    it learns: in a transaction that is rolled back, nothing of that is left. If this fails, end the connection."""
+    if way.pooled:
+        block = connection.transaction()
+        await block.start()
+        await connection.fetchrow(query("types"))
+        await block.rollback()

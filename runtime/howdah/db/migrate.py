@@ -71,6 +71,7 @@ async def migrate(connection: Connection, config: Config) -> Applied:
             for folder in ("functions", "views"):
                 for _, text in listing(folder):
                     await connection.execute(text)
+            await connection.execute(query("protect"))
             await connection.execute(query("tend"), config.ahead_days, config.hashes)
     except asyncpg.InsufficientPrivilegeError as error:
         raise ConfigurationError(
@@ -95,5 +96,5 @@ def script(config: Config) -> str:
             + ";"
         )
     parts += [text for folder in ("functions", "views") for _, text in listing(folder)]
-    parts += [f"{days};", "commit;"]
+    parts += [f"{query('protect')};", f"{days};", "commit;"]
     return "\n\n".join(parts) + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -11,28 +12,39 @@ from asyncpg.pool import PoolConnectionProxy
 
 from ..config import Config
 from ..errors import ConfigurationError, DatabaseAway
-from .link import WRONG, Connection, is_lost
+from .link import WRONG, Connection, acquaint, is_lost
+from .way import Way, found
+
+FORBIDDEN = (
+    "this role may not do that. Grant what it needs with `howdah grant ROLE --as node`, or enqueue or read, as the owner of the"
+    " howdah schema"
+)
 
 
 class Pool:
     """Connections to borrow. Our own statements leave no session state, so only lent connections are reset."""
 
     def __init__(self, config: Config) -> None:
-        self._config = config
+        self.config = config
+        """Once the pool is open, it says in `pooler` what was found out."""
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._lent: set[int] = set()
 
     async def open(self) -> None:
         """Makes the pool and its first connection. DatabaseAway: Postgres does not answer."""
         try:
+            config = self.config = await found(self.config)
+            way = Way.of(config)
             self._pool = await asyncpg.create_pool(
-                self._config.dsn,
+                way.dsn,
                 min_size=1,
-                max_size=self._config.pool_size,
-                timeout=self._config.connect_timeout_s,
-                command_timeout=self._config.command_timeout_s,
+                max_size=config.pool_size,
+                timeout=config.connect_timeout_s,
+                command_timeout=config.command_timeout_s,
+                statement_cache_size=way.statement_cache_size,
+                init=functools.partial(acquaint, way=way),
                 reset=self._reset,
-                server_settings={"application_name": "howdah pool", "jit": "off"},
+                server_settings={"application_name": "howdah pool"},
             )
         except Exception as error:
             if isinstance(error, WRONG):
@@ -54,13 +66,15 @@ class Pool:
         connection = None
         try:
             # asyncpg's own timeout would start a task for each call.
-            async with asyncio.timeout(self._config.connect_timeout_s):
+            async with asyncio.timeout(self.config.connect_timeout_s):
                 connection = await self._pool.acquire()
             try:
                 yield connection
             finally:
                 await self._pool.release(connection)
         except Exception as error:
+            if isinstance(error, asyncpg.InsufficientPrivilegeError):
+                raise ConfigurationError(f"{error}: {FORBIDDEN}") from error
             if is_lost(error, connection):
                 raise DatabaseAway(
                     f"Postgres was lost during the call ({type(error).__name__}: {error}); whether it took effect is not known. Try again."
@@ -71,7 +85,7 @@ class Pool:
     async def lend(self) -> AsyncGenerator[PoolConnectionProxy[asyncpg.Record], None]:
         """A connection for a user, who may leave anything behind in its session."""
         assert self._pool is not None
-        async with self._pool.acquire(timeout=self._config.connect_timeout_s) as connection:
+        async with self._pool.acquire(timeout=self.config.connect_timeout_s) as connection:
             self._lent.add(connection.get_server_pid())
             yield connection
 
@@ -79,4 +93,5 @@ class Pool:
         pid = connection.get_server_pid()
         if pid in self._lent:
             self._lent.discard(pid)
-            await connection.execute(connection.get_reset_query())
+            if not self.config.pooler:  # What a user left in the session of a pooler's server connection is out of reach.
+                await connection.execute(connection.get_reset_query())

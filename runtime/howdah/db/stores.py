@@ -145,10 +145,12 @@ class Upkeep:
         """One round; returns in how many seconds the next thing is due, and what was found."""
         # A node that enters after this round is not among its deadlines, but its lease cannot end before one lease from now.
         longest_s = min(self._config.keep_longest_s, self._config.lease_s)
+        if not self._config.hears:  # Of a new timer, or of effects to settle, nobody can tell it.
+            longest_s = min(longest_s, self._config.poll_s)
         row = await self._link.call(lambda c: c.fetchrow(query("keep"), self._config.keep_batch, longest_s, self._config.quarantine_after))
         assert row is not None
         facts = [] if row["facts"] is None else msgspec.json.decode(row["facts"], type=list[Fact])
-        if row["expired"] or facts:
+        if row["expired"] or facts or not self._config.hears:
             await self.settle()
         return float(row["next_s"]), facts
 

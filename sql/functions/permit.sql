@@ -1,0 +1,49 @@
+-- Gives a role what one kind of user needs, and nothing else, and remembers it for the migrations to come.
+-- enqueue: submits runs, and cannot read them. node: runs a whole node, and what its handlers ask of ours; it can
+-- neither change the schema nor drop history before its time. read: the views and the catalogue, no payloads.
+-- As the owner only: it runs with the caller's rights, since nobody else may grant. Locks: the catalogue rows that a grant takes.
+create or replace function howdah.permit(p_role name, p_kind text) returns void
+  language plpgsql volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_functions name[];
+  v_one record;
+begin
+  if p_kind is null or p_kind not in ('enqueue', 'node', 'read') then
+    raise exception 'a role is permitted as enqueue, node or read, not as %', coalesce(p_kind, 'null') using errcode = '22023';
+  end if;
+  if not exists (select from pg_roles r where r.rolname = p_role) then
+    raise exception 'there is no role %', p_role using errcode = '42704', hint = 'Create it first: create role ... login;';
+  end if;
+  v_functions := case p_kind
+    when 'enqueue' then '{enqueue,submit,submit_all,introduce,hint}'
+    when 'node' then '{enqueue,submit,submit_all,introduce,hint,
+      register,queue_id,join_node,renew,leave_node,look,claim,claim_aside,recover,return_unknown,clock,complete,settle,asked,keep,tend,
+      watch,outcomes,state,cancel,retry,unimplemented_tasks}'
+    when 'read' then '{state,unimplemented_tasks}'
+  end;
+  execute format('grant usage on schema howdah to %I', p_role);
+  for v_one in
+    select p.oid::regprocedure as called from pg_proc p
+    where p.pronamespace = 'howdah'::regnamespace and p.proname = any(v_functions)
+  loop
+    execute format('grant execute on function %s to %I', v_one.called, p_role);
+  end loop;
+  -- Everybody looks whether the schema fits the code.
+  execute format('grant select on howdah.migration to %I', p_role);
+  if p_kind = 'node' then
+    -- Without at and without the rights that a control event needs: see the checks of event.
+    execute format('grant insert (run, lease, node, started, task, kind, delay, data, logs) on howdah.event to %I', p_role);
+  end if;
+  if p_kind in ('node', 'read') then
+    execute format('grant select on howdah.task, howdah.queue, howdah.kind, howdah.node to %I', p_role);
+    for v_one in
+      select c.oid::regclass as seen from pg_class c where c.relnamespace = 'howdah'::regnamespace and c.relkind = 'v'
+    loop
+      execute format('grant select on %s to %I', v_one.seen, p_role);
+    end loop;
+  end if;
+  insert into howdah.role (name, kind) values (p_role, p_kind) on conflict do nothing;
+end
+$$;

@@ -1,0 +1,1 @@
+"""The suite. A folder for each of the package, and some for what no single module promises."""

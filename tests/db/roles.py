@@ -1,0 +1,26 @@
+"""The three roles of the tests, each called after what it is permitted as."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from .world import Session
+
+ENQUEUE, NODE, READ = "howdah_enqueue", "howdah_node", "howdah_read"
+ROLES = {"e": ENQUEUE, "n": NODE, "r": READ}
+
+
+@asynccontextmanager
+async def as_role(dsn: str, role: str) -> AsyncGenerator[Session]:
+    """A session of this role."""
+    connection = await asyncpg.connect(dsn, user=role)
+    try:
+        yield connection
+    finally:
+        connection.terminate()
+
+
+def of(dsn: str, role: str) -> str:
+    """The same database, as this role."""
+    return dsn.replace("//postgres@", f"//{role}@")
