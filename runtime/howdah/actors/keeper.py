@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Protocol
 
+import msgspec
+
 from ..config import Config
 from ..mailbox import Mailbox
 from ..messages import Fact
@@ -31,33 +33,48 @@ async def keep_house(
 ) -> None:
     """Upkeep until the reminders end. A reminder says in how many seconds something is due; a negative one, that
     effects wait to be settled; ASK, that a cancel may have been asked for. Everything here is safe on any node, at any time, twice."""
-    due = tend_due = trim_due = monotonic()
-    asked_due = due + config.idle_look_s
+    now = monotonic()
+    due = _Due(keep=now, tend=now, trim=now, ask=now + config.idle_look_s)
     while not reminders.ended:
         # Also when nothing runs: a run that starts during this sleep may be cancelled in it.
-        wake_at = min(due, tend_due, trim_due, asked_due)
-        for reminder in await reminders.take(1024, max(0.0, wake_at - monotonic())):
-            if reminder == ASK:
-                asked_due = monotonic()
-                continue
-            if reminder < 0:
-                await house.settle()
-            due = min(due, monotonic() + max(0.0, reminder))
+        heard = await reminders.take(1024, max(0.0, due.first() - monotonic()))
+        if any(ASK < reminder < 0 for reminder in heard):
+            await house.settle()
         if reminders.ended:
             return
+        due.heed(heard, monotonic())
         now = monotonic()
-        if now >= tend_due:
-            tend_due = now + (config.tend_s if await house.tend() else config.keep_longest_s)
-        if now >= trim_due:
-            trim_due = now + (config.trim_pause_s if await house.trim() else config.tend_s)
-        if now >= asked_due:
-            asked_due = now + config.idle_look_s
+        if now >= due.tend:
+            due.tend = now + (config.tend_s if await house.tend() else config.keep_longest_s)
+        if now >= due.trim:
+            due.trim = now + (config.trim_pause_s if await house.trim() else config.tend_s)
+        if now >= due.ask:
+            due.ask = now + config.idle_look_s
             await _ask(house, rooms, cancel)
-        if monotonic() >= due:
+        if monotonic() >= due.keep:
             next_s, facts = await house.keep()
-            due = monotonic() + next_s
+            due.keep = monotonic() + next_s
             for fact in facts:
                 log.warning("%s", _sentence(fact))
+
+
+class _Due(msgspec.Struct):
+    """When each kind of upkeep is due next, in monotonic seconds."""
+
+    keep: float
+    tend: float
+    trim: float
+    ask: float
+
+    def first(self) -> float:
+        return min(self.keep, self.tend, self.trim, self.ask)
+
+    def heed(self, heard: Sequence[float], now: float) -> None:
+        for reminder in heard:
+            if reminder == ASK:
+                self.ask = now
+            else:
+                self.keep = min(self.keep, now + max(0.0, reminder))
 
 
 async def _ask(house: House, rooms: Sequence[Room], cancel: Callable[[int, int], None]) -> None:
