@@ -112,7 +112,7 @@ async def test_every_state_is_there(full: Session) -> None:
 @pytest.mark.parametrize("state", [None, *State])
 async def test_a_state_is_found_with_and_without_a_task_and_a_queue(full: Session, state: str | None) -> None:
     for task, queue in itertools.product([None, "task_1", ["task_0", "child"], "nobody"], [None, "far", ["default"]]):
-        which = {key: value for key, value in (("state", state), ("task", task), ("queue", queue)) if value is not None}
+        which: dict[str, Any] = {key: value for key, value in (("state", state), ("task", task), ("queue", queue)) if value is not None}
         assert await find(full, **which) == (await brute(full, which), None), which
 
 

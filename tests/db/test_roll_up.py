@@ -26,11 +26,15 @@ REAL = """
 """
 
 
+async def by_kind(db: Session, statement: str, kinds: list[int]) -> dict[int, int]:
+    return {row["kind"]: row[1] for row in await db.fetch(statement, kinds)}
+
+
 async def agree(db: Session) -> None:
     """The sums are the counts."""
     assert await db.fetch(HELD.format("select * from howdah.standing()")) == await db.fetch(HELD.format(REAL))
-    told = dict(await db.fetch("select kind, sum(n)::int from howdah.standing() where kind = any($1) group by kind", [0, *COUNTED]))
-    real = dict(await db.fetch("select kind, count(*)::int from howdah.event where kind = any($1) group by kind", COUNTED))
+    told = await by_kind(db, "select kind, sum(n)::int from howdah.standing() where kind = any($1) group by kind", [0, *map(int, COUNTED)])
+    real = await by_kind(db, "select kind, count(*)::int from howdah.event where kind = any($1) group by kind", [*map(int, COUNTED)])
     enqueued = await db.fetchval("select count(*) from howdah.run")
     assert {kind: n for kind, n in told.items() if n} == real | ({0: enqueued} if enqueued else {})
 
