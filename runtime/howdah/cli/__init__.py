@@ -15,6 +15,7 @@ _COMMANDS = {
     "db": "Run and look after the embedded Postgres.",
     "demo": "Carry every source file of a folder through the queue, and search it.",
     "migrate": "Bring the database to the schema of this release.",
+    "settings": "List the settings and what is in force here.",
     "tasks": "List the tasks, and what waits for somebody to implement it.",
     "worker": "Run the tasks of an app until Ctrl-C or SIGTERM.",
 }
