@@ -1,26 +1,36 @@
-"""A sign-up: the user and the mail to come are committed together, or neither; and the mail is tried until it goes out.
+"""A sign-up in FastAPI: the user and the mail to come are committed together, or neither; and the mail is tried until it goes out.
 
-HOWDAH_DSN=postgresql://... python examples/signup.py    (after `howdah migrate`)
+pip install howdah fastapi uvicorn
+export HOWDAH_DSN=postgresql://...
+howdah migrate
+howdah worker signup:jobs               # one terminal
+uvicorn signup:app                      # another
+curl localhost:8000/users --json '{"email": "ada@example.org"}'
 """
 
-import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import asyncpg
+from fastapi import FastAPI, HTTPException, Request
 from howdah import App, Retry, current_run
+from pydantic import BaseModel
 
 jobs = App()
+
+
+class SignUp(BaseModel):
+    email: str
+
+
+class SignedUp(BaseModel):
+    user_id: int
+    run_id: int
 
 
 @jobs.task(retry=Retry(5, base="200ms"), timeout="30s")
 async def welcome(user_id: int, email: str) -> str:
     return await send_mail(email, f"welcome aboard, user {user_id}")
-
-
-async def sign_up(pool: "asyncpg.Pool[asyncpg.Record]", email: str) -> int:
-    async with pool.acquire() as conn, conn.transaction():
-        user_id = await conn.fetchval("insert into signup_user (email) values ($1) returning id", email)
-        run = await welcome.options(conn=conn).enqueue(user_id, email)
-    return run.id
 
 
 async def send_mail(email: str, text: str) -> str:
@@ -30,19 +40,28 @@ async def send_mail(email: str, text: str) -> str:
     return f"to {email}: {text}"
 
 
-async def main() -> None:
-    async with jobs.work(), asyncpg.create_pool(jobs.config.dsn, min_size=1) as pool:
-        await pool.execute("create table if not exists signup_user (id bigint generated always as identity, email text unique)")
-        await pool.execute("delete from signup_user")
-
-        run_id = await sign_up(pool, "ada@example.org")
-        try:
-            await sign_up(pool, "ada@example.org")
-        except asyncpg.UniqueViolationError:
-            print("ada is known already: no second user, and no second mail")
-
-        print(await welcome.attach(run_id).result(timeout="30s"))
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
+    async with jobs, asyncpg.create_pool(jobs.config.dsn, min_size=1) as pool:
+        await pool.execute("create table if not exists users (id bigint generated always as identity, email text unique)")
+        app.state.pool = pool
+        yield
 
 
-if __name__ == "__main__":
-    asyncio.run(main())
+app = FastAPI(lifespan=lifespan)
+
+
+@app.post("/users", status_code=201)
+async def sign_up(asked: SignUp, request: Request) -> SignedUp:
+    try:
+        async with request.app.state.pool.acquire() as conn, conn.transaction():
+            user_id = await conn.fetchval("insert into users (email) values ($1) returning id", asked.email)
+            run = await welcome.options(conn=conn).enqueue(user_id, asked.email)
+    except asyncpg.UniqueViolationError:
+        raise HTTPException(409, "no second user, and no second mail") from None
+    return SignedUp(user_id=user_id, run_id=run.id)
+
+
+@app.get("/mails/{run_id}")
+async def mail(run_id: int) -> str:
+    return await welcome.attach(run_id).result(timeout="30s")

@@ -79,7 +79,7 @@ class Stage:
             await self.conn.execute(f"delete from howdah.timer where id = {run.id}")
             await self.conn.execute("insert into howdah.job (id, expires, queue, task, priority) values ($1, now(), 1, 1, 0)", run.id)
             await self.conn.fetchval("select howdah.expire(10)")
-        return await run.result("300ms")
+        return await run.result("300ms" if how == "never" else "20s")
 
 
 async def ping(number: int) -> int:

@@ -1,4 +1,4 @@
-"""What a user gets: the wheel, in an empty environment outside of the checkout, migrates a database and runs the SQL example."""
+"""What a user gets: the wheel, in an empty environment outside of the checkout, migrates a database and runs two examples."""
 
 import subprocess
 import sys
@@ -18,6 +18,16 @@ pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[1]
 BARE = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
 """Nothing of the checkout's environment, and no settings."""
+
+
+SIGN_UP = """
+from fastapi.testclient import TestClient
+from signup import app
+
+with TestClient(app) as client:
+    made = client.post("/users", json={"email": "ada@example.org"})
+    print(client.get(f"/mails/{made.json()['run_id']}").json())
+"""
 
 
 def run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
@@ -41,7 +51,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv.create(home, symlinks=True)
     programs = home / "bin"
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", programs / "python"]
-    run(*pip, "install", "--quiet", "--constraint", ROOT / "constraints.txt", wheel, cwd=home)
+    run(*pip, "install", "--quiet", "--constraint", ROOT / "constraints.txt", wheel, "fastapi", "httpx", cwd=home)
     return programs
 
 
@@ -77,10 +87,22 @@ async def test_a_user_migrates_a_database_and_runs_the_sql_example(installed: Pa
     assert run(installed / "python", "-W", "error", example, cwd=tmp_path, env=env) == "5\n"
 
 
+async def test_a_user_runs_the_fastapi_example_beside_a_worker(installed: Path, empty: str, tmp_path: Path) -> None:
+    env = BARE | {"HOWDAH_DSN": empty}
+    (tmp_path / "signup.py").write_text((ROOT / "examples/signup.py").read_text())
+    run(installed / "howdah", "migrate", cwd=tmp_path, env=env)
+    worker = subprocess.Popen([installed / "howdah", "worker", "signup"], cwd=tmp_path, env=env, stderr=subprocess.DEVNULL)
+    try:
+        assert run(installed / "python", "-c", SIGN_UP, cwd=tmp_path, env=env) == "to ada@example.org: welcome aboard, user 1\n"
+    finally:
+        worker.terminate()
+        assert worker.wait(60) == 0
+
+
 def test_the_sql_of_the_wheel_is_the_sql_of_the_checkout(installed: Path, tmp_path: Path) -> None:
     assert run(installed / "howdah", "migrate", "--sql", cwd=tmp_path, env=BARE) == script(configure({}))
 
 
 def test_every_command_starts_without_the_extras(installed: Path, tmp_path: Path) -> None:
-    for command in ("db", "demo", "migrate", "tasks", "worker"):
+    for command in ("db", "demo", "migrate", "settings", "tasks", "worker"):
         assert run(installed / "howdah", command, "--help", cwd=tmp_path, env=BARE).startswith(f"Usage: howdah {command}")

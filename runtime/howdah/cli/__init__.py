@@ -19,6 +19,7 @@ _COMMANDS = {
     "nodes": "List the nodes.",
     "queues": "List queues, and set how long each keeps its history.",
     "runs": "List runs, show one with its tree, retry or cancel many.",
+    "settings": "List the settings and what is in force here.",
     "tasks": "List the tasks, and what waits for somebody to implement it.",
     "todo": "List what waits for a human: tasks that nobody implements, and runs that went wrong.",
     "worker": "Run the tasks of an app until Ctrl-C or SIGTERM.",

@@ -1,0 +1,96 @@
+"""CONTRACT 1.29: one table of refusals, and nothing that is raised on purpose is missing in it."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import howdah.errors
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "runtime/howdah"
+TABLE = ROOT / "tests/test_errors.py"
+ELSEWHERE: dict[str, str] = {
+    "cli": "tests/cli: what a command says",
+    "demo": "tests/demo: the same of the demo",
+    "embedded": "tests/embedded: the server's own troubles",
+}
+"""Folders whose refusals have tables of their own."""
+
+OURS = {
+    name
+    for name, value in vars(howdah.errors).items()
+    if isinstance(value, type) and issubclass(value, howdah.errors.HowdahError) and not issubclass(value, howdah.errors.RunEnded)
+}
+LONG = 10
+"""So many characters in common are no accident."""
+
+
+def literals(node: ast.AST) -> list[str]:
+    """The constant parts of a text, in order."""
+    return [one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+
+
+def refusals() -> Iterator[tuple[str, list[str]]]:
+    """Where something is raised on purpose, and the constant parts of what it says."""
+    for file in sorted(PACKAGE.rglob("*.py")):
+        place = file.relative_to(PACKAGE)
+        if place.parts[0] in ELSEWHERE:
+            continue
+        tree = ast.parse(file.read_text())
+        names = {  # Texts that are named first and raised then.
+            target.id: literals(node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for node in ast.walk(tree):
+            match node:
+                case ast.Raise(exc=ast.Call(func=ast.Name(id=kind), args=[text, *_])) if kind in OURS:
+                    said = names.get(text.id, []) if isinstance(text, ast.Name) else literals(text)
+                    if said:
+                        yield f"{place}:{node.lineno} {kind}", said
+                case _:
+                    pass
+
+
+def rows() -> set[str]:
+    """The sentences of the table."""
+    return {text for text in literals(ast.parse(TABLE.read_text())) if len(text) >= LONG}
+
+
+def common(says: str, parts: list[str]) -> bool:
+    """Whether the sentence of a row is of this text: a part of it of some length stands in both."""
+    pieces = (says[start : start + LONG] for start in range(max(1, len(says) - LONG + 1)))
+    return any(piece in part for piece in pieces for part in parts)
+
+
+REFUSALS = dict(refusals())
+
+
+def test_there_are_refusals_to_look_for() -> None:
+    assert len(REFUSALS) > 40
+
+
+@pytest.mark.parametrize("place", REFUSALS)
+def test_each_refusal_has_its_row(place: str) -> None:
+    parts = REFUSALS[place]
+    assert any(common(says, parts) for says in rows()), f"no row of tests/test_errors.py says a part of {parts}"
+
+
+def test_each_refusal_of_sql_has_its_row() -> None:
+    texts = {
+        file.name: re.findall(r"raise exception '((?:[^']|'')*)'", file.read_text()) for file in sorted((ROOT / "sql/functions").glob("*.sql"))
+    }
+    missing = [(name, text) for name, said in texts.items() for text in said if not any(common(says, re.split(r"%", text)) for says in rows())]
+    assert missing == []
+
+
+def test_a_row_says_cause_class_sentence_and_mend() -> None:
+    tree = ast.parse(TABLE.read_text())
+    (row,) = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == "Row"]
+    assert [line.target.id for line in row.body if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)] == [
+        "cause", "do", "kind", "says", "mend",
+    ]  # fmt: skip

@@ -1,0 +1,27 @@
+"""The documentation says what is so: its code is code, its links lead somewhere, and what is generated is fresh."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from howdah.cli.settings import markdown
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_in_the_documentation_is_python(page: Path) -> None:
+    for code in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+        compile(code, page.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_page_of_settings_is_what_the_command_prints() -> None:
+    assert (ROOT / "docs/settings.md").read_text() == markdown(), "run `howdah settings --markdown > docs/settings.md`"
