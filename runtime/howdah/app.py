@@ -4,7 +4,7 @@ import asyncio
 import importlib
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -13,11 +13,11 @@ import anyio.abc
 
 from .client import Client
 from .config import Config, configure
-from .db.migrate import check
 from .definitions import Definition, Middleware
 from .errors import ConfigurationError, HowdahError
 from .node import Node
 from .policy import SILENT, Defaults
+from .portal import Portal
 from .registrar import Registrar, Tasks
 
 M = TypeVar("M", bound=Middleware)
@@ -34,17 +34,23 @@ class App(Registrar):
         super().__init__(defaults)
         self.config: Config = configure({"dsn": dsn, **settings})
         self._client = Client(self.config)
+        self._portal = Portal(self.config)
         if isinstance(imports, str):
             raise ConfigurationError(f"imports={imports!r} is one text: pass a list, as in imports=[{imports!r}]")
         self._imports = imports
         self._users = 0
         self._door = anyio.Lock()
-        self._inside: defaultdict[asyncio.Task[Any] | None, list[anyio.abc.TaskGroup]] = defaultdict(list)
+        self._inside: defaultdict[asyncio.Task[Any] | None, list[tuple[anyio.abc.TaskGroup, AsyncExitStack]]] = defaultdict(list)
 
     @property
     def client(self) -> Client:
         """What the app does with its database."""
         return self._client
+
+    @property
+    def portal(self) -> Portal:
+        """How threads reach it."""
+        return self._portal
 
     def include(self, tasks: Tasks) -> None:
         """Adds the tasks of a Tasks(), which a module may define without knowing the app."""
@@ -80,13 +86,14 @@ class App(Registrar):
         Any number of blocks, in any tasks, share them."""
         async with self._door:
             if not self._users:
-                await self._open()
+                await self.client.open()
             self._users += 1
-        # Each block offers to serve results, and one of them does: it may leave in any order.
-        group = anyio.create_task_group()
-        await group.__aenter__()
-        group.start_soon(self.client.results.serve)
-        self._inside[asyncio.current_task()].append(group)
+        # Each block offers to serve results, enqueues and threads, and one of them does: it may leave in any order.
+        block = AsyncExitStack()
+        group = await block.enter_async_context(anyio.create_task_group())
+        group.start_soon(self.client.serve)
+        await block.enter_async_context(self.portal.open(self.client))
+        self._inside[asyncio.current_task()].append((group, block))
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -94,14 +101,14 @@ class App(Registrar):
         task = asyncio.current_task()
         if not self._inside[task]:
             raise HowdahError("`async with jobs:` was left by another task than the one that entered it")
-        group = self._inside[task].pop()
+        group, block = self._inside[task].pop()
         if not self._inside[task]:
             del self._inside[task]
         self._users -= 1
         if not self._users:
             await self.client.close()
         group.cancel_scope.cancel()
-        await group.__aexit__(None, None, None)
+        await block.aclose()
 
     @asynccontextmanager
     async def work(self, *, queues: Sequence[str] | None = None) -> AsyncGenerator[Node, None]:
@@ -131,12 +138,3 @@ class App(Registrar):
                     await node.stopped.wait()
         if failure is not None:
             raise failure
-
-    async def _open(self) -> None:
-        await self.client.open()
-        try:
-            async with self.client.pool.ours() as connection:
-                await check(connection)
-        except BaseException:
-            await self.client.close()
-            raise

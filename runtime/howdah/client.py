@@ -6,30 +6,29 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 
+import anyio
 import asyncpg
-import msgspec
-from asyncpg.pool import PoolConnectionProxy
 
-from . import codec
+from .combiner import Combiner
 from .config import Config
 from .context import check_held
 from .core.states import State
 from .db.files import query
-from .db.link import Connection, transaction
+from .db.link import Connection, is_lost, transaction
+from .db.migrate import check
 from .db.pool import Pool
 from .definitions import Definition
-from .errors import AppNotOpen, ArgumentsInvalid, ConfigurationError
+from .drivers import async_driver, sync_driver
+from .errors import AppNotOpen, ArgumentsInvalid
 from .messages import Ended
 from .nearby import Nearby
 from .results import Results
+from .submission import Made, Request, Submitted, answer, introduction, one, one_new, refusals, several
 
 log = logging.getLogger("howdah.client")
 
 TIMER_NEWS_S = 30.0
 """A timer that is due within the keepers' longest sleep is announced."""
-
-
-NO_SCHEMA = "this database has no howdah schema: run `howdah migrate`"
 
 
 class CallsFailed(Exception):
@@ -40,23 +39,6 @@ class CallsFailed(Exception):
         self.error = error
 
 
-class Request(msgspec.Struct, frozen=True):
-    """Runs to enqueue: one task, its encoded arguments, its encoded options."""
-
-    definition: Definition
-    args: list[str]
-    options: str | None
-
-
-class _Submitted(msgspec.Struct, frozen=True):
-    ids: list[int]
-    queue: int
-    task: int
-    priority: int
-    due_s: float | None
-    created: list[bool] | None
-
-
 class Client:
     """What an app does with a database. Open between `async with jobs:` and its end."""
 
@@ -64,57 +46,88 @@ class Client:
         self.config = config
         self.pool = Pool(config)
         self.results = Results(config, self)
+        self.combiner = Combiner(config, self._submit)
         self.nearby = Nearby()
         self._open = False
         self._introduced: set[str] = set()
 
     async def open(self) -> None:
-        """Connects. DatabaseAway: Postgres does not answer."""
+        """Connects. DatabaseAway: Postgres does not answer. SchemaMismatch: this code cannot work with the schema."""
         await self.pool.open()
         self._open = True
+        try:
+            async with self.pool.ours() as connection:
+                await check(connection)
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Ends the connections."""
         self._open = False
+        self.combiner.close()
         self.results.close()
         await self.pool.close()
+
+    async def serve(self) -> None:
+        """Answers who awaits a result and commits what is enqueued, until it is cancelled. Any number may offer to."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self.results.serve)
+            group.start_soon(self.combiner.serve)
 
     def check_open(self) -> None:
         """AppNotOpen outside of `async with jobs:`. LeaseLost in an attempt that has lost its run."""
         check_held()
-        if not self._open:
-            raise AppNotOpen("the app is not open: do this inside `async with jobs:` (or jobs.work()), or pass conn=")
+        self._check_open()
 
     def know(self, definitions: Iterable[Definition]) -> None:
         """A node has put these into the catalogue: introducing them would need a second connection inside of a transaction()."""
         self._introduced.update(definition.name for definition in definitions)
 
-    async def enqueue(self, request: Request, conn: object) -> list[int]:
-        """Enqueues in the caller's transaction on conn, or durably on the pool; the ids of the runs, in order."""
-        if conn is not None:
-            check_held()
-            connection = as_connection(conn)
-            await self._introduce(request.definition, connection)
-            return (await _submit(connection, request, notify=True)).ids
-        self.check_open()
-        async with self.pool.ours() as connection:
-            await self._introduce(request.definition, connection)
-            submitted = await _submit(connection, request, notify=False)
-            await self._announce(connection, submitted)
-        return submitted.ids
+    async def enqueue(self, request: Request, conn: object) -> Made:
+        """Enqueues one run, in the caller's transaction on conn, or durably on the pool."""
+        if conn is None:
+            self.check_open()
+            if request.alone:
+                return (await self._submit([request]))[0].made()[0]
+            return Made(await self.combiner.enqueue(request), created=True)
+        check_held()
+        name = request.definition.name
+        driver = async_driver(conn, f"{name}.enqueue", f"call {name}.enqueue_sync(...) there")
+        known = await self._is_known(request.definition)
+        with refusals(name):
+            row = await driver.fetch(*(one if known else one_new)(request, notify=True))
+        return answer(row).made()[0]
 
-    async def enqueue_many(self, requests: AsyncIterator[Request], conn: object) -> list[int]:
+    def enqueue_sync(self, request: Request, conn: object) -> Made:
+        """The same on a connection of sync code, and on nothing else."""
+        check_held()
+        name = request.definition.name
+        driver = sync_driver(conn, f"{name}.enqueue_sync", f"await {name}.enqueue(...) there")
+        known = name in self._introduced
+        with refusals(name):
+            row = driver.fetch(*(one if known else one_new)(request, notify=True))
+        return answer(row).made()[0]
+
+    async def enqueue_many(self, definition: Definition, requests: AsyncIterator[Request], conn: object) -> list[Submitted]:
         """All in one transaction, in chunks: memory is bounded by a chunk and the ids."""
-        if conn is not None:
-            check_held()
-            connection = as_connection(conn)
-            if connection.is_in_transaction():
-                return await self._enqueue_within(connection, requests)
-            async with transaction(connection):
-                return await self._enqueue_within(connection, requests)
-        self.check_open()
-        async with self.pool.ours() as connection:
-            return await self._enqueue_all(connection, requests)
+        if conn is None:
+            self.check_open()
+            await self._introduce(definition)
+            async with self.pool.ours() as connection:
+                return await self._enqueue_all(connection, requests)
+        check_held()
+        name = definition.name
+        driver = async_driver(conn, f"{name}.enqueue_many", f"call {name}.enqueue_sync(...) there, once for each")
+        known = await self._is_known(definition)
+        submitted: list[Submitted] = []
+        async with driver.together():
+            async for request in requests:
+                with refusals(name):
+                    row = await driver.fetch(*(one if known else one_new)(request, notify=True))
+                submitted.append(answer(row))
+                known = True
+        return submitted
 
     async def state(self, run: int) -> State | None:
         """Where the run is; None: there is no such run, or its history has been dropped."""
@@ -146,77 +159,80 @@ class Client:
         async with self.pool.ours() as connection:
             return [Ended(*row) for row in await connection.fetch(query("outcomes"), list(runs))]
 
-    async def _enqueue_within(self, connection: Connection, requests: AsyncIterator[Request]) -> list[int]:
-        """In the caller's transaction: it is theirs to roll back."""
-        ids: list[int] = []
-        async for request in requests:
-            await self._introduce(request.definition, connection)
-            ids += (await _submit(connection, request, notify=True)).ids
-        return ids
+    async def _submit(self, requests: Sequence[Request]) -> list[Submitted]:
+        """Commits all of them or none on a connection of the pool, and tells the nodes."""
+        self._check_open()
+        for request in requests:
+            await self._introduce(request.definition)
+        name = requests[0].definition.name
+        async with self.pool.ours() as connection:
+            with refusals(name):
+                if len(requests) == 1:
+                    statement, values = one(requests[0], notify=False)
+                    submitted = [answer(await connection.fetchrow(statement, *values))]
+                else:
+                    statement, values = several(requests)
+                    submitted = [answer(row) for row in await connection.fetch(statement, *values)]
+            await self._announce(connection, submitted)
+        return submitted
 
-    async def _enqueue_all(self, connection: Connection, requests: AsyncIterator[Request]) -> list[int]:
-        ids: list[int] = []
-        news: dict[tuple[int, int, int], _Submitted] = {}
+    async def _enqueue_all(self, connection: Connection, requests: AsyncIterator[Request]) -> list[Submitted]:
+        submitted: list[Submitted] = []
         async with transaction(connection):
             async for request in requests:
-                await self._introduce(request.definition, connection)
-                submitted = await _submit(connection, request, notify=False)
-                ids += submitted.ids
-                news.setdefault((submitted.queue, submitted.task, submitted.priority), submitted)
-        for submitted in news.values():
-            await self._announce(connection, submitted)
-        return ids
+                with refusals(request.definition.name):
+                    statement, values = one(request, notify=False)
+                    submitted.append(answer(await connection.fetchrow(statement, *values)))
+        await self._announce(connection, submitted)
+        return submitted
 
-    async def _announce(self, connection: Connection, submitted: _Submitted) -> None:
-        """Wakes nodes after the commit: those of this process at once, the others by a notification."""
-        if not submitted.ids:
-            return
-        if submitted.due_s is None:
-            key = submitted.queue, submitted.task, submitted.priority, submitted.ids[0]
-            if self.nearby.tell(*key):
-                await asyncio.sleep(0)  # Their claim goes first; the notification is for others.
-            await connection.execute(query("hint"), *key, self.nearby.origin)
-        elif submitted.due_s < TIMER_NEWS_S:
-            await connection.execute(query("hint_timer"), str(submitted.due_s))
+    async def _announce(self, connection: Connection, news: Sequence[Submitted]) -> None:
+        """Wakes nodes after the commit, once for each line: those of this process at once, the others by a notification."""
+        lines: dict[tuple[int, int, int], int] = {}
+        due_s = TIMER_NEWS_S
+        for submitted in news:
+            first = submitted.first_made()
+            if first is None:
+                continue
+            if submitted.due_s is None:
+                lines.setdefault((submitted.queue, submitted.task, submitted.priority), first)
+            else:
+                due_s = min(due_s, submitted.due_s)
+        heard = [self.nearby.tell(*line, first) for line, first in lines.items()]
+        if any(heard):
+            await asyncio.sleep(0)  # Their claim goes first; the notification is for others.
+        origin = self.nearby.origin
+        try:
+            if len(lines) == 1:
+                [(line, first)] = lines.items()
+                await connection.execute(query("hint"), *line, first, origin)
+            elif lines:
+                await connection.execute(query("hint_all"), *map(list, zip(*lines, strict=True)), list(lines.values()), origin)
+            if due_s < TIMER_NEWS_S:
+                await connection.execute(query("hint_timer"), str(due_s))
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+            if not is_lost(error, connection):
+                raise
+            # The runs are committed, and so it is said; nodes find them at their next look.
+            log.info("a connection was lost after the commit of an enqueue, before its notification: %s", error)
 
-    async def _introduce(self, definition: Definition, connection: Connection) -> None:
+    def _check_open(self) -> None:
+        if not self._open:
+            raise AppNotOpen("the app is not open: do this inside `async with jobs:` (or jobs.work()), or pass conn=")
+
+    async def _is_known(self, definition: Definition) -> bool:
+        """Whether the catalogue holds the task whatever becomes of the caller's transaction. An open app sees to that."""
+        if self._open:
+            await self._introduce(definition)
+        return definition.name in self._introduced
+
+    async def _introduce(self, definition: Definition) -> None:
         """The first enqueue of a task puts it into the catalogue, so that this works before any worker has started."""
         if definition.name in self._introduced:
             return
-        defaults = codec.encode(definition.catalogue()["defaults"])
-        name, queue, priority = definition.name, definition.queue, definition.priority
-        if self._open:
-            async with self.pool.ours() as own:
-                await own.fetchval(query("introduce"), name, queue, priority, defaults)
-            self._introduced.add(name)
-            return
-        try:
-            await connection.fetchval(query("introduce"), name, queue, priority, defaults)
-        except (asyncpg.UndefinedFunctionError, asyncpg.InvalidSchemaNameError) as error:
-            raise ConfigurationError(NO_SCHEMA) from error
-        if not connection.is_in_transaction():  # A transaction may roll it back.
-            self._introduced.add(name)
-
-
-async def _submit(connection: Connection, request: Request, *, notify: bool) -> _Submitted:
-    try:
-        row = await connection.fetchrow(query("submit"), request.definition.name, request.args, request.options, notify)
-    except (asyncpg.UndefinedFunctionError, asyncpg.InvalidSchemaNameError) as error:
-        raise ConfigurationError(NO_SCHEMA) from error
-    except asyncpg.DataError as error:
-        raise ArgumentsInvalid(f"Postgres refused the options of {request.definition.name!r}: {error}") from error
-    assert row is not None
-    return _Submitted(*row)
-
-
-def as_connection(conn: object) -> Connection:
-    """The asyncpg connection in the caller's hand. ConfigurationError for anything else."""
-    if isinstance(conn, asyncpg.Connection | PoolConnectionProxy):
-        return conn  # type: ignore[return-value] # a proxy passes everything on
-    raise ConfigurationError(
-        f"conn= takes an asyncpg connection, not {type(conn).__module__}.{type(conn).__qualname__}; with other drivers call"
-        " select howdah.enqueue(...) in your transaction"
-    )
+        async with self.pool.ours() as own:
+            await own.fetchval(query("introduce"), *introduction(definition))
+        self._introduced.add(definition.name)
 
 
 def chunked(payloads: Iterable[str], runs_max: int, characters_max: int) -> Iterator[list[str]]:

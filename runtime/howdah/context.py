@@ -25,9 +25,10 @@ Transaction: TypeAlias = "Callable[[CurrentRun], AbstractAsyncContextManager[Use
 
 
 class Home(msgspec.Struct, frozen=True):
-    """What an attempt finds on its node."""
+    """What an attempt finds on its node. dsn: the database that the run is in."""
 
     transaction: Transaction
+    dsn: str | None = None
 
 
 CURRENT: ContextVar[CurrentRun] = ContextVar("howdah_current_run")
@@ -70,6 +71,12 @@ class CurrentRun(msgspec.Struct, eq=False):
     def metadata(self) -> dict[str, str]:
         """The metadata given at enqueue."""
         return codec.decode(self.claimed.metadata) if self.claimed.metadata else {}
+
+    @property
+    def trace(self) -> dict[str, str] | None:
+        """The trace that the run was enqueued in, as the headers of W3C Trace Context."""
+        options = self.claimed.options
+        return codec.decode(options).get("trace") if options and '"trace"' in options else None
 
     @property
     def cancelled(self) -> bool:

@@ -158,8 +158,8 @@ class Node:
             return {n: mine[d] for n, d in tasks.items() if d in mine}  # One for each task, however many names it answers to.
 
         build = functools.partial(Room, ledger=self._ledger, standing=self._standing, slice_s=config.slice_s)
-        in_loop = lanes(Home(self._transaction), None, asynchronous=True)
-        in_threads = lanes(Home(_refuse_transaction), Threads(config.threads), asynchronous=False)
+        in_loop = lanes(Home(self._transaction, config.dsn), None, asynchronous=True)
+        in_threads = lanes(Home(_refuse_transaction, config.dsn), Threads(config.threads), asynchronous=False)
         rooms = [build("async", config.concurrency, in_loop), build("threads", config.threads, in_threads)]
         return [room for room in rooms if room.lanes]
 

@@ -11,6 +11,7 @@ from .duration import Duration
 from .errors import ConfigurationError
 from .facts import FACTS, Alert, Fact, FailedRun
 from .policy import SILENT, Defaults, Delivery, check_choice
+from .portal import Portal
 from .registry import Registry
 from .size import Size
 from .tasks import AsyncTask, Call, SyncTask, Task, task_of
@@ -132,6 +133,11 @@ class Registrar(ABC):
 
     @property
     @abstractmethod
+    def portal(self) -> Portal:
+        """How threads reach what tasks are enqueued with."""
+
+    @property
+    @abstractmethod
     def client(self) -> Client:
         """What the tasks are enqueued through."""
 
@@ -232,11 +238,19 @@ class Tasks(Registrar):
     @property
     def client(self) -> Client:
         """The app's. ConfigurationError: no app has included these tasks yet."""
+        return self._joined().client
+
+    @property
+    def portal(self) -> Portal:
+        """The same."""
+        return self._joined().portal
+
+    def _joined(self) -> Registrar:
         if self._app is None:
             raise ConfigurationError(
                 f"{self!r} belongs to no app yet: call jobs.include(...) with it, in a module that is imported before its tasks are used"
             )
-        return self._app.client
+        return self._app
 
     def join(self, app: Registrar) -> None:
         """What jobs.include() does. Tasks that are defined later are the app's at once."""

@@ -2,30 +2,35 @@
 
 from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Generic, NoReturn, ParamSpec, Protocol, Self, TypeVar
+from typing import Any, Generic, Literal, NoReturn, ParamSpec, Self, TypeVar
 
+import anyio
 import msgspec
 
 from . import codec
-from .client import CallsFailed, Client, Request, chunked, chunked_as_they_come
+from .client import CallsFailed, Client, chunked, chunked_as_they_come
+from .context import CURRENT
 from .core.retry import Retry
 from .definitions import Definition
 from .duration import Duration, seconds
 from .errors import ArgumentsInvalid, ConfigurationError
-from .policy import check_name
-from .runs import Run
+from .policy import check_choice, check_name
+from .portal import refuse_on_loop
+from .runs import Host, Run
+from .submission import Made, Request
+from .telemetry import traceparent
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Host(Protocol):
-    """What a task needs of the app that it belongs to."""
+OnParentCancel = Literal["cancel", "keep"]
 
-    @property
-    def client(self) -> Client:
-        """The app's. ConfigurationError: the task belongs to no app yet."""
-        ...
+KEY_MAX = 500
+"""Characters of a key: an entry of an index has at most a third of a page."""
+
+KEYS = ("unique_key", "unique_args", "child")
+"""Options whose key somebody else may hold."""
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -44,8 +49,9 @@ class Task(Generic[P, R]):
         self._host = host
         self._given = options
         self._conn = options.get("conn")
-        stored = {name: value for name, value in options.items() if name != "conn"}
-        self._options = codec.encode(stored) if stored else None
+        self._said = {name: value for name, value in options.items() if name != "conn"}
+        self._options = codec.encode(self._said) if self._said else None
+        self._alone = not self._said.keys().isdisjoint(KEYS)
 
     def __repr__(self) -> str:
         return f"<task {self.name}>"
@@ -54,8 +60,26 @@ class Task(Generic[P, R]):
         """Enqueues one run, durably, or in your transaction with options(conn=). ArgumentsInvalid: they do not fit."""
         client = self._host.client
         payload = self.definition.encode(args, kwargs, client.config.payload_max)
-        ids = await client.enqueue(Request(self.definition, [payload], self._options), self._conn)
-        return Run(ids[0], self.definition, client)
+        return self._run(await client.enqueue(Request(self.definition, [payload], self._asked(), self._alone), self._conn))
+
+    def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> Run[R]:
+        """The same for code that cannot await: a view, a thread, a script. With options(conn=) of a sync driver it uses only
+        that connection; without, the open app of another thread, or a background thread of its own. HowdahError on a
+        running event loop."""
+        host, name = self._host, self.name
+        call, instead = f"{name}.enqueue_sync", f"await {name}.enqueue(...) instead"
+        refuse_on_loop(call, instead)
+        payload = self.definition.encode(args, kwargs, host.client.config.payload_max)
+        request = Request(self.definition, [payload], self._asked(), self._alone)
+        if self._conn is not None:
+            return self._run(host.client.enqueue_sync(request, self._conn))
+
+        async def send(client: Client) -> Made:
+            with anyio.CancelScope(shield=True):  # Not to be sent twice.
+                return await client.enqueue(request, None)
+            raise AssertionError  # A scope may swallow what is raised in it, as type checkers see it.
+
+        return self._run(host.portal.call(call, instead, send))
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Call:
         """The task with these arguments, checked, for enqueue_many."""
@@ -65,11 +89,16 @@ class Task(Generic[P, R]):
         """Enqueues calls of this task in one transaction, whatever their number, and returns the runs in their order.
         Memory holds one chunk of arguments and the runs."""
         client = self._host.client
+        if "child" in self._said:
+            raise ConfigurationError(
+                f"child={self._said['child']!r} is the key of one run, and enqueue_many of {self.name!r} makes several: enqueue them"
+                " one by one, each with a key of its own"
+            )
         try:
-            ids = await client.enqueue_many(self._requests(calls), self._conn)
+            submitted = await client.enqueue_many(self.definition, self._requests(calls, self._asked()), self._conn)
         except CallsFailed as failed:
             raise failed.error from failed.error.__cause__
-        return [Run(number, self.definition, client) for number in ids]
+        return [self._run(made) for each in submitted for made in each.made()]
 
     def options(
         self,
@@ -83,13 +112,21 @@ class Task(Generic[P, R]):
         retry: Retry | int | None = None,
         tags: Sequence[str] | None = None,
         metadata: Mapping[str, str] | None = None,
+        unique: bool | str | None = None,
+        unique_for: Duration | None = None,
+        child: str | None = None,
+        on_parent_cancel: OnParentCancel | None = None,
         conn: object = None,
     ) -> Self:
         """The task with these options for enqueue.
 
         delay: start no sooner than this from now. at: start no sooner than this (with a time zone). priority: higher first,
         default 0. expires: give up if nobody has started it this long after it was ready. timeout: of each attempt.
-        retry: attempts in all, or a Retry. conn: an asyncpg connection; the run appears when its transaction commits.
+        retry: attempts in all, or a Retry. unique: a key, or True for task and arguments: while a run holds it, that run is
+        returned and none is made (run.created). unique_for: the key is held for this time, whatever the run does; default
+        until the run ends. child: a key, once per parent run, however often that is retried. on_parent_cancel: "cancel"
+        (default) or "keep" this run when its parent is cancelled. conn: a connection of asyncpg, psycopg or Django, or a
+        connection or session of SQLAlchemy; the run appears when its transaction commits.
         """
         if at is not None and at.tzinfo is None:
             raise ConfigurationError(f"at={at!r} has no time zone, so it names no instant: use datetime.now(UTC) and the like")
@@ -99,6 +136,8 @@ class Task(Generic[P, R]):
             raise ConfigurationError("timeout=0 would end each attempt at its start; a timeout is positive")
         if queue is not None:
             check_name("queue", queue)
+        if on_parent_cancel is not None:
+            check_choice("on_parent_cancel", on_parent_cancel, ("cancel", "keep"))
         if isinstance(tags, str):
             raise ConfigurationError(f"tags={tags!r} is one text: pass a list, as in tags=[{tags!r}]")
         given: dict[str, Any] = {
@@ -111,27 +150,56 @@ class Task(Generic[P, R]):
             "retry": None if retry is None else (Retry(retry) if isinstance(retry, int) else retry).stored(),
             "tags": None if tags is None else list(tags),
             "metadata": None if metadata is None else dict(metadata),
+            **_keys(unique=unique, unique_for=unique_for, child=child),
+            "on_parent_cancel": on_parent_cancel,
             "conn": conn,
         }
         said = {name: value for name, value in given.items() if value is not None}
-        return type(self)(self.definition, self._host, {**self._given, **said})
+        merged = {**self._given, **said}
+        if "child" in merged and not merged.keys().isdisjoint(("unique_key", "unique_args")):
+            raise ConfigurationError(
+                "child= and unique= are two keys for one run: child= is unique within its parent, so leave the other out"
+            )
+        return type(self)(self.definition, self._host, merged)
 
     def attach(self, run_id: int) -> Run[R]:
         """A run of this task that was enqueued earlier, perhaps by another process."""
         if not isinstance(run_id, int) or not 0 < run_id < 2**53:  # pyright: ignore[reportUnnecessaryIsInstance] - ids come from outside
             raise ArgumentsInvalid(f"{run_id!r} is not the id of a run: pass what run.id was")
-        return Run(run_id, self.definition, self._host.client)
+        return Run(run_id, self.definition, self._host)
 
-    async def _requests(self, calls: Iterable[Call] | AsyncIterable[Call]) -> AsyncGenerator[Request, None]:
+    def _run(self, made: Made) -> Run[R]:
+        return Run(made.id, self.definition, self._host, created=made.created)
+
+    def _asked(self) -> str | None:
+        """The options of an enqueue here and now: a run and a span that it happens in go along."""
+        run, trace = CURRENT.get(None), traceparent()
+        if run is not None and run.home.dsn != self._host.client.config.dsn:
+            run = None  # A run of another database is nobody's parent here.
+        if run is None and "child" in self._said:
+            raise ConfigurationError(
+                f"{self.name!r} was enqueued with child={self._said['child']!r} outside of a run: child= is a key within the run"
+                " that enqueues; use unique= here"
+            )
+        if run is None and trace is None:
+            return self._options
+        around: dict[str, Any] = {} if run is None else {"parent": run.id}
+        if trace is not None:
+            around["trace"] = {"traceparent": trace}
+        elif run is not None and run.trace is not None:
+            around["trace"] = run.trace
+        return codec.encode({**self._said, **around})
+
+    async def _requests(self, calls: Iterable[Call] | AsyncIterable[Call], options: str | None) -> AsyncGenerator[Request, None]:
         config = self._host.client.config
         most = config.enqueue_chunk, config.enqueue_chunk_characters
         try:
             if isinstance(calls, AsyncIterable):
                 async for chunk in chunked_as_they_come((self._payload(call) async for call in calls), *most):
-                    yield Request(self.definition, chunk, self._options)
+                    yield Request(self.definition, chunk, options)
             else:
                 for chunk in chunked(map(self._payload, calls), *most):
-                    yield Request(self.definition, chunk, self._options)
+                    yield Request(self.definition, chunk, options)
         except Exception as error:
             raise CallsFailed(error) from error
 
@@ -141,6 +209,23 @@ class Task(Generic[P, R]):
         if call.definition is not self.definition:
             raise ArgumentsInvalid(f"enqueue_many of {self.name!r} was given a call of {call.definition.name!r}")
         return call.args
+
+
+def _keys(*, unique: bool | str | None, unique_for: Duration | None, child: str | None) -> dict[str, Any]:
+    """The options that make an enqueue happen once."""
+    for word, key in (("unique", unique), ("child", child)):
+        if isinstance(key, str) and (not 0 < len(key) <= KEY_MAX or "\0" in key):
+            raise ConfigurationError(f"{word}={key[:40]!r} cannot be a key: it has {len(key)} characters of 1 to {KEY_MAX}, and no NUL")
+    if unique_for is not None and not unique:
+        raise ConfigurationError("unique_for= says how long a key is held: say which, with unique=True or unique='a key'")
+    if unique_for is not None and seconds(unique_for) == 0:
+        raise ConfigurationError("unique_for=0 would hold the key for no time; leave it out to hold the key until the run ends")
+    return {
+        "unique_args": True if unique is True else None,
+        "unique_key": unique if isinstance(unique, str) else None,
+        "unique_for": None if unique_for is None else seconds(unique_for),
+        "child": child,
+    }
 
 
 class AsyncTask(Task[P, R]):

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from howdah.db.files import listing, query
 from howdah.messages import EVENT_COLUMNS, Claimed, Ended, Outcome
+from howdah.submission import Submitted
 
 from .world import Session
 
@@ -42,6 +43,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     "database": [("current_database", "name")],
     "guard_idle": [("set_config", "text")],
     "hint": [("hint", "void")],
+    "hint_all": [("hint", "void")],
     "hint_timer": [("pg_notify", "void")],
     "introduce": [("id", "int4")],
     "join_node": [("now", "timestamptz")],
@@ -49,6 +51,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     "leave_node": [("leave_node", "void")],
     "lock_migrations": [("pg_advisory_xact_lock", "void")],
     "look": [("queue", "int4"), ("task", "int4"), ("priority", "int2"), ("id", "int8")],
+    "mark_transaction": [("mark", "text")],
     "note_migration": [],
     "outcomes": [("run", "int8"), ("kind", "int2"), ("data", "json"), ("attempt", "int8")],
     "probe": [("pg_notify", "void")],
@@ -63,8 +66,10 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     "retry": [("run", "int8"), ("answer", "text")],
     "submit": SUBMITTED,
     "submit_all": SUBMITTED,
+    "submit_new": SUBMITTED,
     "tasks": [("task", "text"), ("queue", "text"), ("implemented", "bool"), ("since", "timestamptz")],
     "tend": [("made", "int4"), ("dropped", "int4"), ("homeless", "int8")],
+    "transaction_mark": [("mark", "text")],
     "watch": [("run", "int8"), ("kind", "int2"), ("data", "json"), ("attempt", "int8"), ("known", "bool")],
 }
 """What each statement answers. A template with placeholders of its own is no statement yet."""
@@ -80,10 +85,16 @@ PYTHON = {
     "jsonb": str,
     "bool": bool,
     "text[]": list,
+    "float8": float,
+    "int8[]": list,
+    "bool[]": list,
     "timestamptz": datetime,
 }
 
-STRUCTS: dict[str, tuple[type[msgspec.Struct], int]] = {"claim": (Claimed, 1), "watch": (Ended, 0), "outcomes": (Ended, 0)}
+STRUCTS: dict[str, tuple[type[msgspec.Struct], int]] = {
+    "claim": (Claimed, 1), "watch": (Ended, 0), "outcomes": (Ended, 0),
+    "submit": (Submitted, 0), "submit_all": (Submitted, 0), "submit_new": (Submitted, 0),
+}  # fmt: skip
 """Rows that become a struct by position, and how many of its fields come before them."""
 
 

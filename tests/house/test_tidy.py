@@ -19,6 +19,7 @@ CATCH_ALL: dict[str, str] = {
     "actors/room.py": "the same, for what interrupts it",
     "actors/stock.py": "the same, for what lives as long as the node",
     "app.py": "the error of the user's block is raised after the drain, so that it is not part of a group",
+    "combiner.py": "each error of a shared statement is raised where the caller waits who caused it",
     "db/link.py": "the owner of a connection: a lost one is expected here and had again",
     "db/stores.py": "the owner of the listening connection: the same",
     "scopes.py": "user code that surrounds an attempt: what it raises is the attempt's error",
@@ -26,6 +27,7 @@ CATCH_ALL: dict[str, str] = {
 TRANSACTIONS: dict[str, str] = {
     "context.py": "howdah.transaction(), which is db.link's underneath",
     "db/link.py": "where the end of a transaction is shielded",
+    "drivers/psycopg.py": "a user's connection that is in none: psycopg's own block, which ends as psycopg's users expect",
 }
 CLOCKS: dict[str, str] = {
     "functions/day_base.sql": "ids follow the wall clock: a shifted clock must not make ids of another day",

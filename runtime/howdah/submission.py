@@ -1,0 +1,123 @@
+"""What an enqueue asks of Postgres: one statement with its values, what it answers, and what a refusal of it means."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import msgspec
+
+from . import codec
+from .db.files import query
+from .definitions import Definition
+from .errors import ArgumentsInvalid, ConfigurationError, HowdahError
+
+NO_SCHEMA = "this database has no howdah schema: run `howdah migrate`"
+
+_ABSENT = ("42883", "3F000")
+"""No such function, no such schema."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """Runs to enqueue: one task, their encoded arguments, their encoded options."""
+
+    definition: Definition
+    args: list[str]
+    options: str | None
+    alone: bool = False
+    """It may wait for a key that somebody else holds, so it shares a statement with nobody."""
+
+
+class Made(NamedTuple):
+    """A run, and whether this request made it."""
+
+    id: int
+    created: bool
+
+
+class Submitted(msgspec.Struct, frozen=True):
+    """What Postgres made of a request: the ids in order, and the line that they are in. due_s: in so many seconds; None: now."""
+
+    ids: list[int]
+    queue: int
+    task: int
+    priority: int
+    due_s: float | None
+    created: list[bool] | None
+    """Whether this request made each run, or found it under its key. None: it made them all."""
+
+    def made(self) -> list[Made]:
+        """Each run, in order."""
+        return list(map(Made, self.ids, self.created or [True] * len(self.ids)))
+
+    def first_made(self) -> int | None:
+        """The lowest id among the new runs; None where there are none."""
+        return next((run.id for run in self.made() if run.created), None) if self.created else next(iter(self.ids), None)
+
+
+Statement = tuple[str, tuple[object, ...]]
+"""SQL with $1, $2 and so on, and their values."""
+
+
+def one(request: Request, *, notify: bool) -> Statement:
+    """Enqueues a request of a task that is in the catalogue. notify: wake nodes at the commit."""
+    return query("submit"), (request.definition.name, request.args, request.options, notify)
+
+
+def one_new(request: Request, *, notify: bool) -> Statement:
+    """The same where the task may not be in the catalogue yet."""
+    return query("submit_new"), (request.definition.name, request.args, request.options, notify, *introduction(request.definition)[1:])
+
+
+def several(requests: Sequence[Request]) -> Statement:
+    """Enqueues all of them or none. Their nodes are to be told after the commit."""
+    return query("submit_all"), (
+        [request.definition.name for request in requests],
+        [request.options for request in requests],
+        [len(request.args) for request in requests],
+        [args for request in requests for args in request.args],
+    )
+
+
+def introduction(definition: Definition) -> tuple[str, str, int, str]:
+    """What the catalogue holds of a task that no node has registered: name, queue, priority, defaults."""
+    return definition.name, definition.queue, definition.priority, codec.encode(definition.catalogue()["defaults"])
+
+
+def answer(row: Iterable[Any] | None) -> Submitted:
+    """The row that a statement answered."""
+    assert row is not None
+    return Submitted(*row)
+
+
+@contextmanager
+def refusals(name: str) -> Generator[None, None, None]:
+    """Inside of the block a refusal by Postgres, through whatever driver, becomes one of ours that says what to do about it."""
+    try:
+        yield
+    except Exception as error:
+        ours = _refusal(name, error)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def _refusal(name: str, error: BaseException) -> HowdahError | None:
+    state = next(_sqlstates(error), "")
+    if state in _ABSENT:
+        return ConfigurationError(NO_SCHEMA)
+    if state.startswith("22"):
+        return ArgumentsInvalid(f"Postgres refused the options of {name!r}: {error}")
+    return None
+
+
+def _sqlstates(error: BaseException) -> Iterator[str]:
+    """Of asyncpg and psycopg, of what SQLAlchemy has wrapped as `orig`, and of what Django has raised from."""
+    inner: BaseException | None = error
+    while inner is not None:
+        state = getattr(inner, "sqlstate", None)
+        if isinstance(state, str):
+            yield state
+        orig = getattr(inner, "orig", None)
+        inner = orig if isinstance(orig, BaseException) else inner.__cause__
