@@ -183,7 +183,7 @@ class Task(Generic[P, R]):
             )
         if run is None and trace is None:
             return self._options
-        around: dict[str, Any] = {} if run is None else {"parent": run.id}
+        around: dict[str, Any] = {} if run is None else {"parent": run.id, "node": run.claimed.node}
         if trace is not None:
             around["trace"] = {"traceparent": trace}
         elif run is not None and run.trace is not None:

@@ -17,8 +17,8 @@ begin
     raise exception 'there is no role %', p_role using errcode = '42704', hint = 'Create it first: create role ... login;';
   end if;
   v_functions := case p_kind
-    when 'enqueue' then '{enqueue,submit,submit_all,introduce,hint}'
-    when 'node' then '{enqueue,submit,submit_all,introduce,hint,
+    when 'enqueue' then '{enqueue,submit,submit_all,submit_new,introduce,hint}'
+    when 'node' then '{enqueue,submit,submit_all,submit_new,introduce,hint,
       register,queue_id,join_node,renew,leave_node,look,claim,claim_aside,recover,return_unknown,clock,complete,settle,asked,keep,tend,
       watch,outcomes,state,cancel,retry,unimplemented_tasks}'
     when 'read' then '{state,unimplemented_tasks}'

@@ -78,6 +78,25 @@ async def test_the_node_role_runs_a_whole_node(dsn: str, db: Session, roles: Non
     assert await db.fetchval("select count(*) from effect") == 1
 
 
+async def test_a_handler_enqueues_children_on_a_connection_of_a_role_that_may_only_enqueue(dsn: str, db: Session, roles: None) -> None:
+    jobs = App(of(dsn, NODE), grace_s=2, hard_grace_s=2)
+
+    @jobs.task
+    async def child() -> int:
+        return 1
+
+    @jobs.task
+    async def parent() -> int:
+        async with as_role(dsn, ENQUEUE) as session, session.transaction():
+            return (await child.options(conn=session, child="only").enqueue()).id
+
+    async with jobs.work():
+        run = await parent.enqueue()
+        made = await run.result("10s")
+        assert await child.attach(made).result("10s") == 1
+    assert await db.fetchval("select parent from howdah.run where id = $1", made) == run.id
+
+
 HOSTILE: list[tuple[str, Any]] = [
     ("[1]", None),
     ("5", None),

@@ -61,6 +61,7 @@ FUNCTIONS = {
     "state": "nr",
     "submit": "en",
     "submit_all": "en",
+    "submit_new": "en",
     "submit_once": "-",
     "task_flags": "-",
     "tell_facts": "-",
