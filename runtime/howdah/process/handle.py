@@ -189,8 +189,7 @@ class Child(asyncio.Protocol):
 
 def _interpreter_flags() -> list[str]:
     """-X dev, -W error and the like, for a child as for its node: as multiprocessing passes them on."""
-    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined] # noqa: SLF001
-    return flags
+    return [str(flag) for flag in subprocess._args_from_interpreter_flags()]  # type: ignore[attr-defined] # noqa: SLF001
 
 
 def _manner(code: int) -> str:
