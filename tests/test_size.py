@@ -18,6 +18,8 @@ def test_what_is_no_size_is_refused(size: str | int) -> None:
         in_bytes(size)
 
 
-@pytest.mark.parametrize(("size", "text"), [(5, "5 B"), (2048, "2.05 kB"), (512_000_000, "512 MB"), (1_500_000_000, "1.5 GB"), (10**12, "1 TB")])
+@pytest.mark.parametrize(
+    ("size", "text"), [(5, "5 B"), (2048, "2.05 kB"), (512_000_000, "512 MB"), (1_500_000_000, "1.5 GB"), (10**12, "1 TB")]
+)
 def test_a_size_is_said_in_three_digits(size: int, text: str) -> None:
     assert said(size) == text

@@ -146,7 +146,6 @@ class Children:
             size = sizes.get(child.pid, 0)
             if size > memory_max and child in self._busy:
                 child.blame = MemoryExceeded(
-                    f"the process of task {child.task!r} held {said(size)}, over its limit of {said(memory_max)} (memory=)"
-                    " and was killed"
+                    f"the process of task {child.task!r} held {said(size)}, over its limit of {said(memory_max)} (memory=) and was killed"
                 )
                 child.end()
