@@ -18,22 +18,25 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
 import anyio
 
-from .actors.lane import Lane, Sizes
+from .actors.lane import Lane, Sizes, Surroundings
 from .actors.room import Room
-from .app import App
-from .context import CurrentRun
+from .actors.stock import NodeStock
+from .actors.threads import Threads
+from .context import CurrentRun, Home
 from .core.retry import Retry
-from .definitions import Definition, Policy
+from .definitions import Definition, Middleware, Policy
 from .errors import ConfigurationError, HowdahError
 from .mailbox import Mailbox
 from .messages import Outcome, Standing
+from .process import place
 from .process.wire import Address, Broken, Ended, FromChild, Hello, Leave, Ready, Start, ToChild, framed, heard
+from .registrar import Tasks
 from .tasks import Task
 
 try:
@@ -47,6 +50,7 @@ _WHY_MAX = 20_000
 
 def main(socket_fd: int, rope_fd: int, faults_fd: int) -> None:
     """The whole life of a child. The descriptors are its node's socket, its end of the rope, and a file for what kills it."""
+    place.enter_child()
     faulthandler.enable(faults_fd)
     _hold_on(rope_fd)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -56,10 +60,11 @@ def main(socket_fd: int, rope_fd: int, faults_fd: int) -> None:
     hello = node.hear()
     assert isinstance(hello, Hello)
     try:
-        definition = _find(hello.address)
+        definition, middlewares = _found(hello.address)
+        definition.hash = hello.hash
         definition.policy = Policy(Retry(**hello.retry), hello.timeout_s)  # type: ignore[arg-type] # as Retry.stored() said it
         logging.basicConfig(level=hello.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        attempts = Attempts(node, definition, hello)
+        attempts = Attempts(node, definition, middlewares, hello)
     except BaseException as error:  # noqa: BLE001 - an import is user code
         node.send(Broken(_told(error)))
         return
@@ -91,20 +96,21 @@ class Node:
 class Attempts:
     """One task in this process: a room with one slot and one lane."""
 
-    def __init__(self, node: Node, definition: Definition, hello: Hello) -> None:
+    def __init__(self, node: Node, definition: Definition, middlewares: Sequence[Middleware], hello: Hello) -> None:
         config = hello.config
         self._node = node
         # One outcome at a time: the node asks for the next attempt when it has had it.
         self._ledger = Mailbox[Outcome](1)
         self._standing: Standing | None = None
-        limiter = None if definition.is_async else anyio.CapacityLimiter(1)
-        self._lane = Lane(definition, _refuse_transaction, Sizes(config.payload_max, config.error_max), limiter)
+        self._stock = NodeStock()
         self._slice_s = config.slice_s
+        sizes, around = Sizes(config.payload_max, config.error_max), Surroundings(middlewares, self._stock)
+        self._lane = Lane(definition, Home(_refuse_transaction, config.dsn), sizes, around, None if definition.is_async else Threads(1))
 
     async def work(self) -> None:
         """Makes attempts until the node says that it is enough."""
         lanes = dict[int, Lane]()
-        room = Room("process", 1, lanes, self._ledger, lambda: self._standing, interrupts=True, slice_s=self._slice_s)
+        room = Room("process", 1, lanes, self._ledger, lambda: self._standing, slice_s=self._slice_s)
 
         def obey(message: ToChild) -> None:
             match message:
@@ -119,9 +125,11 @@ class Attempts:
         threading.Thread(target=self._listen, args=(loop, obey), name="howdah-node", daemon=True).start()
         self._node.send(Ready())
         async with anyio.create_task_group() as group:
+            self._stock.serve(group)
             group.start_soon(self._report)
             async with anyio.create_task_group() as slots:
                 slots.start_soon(room.serve, room.slots[0], slots)
+            await self._stock.close()
             self._ledger.close()
 
     async def _report(self) -> None:
@@ -142,29 +150,34 @@ def _refuse_transaction(run: CurrentRun) -> NoReturn:
     )
 
 
-def _find(address: Address) -> Definition:
-    """The task, wherever it stands: beside its function, or in the app."""
+def _found(address: Address) -> tuple[Definition, list[Middleware]]:
+    """The task and what stands around its attempts. Middleware first: where modules define some of it, that is its order."""
     if address.main:
         multiprocessing.spawn.prepare(dict(address.main))
-    module = importlib.import_module(address.module)
-    found: Any = module
-    for part in address.qualname.split("."):
-        found = getattr(found, part, None)
-    for value in (found, *vars(module).values()):
-        if isinstance(value, Task) and value.name == address.task:
-            return value.definition
-    if address.app is not None:
-        name, _, attribute = address.app.partition(":")
-        app = getattr(importlib.import_module(name), attribute, None)
-        if isinstance(app, App):
-            app.load()
-            definition = app.registry.get(address.task)
-            if definition is not None:
-                return definition
-    raise ConfigurationError(
-        f"{address.module} was imported, and holds no task {address.task!r}: make the task with the decorator in that module,"
-        " or let the app that has it stand at the top level of a module"
-    )
+    middlewares = [_imported(middleware) for middleware in address.middlewares]
+    found = _imported(address.function)
+    if address.app is not None and _has_homeless(address.function):
+        importlib.import_module(address.app)
+    if isinstance(found, Task) and found.name == address.task:
+        return found.definition, middlewares
+    # The name stands for the bare function where the task was made of it elsewhere, or for another task of it.
+    return Definition(found.definition.function if isinstance(found, Task) else found, name=address.task), middlewares
+
+
+def _imported(name: str) -> Any:
+    module, _, attributes = name.partition(":")
+    found: Any = importlib.import_module(module)
+    for attribute in attributes.split("."):
+        if not hasattr(found, attribute):
+            raise ConfigurationError(f"{module} was imported, and there is no {attributes!r} in it")
+        found = getattr(found, attribute)
+    return found
+
+
+def _has_homeless(function: str) -> bool:
+    """Whether its module collects tasks for an app that nobody has imported yet, so that they could not be enqueued."""
+    module = sys.modules[function.partition(":")[0]]
+    return any(isinstance(value, Tasks) and not value.included for value in vars(module).values())
 
 
 def _told(error: BaseException) -> str:

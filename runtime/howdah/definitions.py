@@ -15,6 +15,7 @@ from .core.retry import Retry
 from .dependencies import Plan, Used
 from .errors import ArgumentsInvalid, ConfigurationError
 from .facts import Alert, Fact, FailedRun
+from .importable import why_hidden
 from .policy import LIBRARY, SILENT, Defaults, Delivery, Policy, check_choice, check_name, known, policy
 from .size import Size, in_bytes
 

@@ -12,28 +12,27 @@ import msgspec
 from howdah import Task
 from howdah.config import Config
 from howdah.messages import Claimed, Outcome
+from howdah.process.address import terms
 from howdah.process.pool import Children, Terms
-from howdah.process.wire import Address, Hello, Start
+from howdah.process.wire import Hello, Start
 
 RUN = Claimed(77, 1, 1, 5, 0, 1, 100, "{}", ["red"], '{"a":"b"}', None)
 CONFIG = Config(process_look_s=0.02)
 
 
 def hello(task: Task[..., Any]) -> Hello:
-    definition = task.definition
-    address = Address(task.name, definition.function.__module__, definition.function.__qualname__, None, {})
-    return Hello(address, definition.policy.retry.stored(), definition.policy.timeout_s, CONFIG, 30)
+    return terms(task.definition, [], None, CONFIG).hello
 
 
 class Pool(Children):
     """Children, asked as a lane asks them."""
 
-    async def call(self, task: Task[..., Any], terms: Terms | None = None, **args: Any) -> Outcome:
+    async def call(self, task: Task[..., Any], of: Terms | None = None, **args: Any) -> Outcome:
         claimed = msgspec.structs.replace(RUN, args=json.dumps(args))
-        return await self.attempt(terms or Terms(hello(task)), Start(claimed, time.time() - time.monotonic()))
+        return await self.attempt(of or Terms(hello(task)), Start(claimed, time.time() - time.monotonic()), lambda: None)
 
-    async def value(self, task: Task[..., Any], terms: Terms | None = None, **args: Any) -> Any:
-        outcome = await self.call(task, terms, **args)
+    async def value(self, task: Task[..., Any], of: Terms | None = None, **args: Any) -> Any:
+        outcome = await self.call(task, of, **args)
         assert outcome.kind == 1, outcome.data
         return json.loads(outcome.data or "null")
 

@@ -4,6 +4,7 @@ A slot that is cancelled while it waits for its child kills it: that is how time
 """
 
 import logging
+from collections.abc import Callable
 from time import monotonic
 
 import anyio
@@ -48,9 +49,9 @@ class Children:
     def __len__(self) -> int:
         return len(self._busy) + len(self._idle)
 
-    async def attempt(self, terms: Terms, start: Start) -> Outcome:
-        """One attempt in a child. ProcessDied: the child did not survive it, or could not be had.
-        Whoever is cancelled here leaves no child behind that still works on it."""
+    async def attempt(self, terms: Terms, start: Start, begun: Callable[[], None]) -> Outcome:
+        """One attempt in a child; begun is called when it is about to start there. ProcessDied: the child did not survive
+        it, or could not be had. Whoever is cancelled here leaves no child behind that still works on it."""
         child = self._idle_of(terms.hello.address.task)
         fresh = child is None
         if child is None:
@@ -62,6 +63,7 @@ class Children:
         try:
             if fresh:
                 await child.prepare(terms.hello, self._config.process_start_s)
+            begun()
             outcome = (await child.run(start)).outcome
             sound = True
         finally:

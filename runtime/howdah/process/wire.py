@@ -15,15 +15,15 @@ from ..messages import Claimed, Outcome
 
 
 class Address(msgspec.Struct, frozen=True):
-    """Where the child finds its task: `qualname` of `module`, or the task of that name in the app that `app` says."""
+    """How the child imports what it needs. Functions are "module:qualname"."""
 
     task: str
-    module: str
-    qualname: str
+    function: str
+    middlewares: list[str]
     app: str | None
-    """As "module:attribute"; None: the app stands in no module."""
+    """The module in which the app stands, with everything that it includes; None: it stands in no module."""
     main: dict[str, str]
-    """How multiprocessing would import the script that the node runs in; empty: the task is not in it."""
+    """How multiprocessing would import the script that the node runs in; empty: nothing is in it."""
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):
@@ -32,6 +32,7 @@ class Hello(msgspec.Struct, frozen=True, tag=True):
     address: Address
     retry: dict[str, int | float]
     timeout_s: float
+    hash: str
     config: Config
     log_level: int
 
