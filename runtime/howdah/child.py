@@ -30,10 +30,11 @@ from .actors.stock import NodeStock
 from .actors.threads import Threads
 from .context import CurrentRun, Home
 from .core.retry import Retry
-from .definitions import Definition, Middleware, Policy
+from .definitions import Definition, Middleware
 from .errors import ConfigurationError, HowdahError
 from .mailbox import Mailbox
 from .messages import Outcome, Standing
+from .policy import Policy
 from .process import place
 from .process.wire import Address, Broken, Ended, FromChild, Hello, Leave, Ready, Start, ToChild, framed, heard
 from .registrar import Tasks

@@ -11,8 +11,9 @@ from typing import Protocol
 
 from ..context import CurrentRun, Home
 from ..core.states import Kind
-from ..definitions import Definition, Policy
+from ..definitions import Definition
 from ..messages import Outcome
+from ..policy import Policy
 from .lane import Lane, Sizes, Surroundings
 
 
