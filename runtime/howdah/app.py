@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import sys
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,6 +21,7 @@ from .management.runs import Runs
 from .node import Node
 from .policy import SILENT, Defaults
 from .portal import Portal
+from .process.place import in_child
 from .registrar import Registrar, Tasks
 
 M = TypeVar("M", bound=Middleware)
@@ -122,6 +124,11 @@ class App(Registrar):
         """
         if isinstance(queues, str):
             raise ConfigurationError(f"queues={queues!r} is one text: pass a list, as in queues=[{queues!r}]")
+        if in_child():
+            raise HowdahError(
+                "jobs.work() was called in a child process of a node, which imports this module for its tasks and starts nothing: put"
+                ' what starts your program under `if __name__ == "__main__":`'
+            )
         self.load()
         if not len(self.registry):
             raise ConfigurationError(
@@ -129,7 +136,7 @@ class App(Registrar):
             )
         failure: BaseException | None = None
         async with self, anyio.create_task_group() as group:
-            node = Node(self.config, self.registry, self.client.pool, self.client.nearby, queues)
+            node = Node(self.config, self.registry, self.client.pool, self.client.nearby, queues, self._module())
             try:
                 await group.start(node.run)
                 self.client.know(self.registry)
@@ -142,3 +149,12 @@ class App(Registrar):
                     await node.stopped.wait()
         if failure is not None:
             raise failure
+
+    def _module(self) -> str | None:
+        """The module at whose top level the app stands, the first that was imported of several. For child processes."""
+        if all(definition.isolation is None for definition in self.registry):
+            return None
+        for name, module in list(sys.modules.items()):
+            if any(value is self for value in list(getattr(module, "__dict__", {}).values())):
+                return name
+        return None

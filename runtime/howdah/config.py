@@ -23,6 +23,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Async functions that run at once on a node: they wait for I/O most of the time."""
     threads: int = 8
     """Sync functions that run at once on a node, each in a thread: they hold the GIL when they compute."""
+    processes: int = msgspec.field(default_factory=lambda: os.cpu_count() or 1)
+    """Functions with isolation="process" that run at once on a node, each in a child process. Default: one for each CPU."""
     pool_size: int = 5
     """Connections for enqueues and for transaction(). A node holds at most six more for itself, a client one."""
 
@@ -104,6 +106,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How often runs, timers, cancels and results are asked for where nothing can be heard: behind a pooler without direct_dsn."""
     default_timeout_s: float = 900.0
     """An attempt's time when neither the task nor the call says one."""
+    process_start_s: float = 60.0
+    """A child process that has not imported its task after this time is given up."""
+    process_look_s: float = 0.1
+    """How often the memory of child processes is looked at: one that grows fast is over its limit for so long."""
+    process_leave_s: float = 5.0
+    """How long a child process that is not needed any more may clean up before it is killed."""
     payload_max: int = 16 * 1024 * 1024
     """Bytes of one run's arguments or result: larger things belong in a store, by reference."""
     error_max: int = 64 * 1024
@@ -118,6 +126,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         for name in (
             "concurrency",
             "threads",
+            "processes",
             "pool_size",
             "claim_max",
             "write_max",

@@ -15,6 +15,7 @@ from .core.retry import Retry
 from .dependencies import Plan, Used
 from .errors import ArgumentsInvalid, ConfigurationError
 from .facts import Alert, Fact, FailedRun
+from .importable import why_hidden
 from .policy import LIBRARY, SILENT, Defaults, Delivery, Policy, check_choice, check_name, known, policy
 from .size import Size, in_bytes
 
@@ -112,6 +113,11 @@ class Definition:
             )
         if self.max_runs is not None and self.max_runs < 1:
             raise ConfigurationError(f"max_runs={self.max_runs} of task {self.name!r} must be at least 1")
+        if self.isolation == "process" and (why := why_hidden(self.function)):
+            raise ConfigurationError(
+                f"task {self.name!r} ({self.place}) cannot run in a process of its own, which imports its function by name: {why}. Define"
+                " it with `def` at the top level of its module, or leave isolation= out"
+            )
 
     def parameter_of(self, kind: type[msgspec.Struct]) -> str:
         """The name of a handler's parameter, whose type must be this."""

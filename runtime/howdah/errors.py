@@ -8,6 +8,8 @@ HowdahError
 ├── SchemaMismatch          the database's schema is older or much newer than this code: migrate or deploy
 ├── EmbeddedError           the embedded Postgres could not be started or stopped
 ├── LeaseLost               this attempt is no longer the run's owner: stop, roll back
+├── ProcessDied             the child process of an attempt ended in the middle of it
+│   └── MemoryExceeded      it was killed, since it took more than its task allows
 └── RunEnded                the awaited run did not succeed
     ├── RunFailed           it raised for the last time (also quarantined and lost: see `state`)
     ├── RunCancelled        somebody cancelled it
@@ -53,6 +55,14 @@ class EmbeddedError(HowdahError):
 
 class LeaseLost(HowdahError):
     """The attempt has lost its run: another attempt may be under way. What it has not committed must roll back."""
+
+
+class ProcessDied(HowdahError):
+    """The process of an attempt did not survive it, or could not be started. Recorded as the failure of that attempt."""
+
+
+class MemoryExceeded(ProcessDied):
+    """The process of an attempt took more memory than its task allows, and was killed."""
 
 
 class RunEnded(HowdahError):

@@ -15,7 +15,7 @@ import logging
 import os
 import platform
 import random
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import NoReturn
@@ -28,8 +28,9 @@ from . import codec, notices
 from .actors.dispatcher import dispatch
 from .actors.heart import Heart, Watch
 from .actors.keeper import ASK, keep_house
-from .actors.lane import Executor, Lane, Sizes, Surroundings
+from .actors.lane import Lane, Sizes, Surroundings
 from .actors.listener import listen
+from .actors.processes import ProcessLane
 from .actors.room import Room, Slot
 from .actors.stock import NodeStock
 from .actors.threads import Threads
@@ -48,6 +49,9 @@ from .errors import HowdahError
 from .mailbox import Mailbox
 from .messages import Outcome, Standing, Stop, ToDispatcher, Woken
 from .nearby import Nearby
+from .process.address import terms
+from .process.pool import Children, Terms
+from .process.wire import Start
 from .registry import Registry
 
 log = logging.getLogger("howdah.node")
@@ -59,12 +63,15 @@ REMINDERS_MAX = 1024
 class Node:
     """Runs the tasks of a registry until it is stopped."""
 
-    def __init__(self, config: Config, registry: Registry, pool: Pool, nearby: Nearby, queues: Sequence[str] | None) -> None:
+    def __init__(
+        self, config: Config, registry: Registry, pool: Pool, nearby: Nearby, queues: Sequence[str] | None, app: str | None = None
+    ) -> None:
         config = self._config = config.reached(pooler=pool.config.pooler)
         self._registry = registry
         self._pool = pool
         self._nearby = nearby
         self._queues = queues
+        self._app = app
         self.started = False
         self.stopped = anyio.Event()
         self._stopping = anyio.Event()
@@ -72,10 +79,11 @@ class Node:
         self._bell_gone = anyio.Event()
         self._rooms: list[Room] = []
         self._stock = NodeStock()
+        self._children = Children(config.processes, config)
         self._heart: Heart | None = None
         self._completions = Completions(pool, config.lease_s)
         # One outcome, and at most one receipt, for each run held; beside them one Woken and one Stop.
-        held = 2 * (config.prefetch_max + config.claim_max) + config.concurrency + config.threads
+        held = 2 * (config.prefetch_max + config.claim_max) + config.concurrency + config.threads + config.processes
         self._ledger = Mailbox[Outcome](held)
         self._desk = Mailbox[ToDispatcher](held + 2)
         self._reminders = Mailbox[float](REMINDERS_MAX)
@@ -130,6 +138,7 @@ class Node:
                     group.start_soon(self._write, outcomes, written)
                     for room in self._rooms:
                         group.start_soon(room.watch, config.deadline_tick_s)
+                    group.start_soon(self._children.watch)
                     await joined.wait()
                     self.started = True
                     task_status.started()
@@ -138,6 +147,7 @@ class Node:
                             for slot in room.slots:
                                 slots.start_soon(room.serve, slot, slots)
                     self._ledger.close()
+                    await self._children.close()
                     await self._stock.close()
                     await written.wait()
                     heart.stop()
@@ -145,6 +155,7 @@ class Node:
                     group.cancel_scope.cancel()
         finally:
             heart.stop()
+            self._children.kill()
             for store in (claims, outcomes, upkeep, bell):
                 await store.close()
             self.stopped.set()
@@ -154,15 +165,33 @@ class Node:
         sizes = Sizes(config.payload_max, config.error_max)
         around = Surroundings(tuple(self._registry.middlewares), self._stock)
 
-        def lanes(home: Home, executor: Executor | None, *, asynchronous: bool) -> dict[int, Lane]:
-            mine = {d: Lane(d, home, sizes, around, executor) for d in tasks.values() if d.is_async is asynchronous}
-            return {n: mine[d] for n, d in tasks.items() if d in mine}  # One for each task, however many names it answers to.
+        def lanes(mine: Iterable[Definition], make: Callable[[Definition], Lane]) -> dict[int, Lane]:
+            made = {definition: make(definition) for definition in mine}
+            return {n: made[d] for n, d in tasks.items() if d in made}  # One for each task, however many names it answers to.
+
+        def in_loop(definition: Definition) -> Lane:
+            return Lane(definition, Home(self._transaction, config.dsn), sizes, around)
+
+        threads, abroad = Threads(config.threads), Home(_refuse_transaction, config.dsn)
+
+        def in_threads(definition: Definition) -> Lane:
+            return Lane(definition, abroad, sizes, around, threads)
+
+        def in_processes(definition: Definition) -> Lane:
+            attempts = functools.partial(self._attempt, terms(definition, around.middlewares, self._app, config))
+            return ProcessLane(definition, abroad, sizes, around, attempts)
 
         build = functools.partial(Room, ledger=self._ledger, standing=self._standing, slice_s=config.slice_s)
-        in_loop = lanes(Home(self._transaction, config.dsn), None, asynchronous=True)
-        in_threads = lanes(Home(_refuse_transaction, config.dsn), Threads(config.threads), asynchronous=False)
-        rooms = [build("async", config.concurrency, in_loop), build("threads", config.threads, in_threads)]
+        together = [d for d in self._registry if d.isolation is None]
+        rooms = [
+            build("async", config.concurrency, lanes((d for d in together if d.is_async), in_loop)),
+            build("threads", config.threads, lanes((d for d in together if not d.is_async), in_threads)),
+            build("processes", config.processes, lanes((d for d in self._registry if d.isolation == "process"), in_processes)),
+        ]
         return [room for room in rooms if room.lanes]
+
+    def _attempt(self, terms: Terms, run: CurrentRun, begun: Callable[[], None]) -> Awaitable[Outcome]:
+        return self._children.attempt(terms, Start(run.claimed, self._rooms[0].offset_s()), begun)
 
     async def _register(self) -> tuple[dict[int, Definition], list[int] | None]:
         """States our tasks in the catalogue; their numbers, and those of the queues that we serve (None: all)."""

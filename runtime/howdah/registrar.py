@@ -252,6 +252,11 @@ class Tasks(Registrar):
             )
         return self._app
 
+    @property
+    def included(self) -> bool:
+        """Whether an app has them."""
+        return self._app is not None
+
     def join(self, app: Registrar) -> None:
         """What jobs.include() does. Tasks that are defined later are the app's at once."""
         if self._app is app:

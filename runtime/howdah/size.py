@@ -1,4 +1,4 @@
-"""Sizes as people write them: a number of bytes, or text such as "512MB" or "1.5GiB"."""
+"""Sizes as people write them: a number of bytes, or text such as "512MB" or "1.5GiB", and as a program says them."""
 
 import re
 
@@ -24,3 +24,12 @@ def in_bytes(size: Size) -> int:
         message = f"{size!r} is no size: it is a positive number of bytes, at most a pebibyte"
         raise ValueError(message)
     return size
+
+
+def said(size: int) -> str:
+    """The size as people say it."""
+    for unit in ("TB", "GB", "MB", "kB"):
+        whole = _UNITS[unit.upper()]
+        if size >= whole:
+            return f"{size / whole:.3g} {unit}"
+    return f"{size} B"

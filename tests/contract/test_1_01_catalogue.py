@@ -33,7 +33,9 @@ async def report(failed: FailedRun) -> None: ...
 
 
 async def catalogued(db: Session, name: str) -> asyncpg.Record:
-    row = await db.fetchrow("select t.*, q.name as queue_name from howdah.task t join howdah.queue q on q.id = t.queue where t.name = $1", name)
+    row = await db.fetchrow(
+        "select t.*, q.name as queue_name from howdah.task t join howdah.queue q on q.id = t.queue where t.name = $1", name
+    )
     assert row is not None
     return row
 
@@ -66,7 +68,10 @@ async def test_sql_reads_the_defaults_so_that_a_run_means_the_same_whoever_asked
         by_python = (await task.enqueue(Order(1, Decimal("1.5")), note="a")).id
         by_sql = await db.fetchval("""select howdah.enqueue('charge', '{"order": {"id": 1, "price": "1.5"}, "note": "a"}')""")
         rows = [
-            await db.fetchrow("select j.queue, j.task, j.priority, j.flags, r.args::jsonb, r.options from howdah.job j join howdah.run r using (id) where id = $1", run)
+            await db.fetchrow(
+                "select j.queue, j.task, j.priority, j.flags, r.args::jsonb, r.options from howdah.job j join howdah.run r using (id) where id = $1",
+                run,
+            )
             for run in (by_python, by_sql)
         ]
     assert rows[0] == rows[1]

@@ -82,9 +82,12 @@ def test_each_refusal_has_its_row(place: str) -> None:
 
 def test_each_refusal_of_sql_has_its_row() -> None:
     texts = {
-        file.name: re.findall(r"raise exception '((?:[^']|'')*)'", file.read_text()) for file in sorted((ROOT / "sql/functions").glob("*.sql"))
+        file.name: re.findall(r"raise exception '((?:[^']|'')*)'", file.read_text())
+        for file in sorted((ROOT / "sql/functions").glob("*.sql"))
     }
-    missing = [(name, text) for name, said in texts.items() for text in said if not any(common(says, re.split(r"%", text)) for says in rows())]
+    missing = [
+        (name, text) for name, said in texts.items() for text in said if not any(common(says, re.split(r"%", text)) for says in rows())
+    ]
     assert missing == []
 
 

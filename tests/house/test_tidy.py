@@ -20,6 +20,7 @@ CATCH_ALL: dict[str, str] = {
     "actors/stock.py": "the same, for what lives as long as the node",
     "app.py": "the error of the user's block is raised after the drain, so that it is not part of a group",
     "combiner.py": "each error of a shared statement is raised where the caller waits who caused it",
+    "child.py": "the import of a user's module: whatever it raises is told to the node",
     "db/link.py": "the owner of a connection: a lost one is expected here and had again",
     "db/stores.py": "the owner of the listening connection: the same",
     "scopes.py": "user code that surrounds an attempt: what it raises is the attempt's error",

@@ -172,7 +172,8 @@ def describe(error: BaseException, error_max: int) -> str:
     )
     if len(text) > error_max:
         text = f"{text[: error_max // 2]}\n... {len(text) - error_max} characters left out ...\n{text[-error_max // 2 :]}"
-    bases = [f"{base.__module__}.{base.__qualname__}" for base in type(error).__mro__]
+    # In a child process the script that was started is called so.
+    bases = [f"{base.__module__}.{base.__qualname__}".replace("__mp_main__", "__main__") for base in type(error).__mro__]
     same = fingerprint(bases[0], [frame.name for frame in theirs], message)
     return codec.encode(
         Failure(bases[0].removeprefix("builtins."), _printable(message)[:error_max], _printable(text), bases, fingerprint=same)

@@ -1,0 +1,198 @@
+"""The main of a child process: it makes attempts of one task, as the node that started it says, until that node ends.
+
+A child is a room with one slot: dependencies, middleware, logs and verdicts are those of every other executor. What is
+different is where runs come from and outcomes go: the node's socket instead of Postgres.
+"""
+
+import asyncio
+import contextlib
+import faulthandler
+import fcntl
+import importlib
+import logging
+import math
+import multiprocessing.spawn
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Any, NoReturn
+
+import anyio
+
+from .actors.lane import Lane, Sizes, Surroundings
+from .actors.room import Room
+from .actors.stock import NodeStock
+from .actors.threads import Threads
+from .context import CurrentRun, Home
+from .core.retry import Retry
+from .definitions import Definition, Middleware
+from .errors import ConfigurationError, HowdahError
+from .mailbox import Mailbox
+from .messages import Outcome, Standing
+from .policy import Policy
+from .process import place
+from .process.wire import Address, Broken, Ended, FromChild, Hello, Leave, Ready, Start, ToChild, framed, heard
+from .registrar import Tasks
+from .tasks import Task
+
+try:
+    from uvloop import new_event_loop
+except ImportError:  # On PyPy there is none.
+    from asyncio import new_event_loop
+
+_WHY_MAX = 20_000
+"""Characters of the error of an import."""
+
+
+def main(socket_fd: int, rope_fd: int, faults_fd: int) -> None:
+    """The whole life of a child. The descriptors are its node's socket, its end of the rope, and a file for what kills it."""
+    place.enter_child()
+    faulthandler.enable(faults_fd)
+    _hold_on(rope_fd)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # The node is told as well, and says what becomes of us. A handler, since what we start would inherit SIG_IGN.
+        signal.signal(number, _leave_it_to_the_node)
+    node = Node(socket.socket(fileno=socket_fd))
+    hello = node.hear()
+    assert isinstance(hello, Hello)
+    try:
+        definition, middlewares = _found(hello.address)
+        definition.hash = hello.hash
+        definition.policy = Policy(Retry(**hello.retry), hello.timeout_s)  # type: ignore[arg-type] # as Retry.stored() said it
+        logging.basicConfig(level=hello.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        attempts = Attempts(node, definition, middlewares, hello)
+    except BaseException as error:  # noqa: BLE001 - an import is user code
+        node.send(Broken(_told(error)))
+        return
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(attempts.work())
+
+
+class Node:
+    """The node, as its child sees it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._turn = threading.Lock()
+
+    def hear(self) -> ToChild:
+        """The next message, waited for. There is none when the node is gone, and so are we then."""
+        message = heard(self._socket)
+        if message is None:
+            os.killpg(0, signal.SIGKILL)
+            raise SystemExit
+        return message
+
+    def send(self, message: FromChild) -> None:
+        """From any thread. Waits until the node takes it."""
+        with self._turn, contextlib.suppress(ConnectionError):
+            self._socket.sendall(framed(message))
+
+
+class Attempts:
+    """One task in this process: a room with one slot and one lane."""
+
+    def __init__(self, node: Node, definition: Definition, middlewares: Sequence[Middleware], hello: Hello) -> None:
+        config = hello.config
+        self._node = node
+        # One outcome at a time: the node asks for the next attempt when it has had it.
+        self._ledger = Mailbox[Outcome](1)
+        self._standing: Standing | None = None
+        self._stock = NodeStock()
+        self._slice_s = config.slice_s
+        sizes, around = Sizes(config.payload_max, config.error_max), Surroundings(middlewares, self._stock)
+        self._lane = Lane(definition, Home(_refuse_transaction, config.dsn), sizes, around, None if definition.is_async else Threads(1))
+
+    async def work(self) -> None:
+        """Makes attempts until the node says that it is enough."""
+        lanes = dict[int, Lane]()
+        room = Room("process", 1, lanes, self._ledger, lambda: self._standing, slice_s=self._slice_s)
+
+        def obey(message: ToChild) -> None:
+            match message:
+                case Start(claimed, offset_s):
+                    lanes[claimed.task] = self._lane
+                    self._standing = Standing(claimed.node, math.inf, offset_s)
+                    room.offer([claimed])
+                case Leave() | Hello():
+                    room.end()
+
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._listen, args=(loop, obey), name="howdah-node", daemon=True).start()
+        self._node.send(Ready())
+        async with anyio.create_task_group() as group:
+            self._stock.serve(group)
+            group.start_soon(self._report)
+            async with anyio.create_task_group() as slots:
+                slots.start_soon(room.serve, room.slots[0], slots)
+            await self._stock.close()
+            self._ledger.close()
+
+    async def _report(self) -> None:
+        while not self._ledger.ended:
+            for outcome in await self._ledger.take(1):
+                self._node.send(Ended(outcome))
+
+    def _listen(self, loop: asyncio.AbstractEventLoop, obey: Callable[[ToChild], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # The loop has ended, and so has the process in a moment.
+            while True:
+                loop.call_soon_threadsafe(obey, self._node.hear())
+
+
+def _refuse_transaction(run: CurrentRun) -> NoReturn:
+    raise HowdahError(
+        f"transaction() was called in the process of {run!r}, and its connection belongs to the node: leave isolation= out, or commit"
+        " on a connection of your own and be ready to be run again"
+    )
+
+
+def _found(address: Address) -> tuple[Definition, list[Middleware]]:
+    """The task and what stands around its attempts. Middleware first: where modules define some of it, that is its order."""
+    if address.main:
+        multiprocessing.spawn.prepare(dict(address.main))
+    middlewares = [_imported(middleware) for middleware in address.middlewares]
+    found = _imported(address.function)
+    if address.app is not None and _has_homeless(address.function):
+        importlib.import_module(address.app)
+    if isinstance(found, Task) and found.name == address.task:
+        return found.definition, middlewares
+    # The name stands for the bare function where the task was made of it elsewhere, or for another task of it.
+    return Definition(found.definition.function if isinstance(found, Task) else found, name=address.task), middlewares
+
+
+def _imported(name: str) -> Any:
+    module, _, attributes = name.partition(":")
+    found: Any = importlib.import_module(module)
+    for attribute in attributes.split("."):
+        if not hasattr(found, attribute):
+            raise ConfigurationError(f"{module} was imported, and there is no {attributes!r} in it")
+        found = getattr(found, attribute)
+    return found
+
+
+def _has_homeless(function: str) -> bool:
+    """Whether its module collects tasks for an app that nobody has imported yet, so that they could not be enqueued."""
+    module = sys.modules[function.partition(":")[0]]
+    return any(isinstance(value, Tasks) and not value.included for value in vars(module).values())
+
+
+def _told(error: BaseException) -> str:
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename and f.filename != __file__]
+    text = "".join([*traceback.format_list(frames), *traceback.format_exception_only(error)])
+    return text[-_WHY_MAX:].strip()
+
+
+def _hold_on(rope_fd: int) -> None:
+    """When the node ends, the kernel closes its end of the rope and tells our group so by SIGIO, which ends it. That
+    needs nothing of us: a function in native code may hold the GIL for ever."""
+    if sys.platform == "linux":
+        fcntl.fcntl(rope_fd, fcntl.F_SETOWN, -os.getpgrp())
+        fcntl.fcntl(rope_fd, fcntl.F_SETFL, fcntl.fcntl(rope_fd, fcntl.F_GETFL) | os.O_ASYNC)
+
+
+def _leave_it_to_the_node(_number: int, _frame: FrameType | None) -> None: ...
