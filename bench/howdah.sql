@@ -15,3 +15,6 @@ select s.query, s.calls from pg_stat_statements s join pg_database d on d.oid = 
 
 -- name: images
 select coalesce(sum(fpi_size), 0)::bigint from pg_get_wal_stats($1::text::pg_lsn, $2::text::pg_lsn)
+
+-- name: ended
+select count(*) from howdah.event

@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
+import psutil
 from howdah.config import configure
 from howdah.db.migrate import migrate
 from howdah.embedded import Embedded
+from howdah.embedded.postmaster import running_pid
 
 SETTINGS = {
     "fsync": "on",
@@ -58,6 +60,12 @@ class Bed:
 
     def dsn(self, database: str) -> str:
         return self._server.dsn(database)
+
+    def postmaster(self) -> psutil.Process:
+        """The server's first process, which has the others as its children."""
+        pid = running_pid(self._server.path)
+        assert pid is not None, "the server has ended"
+        return psutil.Process(pid)
 
 
 @contextmanager

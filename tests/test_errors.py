@@ -292,7 +292,7 @@ TABLE = [
     Row("SQL: a parent that is not the enqueuer's", lambda s: s.enqueuer(s.forged), asyncpg.InsufficientPrivilegeError, "it cannot be a parent", None),
     Row("SQL: a role that is not there", lambda s: s.sql("select howdah.permit('howdah_missing', 'node')"), asyncpg.UndefinedObjectError, "there is no role howdah_missing", None),
     Row("SQL: a kind of role", lambda s: s.sql("select howdah.permit(current_user, 'king')"), asyncpg.DataError, "as enqueue, node or read, not as king", None),
-    Row("SQL: no retention", lambda s: s.sql("select howdah.tend(0, 7, 4)"), asyncpg.DataError, "kept for at least a day", None),
+    Row("SQL: no retention", lambda s: s.sql("select howdah.old_days(0)"), asyncpg.DataError, "kept for at least a day", None),
     Row("SQL: a handler of failures without a name", lambda s: s.sql("select howdah.introduce('t9', 'default', 0::smallint, '{\"on_failure\": {}}')"), asyncpg.DataError, 'must be {"task": ..., "parameter": ...}', None),
 ]  # fmt: skip
 

@@ -1,5 +1,6 @@
 -- Ends the retention of one day. Without living runs its partitions are dropped; with some, their rows are
--- carried over into small tables (run_dN_kept, event_dN_kept) that replace the day. True if anything changed.
+-- carried over into small tables (run_dN_kept, event_dN_kept) that replace the day. True if anything changed. A day that
+-- is not over is refused: a node's role may call this.
 -- Locks: advisory (another that tends: false), access exclusive on the day's partitions, then on run and event for the moment
 -- of the exchange; gives up with 55P03 after two seconds: come back later.
 create or replace function howdah.drop_day(p_day int) returns boolean
@@ -14,6 +15,9 @@ declare
   v_suffix text := case when v_kept then '_kept' else '' end;
   v_living bigint[];
 begin
+  if p_day >= (howdah.day_base() >> 40)::int then
+    raise exception 'day % is not over: history is kept for at least a day', p_day using errcode = '22023';
+  end if;
   if not pg_try_advisory_xact_lock(7738135626411) then
     return false;
   end if;

@@ -8,6 +8,9 @@ as $$
 declare
   v_oldest int := (howdah.day_base() >> 40)::int - greatest(p_keep_days, (select max(q.retention_days) from howdah.queue q));
 begin
+  if p_keep_days is null or p_keep_days < 1 then
+    raise exception 'history is kept for at least a day, not for %', coalesce(p_keep_days::text, 'null') using errcode = '22023';
+  end if;
   return query
   select distinct substring(c.relname from '^run_d(\d+)')::int as day
   from pg_inherits i join pg_class c on c.oid = i.inhrelid

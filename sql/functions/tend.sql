@@ -12,9 +12,6 @@ declare
 begin
   made := 0;
   homeless := 0;
-  if p_keep_days is null or p_keep_days < 1 then
-    raise exception 'history is kept for at least a day, not for %', coalesce(p_keep_days::text, 'null') using errcode = '22023';
-  end if;
   if pg_try_advisory_xact_lock(7738135626411) then
     for d in v_today .. v_today + p_ahead_days loop
       made := made + howdah.add_day(d, p_hashes)::int;

@@ -248,7 +248,9 @@ async def test_a_node_cannot_drop_history_before_its_time(dsn: str, roles: None)
     async with as_role(dsn, NODE) as session:
         for days in (0, -10_000, None):
             with pytest.raises(asyncpg.DataError, match="kept for at least a day"):
-                await session.fetchval("select howdah.tend($1, 7, 4)", days)
+                await session.fetchval("select howdah.old_days($1)", days)
+        with pytest.raises(asyncpg.DataError, match="kept for at least a day"):
+            await session.fetchval("select howdah.drop_day((howdah.day_base() >> 40)::int)")
 
 
 async def test_a_migration_grants_again_what_is_new_and_forgets_roles_that_are_gone(dsn: str, db: Session, roles: None) -> None:
