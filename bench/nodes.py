@@ -82,7 +82,6 @@ class Node:
         self._process.stdin.write(b"\n")
 
     async def end(self) -> None:
-        self.say()
         assert await self._process.wait() == 0, "a node failed"
 
 
