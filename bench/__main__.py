@@ -11,7 +11,7 @@ from . import report
 from .measure import Line, commit_now, keep, line, machine_now
 from .server import Bed, bed
 
-NAMES = {"floor": 5, "drain": 5, "latency": 5, "enqueue": 5, "wal": 5, "idle": 5, "memory": 2, "nodes": 5}
+NAMES = {"floor": 5, "drain": 5, "lane": 5, "latency": 5, "enqueue": 5, "wal": 5, "idle": 5, "memory": 2, "nodes": 5}
 """Each benchmark and how often it is run: a million runs twice, and five idle nodes at once."""
 
 

@@ -47,6 +47,10 @@ COMPARISONS = (
         "WAL from enqueue to done, 100 B of arguments, no result", ("wal", "wal.enqueue", "wal.execute", "wal.images", "wal.single"), None,
         "at most 1,000 B for each run, full-page images apart", ("wal", 0, 1000),
     ),
+    Comparison(
+        "Runs with dependencies, two middlewares and a captured log line", ("lane", "lane.bare", "lane.python", "lane.bare.python"),
+        "lane.ratio", "at least 0.5 of bare ones", ("lane.ratio", 0.5, float("inf")),
+    ),
     Comparison("Statements of an idle node in a minute", ("idle",), None, "at most 60", ("idle", 0, 60)),
     Comparison(
         "Memory: growth from run 100,000 to run 1,000,000", ("memory.growth", "memory.rss"), None,

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import asyncpg
 import pytest
-from howdah import App, Defaults, FailedRun, Retry, Snooze, Task, Tasks, current_run, transaction
+from howdah import App, Defaults, FailedRun, Retry, Snooze, Task, Tasks, current_run, transaction, use
 from howdah import errors as e
 from howdah.db import migrate
 from howdah.embedded import Embedded
@@ -139,6 +139,37 @@ def in_a_thread() -> None:
 
 async def fine() -> int:
     return 1
+
+
+def one(number: int) -> int:
+    return number
+
+
+def from_run(number: int = use(fine)) -> int:
+    return number
+
+
+def none_at_all() -> Iterator[int]:
+    yield from ()
+
+
+async def needs(number: int = use(one)) -> None: ...
+
+
+async def shorter(number: int = use(from_run, per="node")) -> None: ...
+
+
+async def annotated(number: Annotated[int, use(fine)]) -> None: ...
+
+
+async def supplied(number: int = use(fine)) -> None: ...
+
+
+async def unyielding(number: Any = use(none_at_all)) -> None: ...
+
+
+async def extends() -> None:
+    current_run().extend(0)
 
 
 async def takes_stage(stage: Stage) -> None: ...
@@ -279,6 +310,18 @@ TABLE = [
     Row("a cancelled run", lambda s: s.ended("cancelled"), e.RunCancelled, "was cancelled: why not", None),
     Row("a run that expired", lambda s: s.ended("expired"), e.RunExpired, "nobody started it in time", None),
     Row("the caller's own time", lambda s: s.ended("never"), TimeoutError, "", None),
+    # What surrounds an attempt.
+    Row("use() of a value", lambda s: use(cast("Any", 7)), C, "takes a function that supplies the value", lambda s: use(fine)),
+    Row("a life that is none", lambda s: use(fine, per=cast("Any", "day")), C, 'it is "run" or "node"', lambda s: use(fine, per="node")),
+    Row("a provider with a parameter", lambda s: s.define(needs, name="a").call(), C, "cannot fill its parameter 'number'", None),
+    Row("a resource of the node that needs the run's", lambda s: s.define(shorter), C, 'give that per="node" too', None),
+    Row("use() in Annotated", lambda s: s.define(annotated).call(1), C, "has its `use` in Annotated", lambda s: s.define(supplied).call()),
+    Row("an argument for a dependency", lambda s: s.define(supplied).call(1), A, "is filled on the node, by use(fine): leave it out", lambda s: s.define(supplied, name="b").call()),
+    Row("a direct call without a dependency", lambda s: cast("Any", s.define(supplied))(), A, "pass it, as in supplied(..., number=...)", lambda s: cast("Any", s.define(supplied, name="b"))(number=1)),
+    Row("a middleware that does not yield", lambda s: s.fresh.middleware(cast("Any", fine)), C, "an async generator function without parameters", lambda s: s.fresh.middleware(cast("Any", each))),
+    Row("a provider that does not yield", lambda s: s.fails(unyielding), e.RunFailed, "ended without a yield", lambda s: s.fails(fine)),
+    Row("extend() by nothing", lambda s: s.fails(extends), e.RunFailed, "extend(timeout=0) would end the attempt", None),
+    Row("no such log level", lambda s: App(log_level="LOUD"), C, "is no level of logging", lambda s: App(log_level="DEBUG")),
     # SQL.
     Row("SQL: no task", lambda s: s.sql(f"{SELECT}('')"), asyncpg.DataError, "needs the name of a task", lambda s: s.sql(f"{SELECT}('ping')")),
     Row("SQL: arguments as an array", lambda s: s.sql(f"{SELECT}('t', '[1]')"), asyncpg.DataError, "must be a json object", lambda s: s.sql(f"{SELECT}('t', '{{}}')")),

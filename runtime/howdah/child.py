@@ -21,17 +21,20 @@ import traceback
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, NoReturn
+from uuid import UUID
 
 import anyio
+import msgspec
 
 from .actors.lane import Lane, Sizes, Surroundings
 from .actors.room import Room
 from .actors.stock import NodeStock
 from .actors.threads import Threads
-from .context import CurrentRun, Home
+from .context import CURRENT, CurrentRun, Home
 from .core.retry import Retry
 from .definitions import Definition, Middleware
 from .errors import ConfigurationError, HowdahError
+from .logs import captured
 from .mailbox import Mailbox
 from .messages import Outcome, Standing
 from .policy import Policy
@@ -106,7 +109,9 @@ class Attempts:
         self._stock = NodeStock()
         self._slice_s = config.slice_s
         sizes, around = Sizes(config.payload_max, config.error_max), Surroundings(middlewares, self._stock)
-        self._lane = Lane(definition, Home(_refuse_transaction, config.dsn), sizes, around, None if definition.is_async else Threads(1))
+        self._home = Home(_refuse_transaction, None, UUID(int=0), config.dsn)
+        self._lane = Lane(definition, self._home, sizes, around, None if definition.is_async else Threads(1))
+        self._logs = captured(lambda: CURRENT.get(None), config.log_level, config.log_max)
 
     async def work(self) -> None:
         """Makes attempts until the node says that it is enough."""
@@ -115,7 +120,8 @@ class Attempts:
 
         def obey(message: ToChild) -> None:
             match message:
-                case Start(claimed, offset_s):
+                case Start(claimed, offset_s, installation):
+                    self._lane.home = msgspec.structs.replace(self._home, installation=installation)
                     lanes[claimed.task] = self._lane
                     self._standing = Standing(claimed.node, math.inf, offset_s)
                     room.offer([claimed])
@@ -125,6 +131,10 @@ class Attempts:
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._listen, args=(loop, obey), name="howdah-node", daemon=True).start()
         self._node.send(Ready())
+        with self._logs:
+            await self._serve(room)
+
+    async def _serve(self, room: Room) -> None:
         async with anyio.create_task_group() as group:
             self._stock.serve(group)
             group.start_soon(self._report)

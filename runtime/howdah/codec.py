@@ -124,6 +124,11 @@ def is_over(text: str, bytes_max: int) -> bool:
     return len(text) * 4 > bytes_max and len(text.encode()) > bytes_max
 
 
+def printable(text: str) -> str:
+    """The text without what Postgres cannot store: lone surrogates and NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{SYMBOL FOR NULL}")
+
+
 def _parts(kind: Any) -> Iterator[inspect.Type]:
     """The type and every type inside of it, once each."""
     waiting: list[Any] = [inspect.type_info(kind)]

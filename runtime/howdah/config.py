@@ -1,5 +1,6 @@
 """Every setting and every limit, with its unit and its reason. Each is a keyword of App and a HOWDAH_* variable."""
 
+import logging
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -116,6 +117,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Bytes of one run's arguments or result: larger things belong in a store, by reference."""
     error_max: int = 64 * 1024
     """Characters of a recorded traceback."""
+    log_max: int = 16 * 1024
+    """Characters of what one attempt logs that are kept with its outcome: runs are many, and a log has its own store. 0: none."""
+    log_level: str = "INFO"
+    """What is kept from: loggers that are set to more (the root logger is, to WARNING) make no such record in the first place."""
+    progress_s: float = 0.5
+    """The latest progress of runs is stored this often: watchers see no more than that, and each is a transaction."""
 
     def __post_init__(self) -> None:
         if self.lease_s < 3 * self.heartbeat_s:
@@ -136,6 +143,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ):
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"{name}={getattr(self, name)} must be at least 1")
+        if self.log_level not in logging.getLevelNamesMapping():
+            raise ConfigurationError(f'log_level={self.log_level!r} is no level of logging: write "INFO", "WARNING" or the like')
         if self.poll_s <= 0:
             raise ConfigurationError(f"poll_s={self.poll_s:g} must be more than 0")
 

@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
+from time import monotonic
 from typing import TypeAlias
+from uuid import UUID, uuid5
 
 import anyio
 import asyncpg
@@ -15,8 +17,11 @@ from asyncpg.pool import PoolConnectionProxy
 
 from . import codec
 from .core.verdict import Cause
-from .errors import HowdahError, LeaseLost
+from .duration import Duration, seconds
+from .errors import ConfigurationError, HowdahError, LeaseLost
+from .logs import Logbook
 from .messages import Claimed
+from .progress import Board, Reporter
 
 UserConnection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 """A connection of the pool in a user's hands: everything that asyncpg.Connection can."""
@@ -28,6 +33,9 @@ class Home(msgspec.Struct, frozen=True):
     """What an attempt finds on its node. dsn: the database that the run is in."""
 
     transaction: Transaction
+    board: Board | None
+    """None: this is a process of the run's own, where nobody hears of progress and deadlines."""
+    installation: UUID
     dsn: str | None = None
 
 
@@ -47,6 +55,9 @@ class CurrentRun(msgspec.Struct, eq=False):
     cause: Cause | None = None
     completed: bool = False
     in_transaction: bool = False
+    ended: bool = False
+    logbook: Logbook | None = None
+    _logs: str | None = None
     _result: str | None = None
 
     def __repr__(self) -> str:
@@ -88,6 +99,30 @@ class CurrentRun(msgspec.Struct, eq=False):
         self.heeded = True
         return True
 
+    @property
+    def idempotency_key(self) -> str:
+        """A UUID that is the same in all attempts of this run and in no other run, for payment providers and other outside
+        effects. LeaseLost: it lost its run."""
+        self.check_held()
+        return str(uuid5(self.home.installation, str(self.id)))
+
+    def extend(self, timeout: Duration) -> None:
+        """Moves the deadline of this attempt: it ends so long from now, whatever was left. LeaseLost: it lost its run."""
+        self._check_under_way("extend()")
+        if self.cause is Cause.TIMEOUT:
+            raise HowdahError(f"the time of {self!r} is over already: call extend() before that")
+        more_s = seconds(timeout)
+        if more_s == 0:
+            raise ConfigurationError("extend(timeout=0) would end the attempt now; a timeout is positive")
+        self.deadline = monotonic() + more_s
+
+    def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
+        """Says how far the run is, for whoever watches it. It waits for nothing: the latest value is stored about twice a
+        second, and NOTIFY howdah_progress names the run. LeaseLost: it lost its run."""
+        board = self._check_under_way("progress()")
+        value = {"done": done, "total": total, "message": None if message is None else codec.printable(message)}
+        board.post(Reporter(self.id, self.claimed.lease, self.claimed.node), codec.encode(value))
+
     def set_result(self, value: object) -> None:
         """The result of a run that ends in transaction(), which commits before the function returns a value. LeaseLost: it lost its run."""
         self.check_held()
@@ -97,6 +132,27 @@ class CurrentRun(msgspec.Struct, eq=False):
         """LeaseLost if this attempt has lost its run: whatever it asks for would be done twice."""
         if self.cause is Cause.LOST:
             raise LeaseLost(_lost(self))
+
+    def _check_under_way(self, call: str) -> Board:
+        self.check_held()
+        if self.ended:
+            raise HowdahError(f"{call} of {self!r} came too late: the attempt has ended")
+        if self.home.board is None:
+            raise HowdahError(f"{call} was called in the process of {self!r}, whose node does not hear of it: leave isolation= out")
+        return self.home.board
+
+    def take_logs(self, encoded: str | None) -> None:
+        """What the attempt logged in a process of its own."""
+        self._logs = encoded
+
+    def offer_result(self, data: str | None) -> None:
+        """What the function returned, as json text: the result unless set_result() was given another one."""
+        if self._result is None:
+            self._result = data
+
+    def encoded_logs(self) -> str | None:
+        """What was logged so far, as json text."""
+        return self._logs if self.logbook is None else self.logbook.encoded()
 
     def encoded_result(self) -> str | None:
         """What set_result() was given, as json text."""

@@ -12,13 +12,14 @@ import asyncio
 import functools
 import importlib.metadata
 import logging
+import math
 import os
 import platform
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
-from typing import NoReturn
+from uuid import UUID
 
 import anyio
 import anyio.abc
@@ -36,7 +37,7 @@ from .actors.stock import NodeStock
 from .actors.threads import Threads
 from .actors.writer import write
 from .config import Config
-from .context import CurrentRun, Home, UserConnection, lease_lost
+from .context import CURRENT, CurrentRun, Home, UserConnection, lease_lost
 from .core.lines import Hints
 from .core.verdict import Cause
 from .db.completions import Completions, LeaseGone
@@ -46,12 +47,14 @@ from .db.pool import Pool
 from .db.stores import Bell, Claims, Leases, Member, Outcomes, Upkeep
 from .definitions import Definition
 from .errors import HowdahError
+from .logs import captured
 from .mailbox import Mailbox
 from .messages import Outcome, Standing, Stop, ToDispatcher, Woken
 from .nearby import Nearby
 from .process.address import terms
 from .process.pool import Children, Terms
 from .process.wire import Start
+from .progress import Board
 from .registry import Registry
 
 log = logging.getLogger("howdah.node")
@@ -107,7 +110,7 @@ class Node:
     async def run(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Runs until stopped; returns when every outcome is durable. Says started when its lease holds."""
         config = self._config
-        tasks, queues = await self._register()
+        tasks, queues, installation = await self._register()
         self._served = None if queues is None else frozenset(queues)
         numbers = sorted(tasks)
         hashes = [tasks[number].hash for number in numbers]
@@ -121,19 +124,21 @@ class Node:
             self._look()
 
         heart = self._heart = Heart(config, Leases(config, member), joined=enter, fenced=self._fenced, unsettled=lambda: self._remind(-1.0))
-        self._rooms = self._build_rooms(tasks)
+        board = self._hang_board()
+        home = Home(self._open_transaction, board, installation, config.dsn)
+        self._rooms = self._build_rooms(tasks, home)
         claims, outcomes, upkeep = Claims(config, label, queues), Outcomes(config, label), Upkeep(config, label)
         bell = Bell(config, label, ["howdah_work", "howdah_timer", "howdah_cancel"], self._heard)
         written, left = anyio.Event(), anyio.Event()
         try:
-            with self._nearby.listening(self._told):
+            with self._nearby.listening(self._told), captured(lambda: _run_at(home), config.log_level, config.log_max):
                 async with anyio.create_task_group() as group:
                     self._stock.serve(group)
                     group.start_soon(self._shut_down, group.cancel_scope)
                     group.start_soon(self._beat, heart, left)
                     if config.hears:
                         group.start_soon(listen, bell, self._look, self._listening, config.probe_s)
-                    group.start_soon(keep_house, self._reminders, upkeep, self._rooms, self._cancel, config)
+                    group.start_soon(keep_house, self._reminders, upkeep, self._rooms, self._cancel, board, config)
                     group.start_soon(dispatch, self._desk, self._hints, self._rooms, claims, self._ledger, self._standing, config)
                     group.start_soon(self._write, outcomes, written)
                     for room in self._rooms:
@@ -160,7 +165,7 @@ class Node:
                 await store.close()
             self.stopped.set()
 
-    def _build_rooms(self, tasks: dict[int, Definition]) -> list[Room]:
+    def _build_rooms(self, tasks: dict[int, Definition], home: Home) -> list[Room]:
         config = self._config
         sizes = Sizes(config.payload_max, config.error_max)
         around = Surroundings(tuple(self._registry.middlewares), self._stock)
@@ -169,17 +174,17 @@ class Node:
             made = {definition: make(definition) for definition in mine}
             return {n: made[d] for n, d in tasks.items() if d in made}  # One for each task, however many names it answers to.
 
-        def in_loop(definition: Definition) -> Lane:
-            return Lane(definition, Home(self._transaction, config.dsn), sizes, around)
+        threads = Threads(config.threads)
 
-        threads, abroad = Threads(config.threads), Home(_refuse_transaction, config.dsn)
+        def in_loop(definition: Definition) -> Lane:
+            return Lane(definition, home, sizes, around)
 
         def in_threads(definition: Definition) -> Lane:
-            return Lane(definition, abroad, sizes, around, threads)
+            return Lane(definition, home, sizes, around, threads)
 
         def in_processes(definition: Definition) -> Lane:
             attempts = functools.partial(self._attempt, terms(definition, around.middlewares, self._app, config))
-            return ProcessLane(definition, abroad, sizes, around, attempts)
+            return ProcessLane(definition, home, sizes, around, attempts)
 
         build = functools.partial(Room, ledger=self._ledger, standing=self._standing, slice_s=config.slice_s)
         together = [d for d in self._registry if d.isolation is None]
@@ -191,10 +196,11 @@ class Node:
         return [room for room in rooms if room.lanes]
 
     def _attempt(self, terms: Terms, run: CurrentRun, begun: Callable[[], None]) -> Awaitable[Outcome]:
-        return self._children.attempt(terms, Start(run.claimed, self._rooms[0].offset_s()), begun)
+        return self._children.attempt(terms, Start(run.claimed, self._rooms[0].offset_s(), run.home.installation), begun)
 
-    async def _register(self) -> tuple[dict[int, Definition], list[int] | None]:
-        """States our tasks in the catalogue; their numbers, and those of the queues that we serve (None: all)."""
+    async def _register(self) -> tuple[dict[int, Definition], list[int] | None, UUID]:
+        """States our tasks in the catalogue; their numbers, those of the queues that we serve (None: all), and which
+        installation this is."""
         tasks: dict[int, Definition] = {}
         async with self._pool.ours() as connection:
             for definition, name, said in ((one, *entry) for one in self._registry for entry in one.entries()):
@@ -207,9 +213,10 @@ class Node:
                     said["hash"],
                 )
                 tasks[number] = definition
+            installation = await connection.fetchval(query("installation"))
             if self._queues is None:
-                return tasks, None
-            return tasks, [await connection.fetchval(query("queue_id"), name) for name in self._queues]
+                return tasks, None, installation
+            return tasks, [await connection.fetchval(query("queue_id"), name) for name in self._queues], installation
 
     async def _beat(self, heart: Heart, left: anyio.Event) -> None:
         watch = Watch(Slot.work.__code__, self._config.block_warning_s)
@@ -287,13 +294,26 @@ class Node:
             case _:
                 self._bell_gone.set()
 
+    def _hang_board(self) -> Board:
+        loop = asyncio.get_running_loop()
+        # Infinity: nothing is due, but progress waits to be stored. It may be reported by a thread.
+        return Board(lambda: loop.call_soon_threadsafe(self._remind, math.inf))
+
+    def _open_transaction(self, run: CurrentRun) -> AbstractAsyncContextManager[UserConnection]:
+        if run.in_thread:
+            raise HowdahError(
+                f"transaction() was called in a thread, by the plain function of {run!r}, and its connection belongs to the event"
+                " loop: make the function `async def`, or commit on a connection of your own and be ready to be run again"
+            )
+        return self._transaction(run)
+
     @asynccontextmanager
     async def _transaction(self, run: CurrentRun) -> AsyncGenerator[UserConnection, None]:
         offset_s = self._rooms[0].offset_s()
         started = datetime.fromtimestamp(run.started + offset_s, UTC)
         run.in_transaction = True
         try:
-            async with self._completions.open(run.claimed, started, run.encoded_result, lambda: None) as connection:
+            async with self._completions.open(run.claimed, started, run.encoded_result, run.encoded_logs) as connection:
                 yield connection
         except LeaseGone as error:
             raise lease_lost(run) from error
@@ -307,8 +327,7 @@ class Node:
         run.completed = True
 
 
-def _refuse_transaction(run: CurrentRun) -> NoReturn:
-    raise HowdahError(
-        f"transaction() was called in a thread, by the plain function of {run!r}, and its connection belongs to the event loop:"
-        " make the function `async def`, or commit on a connection of your own and be ready to be run again"
-    )
+def _run_at(home: Home) -> CurrentRun | None:
+    """The attempt that is running here, if its node is the one of this home: there may be several in a process."""
+    run = CURRENT.get(None)
+    return run if run is not None and run.home is home else None

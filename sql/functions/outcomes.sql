@@ -1,5 +1,5 @@
 -- How runs ended: the newest final event of each, and how many attempts it took. Runs that have not ended, or that were
--- reopened since, are left out.
+-- reopened since, are left out. One that was cancelled while it ran says with which reason somebody asked for that.
 -- The bounds are given beside the list, because a list alone does not prune partitions. Takes no locks.
 create or replace function howdah.outcomes(p_runs bigint[]) returns table (run bigint, kind smallint, data json, attempt bigint)
   language plpgsql stable security definer
@@ -14,7 +14,9 @@ declare
 begin
   select min(u), max(u) into v_low, v_high from unnest(p_runs) u;
   return query
-  select r.id, v.kind, v.data, (
+  select r.id, v.kind, case when v.kind in (3, 17) and v.data is null then (
+    select c.data from howdah.event c where c.task = r.task and c.run = r.id and c.kind = 16 order by c.at desc limit 1
+  ) else v.data end, (
     select count(*) from howdah.event t where t.task = r.task and t.run = r.id and t.kind in (1, 2, 3, 4)
   )
   from howdah.run r

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from time import monotonic, time
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from howdah import Retry
@@ -15,7 +16,8 @@ from howdah.context import CurrentRun, Home, UserConnection
 from howdah.definitions import Definition
 from howdah.mailbox import Mailbox
 from howdah.messages import Claimed, Outcome, Standing
-from howdah.policy import Defaults
+from howdah.policy import Defaults, Delivery
+from howdah.progress import Board
 
 CONFIG = Config(busy_look_s=0.05, idle_look_s=0.05, second_look_s=0.01, keep_longest_s=0.05, heartbeat_s=0.02, lease_s=0.2)
 NODE = 77
@@ -27,13 +29,13 @@ def no_transaction(run: CurrentRun) -> AbstractAsyncContextManager[UserConnectio
     raise AssertionError("no test of these opens one")
 
 
-HOME = Home(no_transaction)
+HOME = Home(no_transaction, Board(lambda: None), UUID(int=1))
 
 
-def lane(function: Callable[..., Any], timeout_s: float = 60, attempts: int = 1, around: Surroundings | None = None) -> Lane:
+def lane(function: Callable[..., Any], timeout_s: float = 60, attempts: int = 1, delivery: Delivery = "at_least_once") -> Lane:
     """The lane of a task made of this function."""
-    said = Defaults(retry=Retry(attempts, base=10.0), timeout=timeout_s)
-    return Lane(Definition(function, said=said), HOME, SIZES, around or Surroundings((), NodeStock()))
+    said = Defaults(retry=Retry(attempts, base=10.0), timeout=timeout_s, delivery=delivery)
+    return Lane(Definition(function, said=said), HOME, SIZES, Surroundings((), NodeStock()))
 
 
 def claimed(run: int, lease: int = 100, **other: Any) -> Claimed:

@@ -61,6 +61,18 @@ async def test_the_verdict_of_each_way_to_raise() -> None:
             assert 0 <= delay_s <= 10
 
 
+def test_what_runs_at_most_once_fails_when_its_node_is_stopped_and_may_snooze() -> None:
+    task = lane(double, delivery="at_most_once")
+    run = current()
+    run.cause = Cause.SHUTDOWN
+    kind, data, delay_s = task.judge(run, task.policy, asyncio.CancelledError())
+    assert (kind, delay_s) == (Kind.FAILED, None)
+    assert data is not None
+    assert "the node was stopped during the attempt" in data
+    assert task.judge(current(), task.policy, Snooze(3))[0] == Kind.SNOOZED
+    assert task.judge(current(), task.policy, ValueError())[0] == Kind.FAILED
+
+
 def test_the_jitter_is_full() -> None:
     task = lane(double, attempts=2)
     delays = [task.judge(current(), task.policy, ValueError())[2] or 0.0 for _ in range(400)]

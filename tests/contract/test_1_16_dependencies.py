@@ -194,6 +194,25 @@ async def test_a_clean_up_that_raises_does_not_undo_what_a_transaction_has_ended
     assert "raised after transaction() had ended it" in caplog.text
 
 
+async def test_a_transaction_may_be_a_dependency_and_ends_the_run_with_what_the_function_returned(jobs: App, db: Session) -> None:
+    async def connection() -> AsyncGenerator[Any, None]:
+        async with transaction() as conn:
+            yield conn
+
+    await db.execute("create table effect (number int)")
+
+    @jobs.task(retry=1)
+    async def store(number: int, conn: Any = use(connection)) -> int:
+        await conn.execute("insert into effect values ($1)", number)
+        return 10 // number
+
+    async with jobs.work():
+        assert await (await store.enqueue(5)).result("10s") == 2
+        with pytest.raises(RunFailed, match="by zero"):
+            await (await store.enqueue(0)).result("10s")
+    assert [row[0] for row in await db.fetch("select number from effect")] == [5]
+
+
 async def test_an_error_that_a_dependency_swallows_fails_the_attempt_all_the_same(jobs: App) -> None:
     async def quiet() -> AsyncGenerator[None, None]:
         try:

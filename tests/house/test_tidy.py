@@ -23,6 +23,7 @@ CATCH_ALL: dict[str, str] = {
     "child.py": "the import of a user's module: whatever it raises is told to the node",
     "db/link.py": "the owner of a connection: a lost one is expected here and had again",
     "db/stores.py": "the owner of the listening connection: the same",
+    "logs.py": "arguments of a log record are user code, and logging never fails an attempt",
     "scopes.py": "user code that surrounds an attempt: what it raises is the attempt's error",
 }
 TRANSACTIONS: dict[str, str] = {

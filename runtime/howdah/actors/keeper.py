@@ -1,7 +1,8 @@
 """Upkeep: sleeps until the next deadline of the database, and looks after what nobody else was told of."""
 
 import logging
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Protocol
 
@@ -10,6 +11,7 @@ import msgspec
 from ..config import Config
 from ..mailbox import Mailbox
 from ..messages import Fact
+from ..progress import Board, Reporter
 from .room import Room
 
 log = logging.getLogger("howdah.keeper")
@@ -26,18 +28,25 @@ class House(Protocol):
     async def trim(self) -> bool: ...
     async def settle(self) -> None: ...
     async def asked(self, runs: list[int], leases: list[int]) -> list[tuple[int, int]]: ...
+    async def note_progress(self, latest: Mapping[Reporter, str]) -> None: ...
 
 
 async def keep_house(
-    reminders: Mailbox[float], house: House, rooms: Sequence[Room], cancel: Callable[[int, int], None], config: Config
+    reminders: Mailbox[float],
+    house: House,
+    rooms: Sequence[Room],
+    cancel: Callable[[int, int], None],
+    board: Board,
+    config: Config,
 ) -> None:
     """Upkeep until the reminders end. A reminder says in how many seconds something is due; a negative one, that
-    effects wait to be settled; ASK, that a cancel may have been asked for. Everything here is safe on any node, at any time, twice."""
+    effects wait to be settled; ASK, that a cancel may have been asked for; infinity, that there is
+    progress on the board. Everything here is safe on any node, at any time, twice."""
     now = monotonic()
-    due = _Due(keep=now, tend=now, trim=now, ask=now + config.idle_look_s)
+    due = _Due(keep=now, tend=now, trim=now, ask=now + config.idle_look_s, note=now)
     while not reminders.ended:
         # Also when nothing runs: a run that starts during this sleep may be cancelled in it.
-        heard = await reminders.take(1024, max(0.0, due.first() - monotonic()))
+        heard = await reminders.take(1024, max(0.0, due.first(noting=bool(board)) - monotonic()))
         if any(ASK < reminder < 0 for reminder in heard):
             await house.settle()
         if reminders.ended:
@@ -48,6 +57,9 @@ async def keep_house(
             due.tend = now + (config.tend_s if await house.tend() else config.keep_longest_s)
         if now >= due.trim:
             due.trim = now + (config.trim_pause_s if await house.trim() else config.tend_s)
+        if board and now >= due.note:
+            due.note = now + config.progress_s
+            await house.note_progress(board.take())
         if now >= due.ask:
             due.ask = now + config.idle_look_s
             await _ask(house, rooms, cancel)
@@ -65,9 +77,10 @@ class _Due(msgspec.Struct):
     tend: float
     trim: float
     ask: float
+    note: float
 
-    def first(self) -> float:
-        return min(self.keep, self.tend, self.trim, self.ask)
+    def first(self, *, noting: bool) -> float:
+        return min(self.keep, self.tend, self.trim, self.ask, self.note if noting else math.inf)
 
     def heed(self, heard: Sequence[float], now: float) -> None:
         for reminder in heard:

@@ -22,7 +22,7 @@ from ..core.states import Kind
 from ..core.verdict import Cause, Misfit, verdict
 from ..definitions import Definition, Middleware
 from ..dependencies import Stock
-from ..errors import GiveUp
+from ..errors import GiveUp, HowdahError
 from ..messages import Failure
 from ..policy import Policy
 from ..scopes import Scope, enter, unwind
@@ -123,7 +123,10 @@ class Lane:
         if value is None:
             return None
         if not run.completed:
-            return self._encode(value)
+            data = self._encode(value)
+            if run.in_transaction:  # A dependency's, which ends after this: it commits with the result.
+                run.offer_result(data)
+            return data
         # A typed function returns its result also where it has given it to set_result() for the commit.
         if self._encode(value) != run.encoded_result():
             log.warning("%r returned a value after transaction() had ended it; give results to current_run().set_result()", run)
@@ -136,6 +139,9 @@ class Lane:
             timeout = TimeoutError(f"the attempt took longer than its timeout of {run.deadline - run.started:g} s")
             error = timeout.with_traceback(error.__traceback__)
         kind, delay_s = verdict(error, cause, run.attempt, policy.retry, random.random())  # noqa: S311 - jitter
+        if kind is Kind.RELEASED and self.definition.delivery == "at_most_once":
+            stopped = HowdahError('the node was stopped during the attempt, and with delivery="at_most_once" there is no other one')
+            kind, error = Kind.FAILED, stopped.with_traceback(error.__traceback__)
         if run.completed:
             log.warning("%r raised after transaction() had ended it", run, exc_info=error)
         if kind is Kind.MISFIT:
@@ -176,9 +182,5 @@ def describe(error: BaseException, error_max: int) -> str:
     bases = [f"{base.__module__}.{base.__qualname__}".replace("__mp_main__", "__main__") for base in type(error).__mro__]
     same = fingerprint(bases[0], [frame.name for frame in theirs], message)
     return codec.encode(
-        Failure(bases[0].removeprefix("builtins."), _printable(message)[:error_max], _printable(text), bases, fingerprint=same)
+        Failure(bases[0].removeprefix("builtins."), codec.printable(message)[:error_max], codec.printable(text), bases, fingerprint=same)
     )
-
-
-def _printable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode().replace("\0", "\N{SYMBOL FOR NULL}")

@@ -50,6 +50,7 @@ class ProcessLane(Lane):
             run.deadline = run.started + timeout_s
 
         outcome = await self._attempts(run, begin)
+        run.take_logs(outcome.logs)
         if outcome.kind != Kind.SUCCEEDED:
             raise _Judged(outcome)
         return Kind.SUCCEEDED, outcome.data

@@ -68,6 +68,7 @@ class Slot:
             kind, data, delay_s = lane.judge(run, policy, error)
         finally:
             self.run = None
+            run.ended = True
             if self.interrupted:
                 self.interrupted = False
                 self.task.uncancel()
@@ -77,7 +78,9 @@ class Slot:
         delay = None if delay_s is None else timedelta(seconds=delay_s)
         unix = now + offset_s
         started = room.stamp if 0 <= unix - room.stamped < STAMP_S else room.stamp_at(unix)
-        return Outcome(claimed.id, claimed.lease, claimed.node, started, DROPPED if dropped else kind, delay, data, claimed.task)
+        return Outcome(
+            claimed.id, claimed.lease, claimed.node, started, DROPPED if dropped else kind, delay, data, claimed.task, run.encoded_logs()
+        )
 
     def _is_ours_to_end(self, error: BaseException) -> bool:
         """Whether the cancellation is meant for this loop, since the node is being taken down, and not for the attempt.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import anyio
@@ -15,6 +15,7 @@ from ..config import Config
 from ..core.lines import Key, Line
 from ..core.states import Kind
 from ..messages import EVENT_COLUMNS, Claimed, Fact, Failure, Outcome, Rejection
+from ..progress import Reporter
 from .files import query
 from .link import Link, Owned, is_lost
 
@@ -187,6 +188,11 @@ class Upkeep:
         """Which of these attempts (run, lease) somebody wants cancelled."""
         rows = await self._link.call(lambda c: c.fetch(query("asked"), runs, leases))
         return [(row[0], row[1]) for row in rows]
+
+    async def note_progress(self, latest: Mapping[Reporter, str]) -> None:
+        """Stores what these attempts said last. Those that have lost their run are not heard."""
+        runs, leases, nodes = zip(*latest, strict=True)
+        await self._link.call(lambda c: c.execute(query("note_progress"), runs, leases, list(latest.values()), nodes))
 
     async def close(self) -> None:
         """Ends the connection."""

@@ -7,6 +7,7 @@ Nothing is pickled.
 import socket
 import struct
 from collections.abc import Iterator
+from uuid import UUID
 
 import msgspec
 
@@ -42,6 +43,7 @@ class Start(msgspec.Struct, frozen=True, tag=True):
 
     claimed: Claimed
     offset_s: float
+    installation: UUID = UUID(int=0)
 
 
 class Leave(msgspec.Struct, frozen=True, tag=True):
