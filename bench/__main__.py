@@ -11,8 +11,13 @@ from . import report
 from .measure import Line, commit_now, keep, line, machine_now
 from .server import Bed, bed
 
-NAMES = {"floor": 5, "drain": 5, "lane": 5, "latency": 5, "enqueue": 5, "wal": 5, "idle": 5, "memory": 2, "nodes": 5}
+NAMES = {
+    "floor": 5, "drain": 5, "lane": 5, "latency": 5, "enqueue": 5, "wal": 5, "idle": 5, "memory": 2, "nodes": 5, "history": 5,
+}  # fmt: skip
 """Each benchmark and how often it is run: a million runs twice, and five idle nodes at once."""
+
+APART = {"floor", "history"}
+"""Not among `all`: the floor is measured in turns with the drain, and ten million runs take their time to be made."""
 
 
 async def _measure(place: Bed, names: list[str], runs: int | None, *, as_json: bool) -> None:
@@ -37,8 +42,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON lines")
     asked = parser.parse_args()
     if asked.name != "report":
-        # The floor is measured in turns with the drain.
-        names = [name for name in NAMES if name != "floor"] if asked.name == "all" else [asked.name]
+        names = [name for name in NAMES if name not in APART] if asked.name == "all" else [asked.name]
         with bed() as place, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_measure(place, names, asked.runs, as_json=asked.json))
     if asked.name in {"all", "report"}:

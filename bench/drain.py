@@ -23,10 +23,12 @@ class Drained(NamedTuple):
     start_s: float
 
 
-async def drain_once(bed: Bed, runs: int = RUNS) -> Drained:
-    """From the moment that the node's lease holds until no hot row is left, so until the last outcome is durable."""
-    database = await bed.fresh()
+async def drain_once(bed: Bed, runs: int = RUNS, database: str | None = None) -> Drained:
+    """From the moment that the node's lease holds until no hot row is left, so until the last outcome is durable.
+    In a fresh database, or in one that has a history."""
+    database = database or await bed.fresh()
     watcher = await bed.connect(database)
+    first = await watcher.fetchval(SQL["newest"]) + 1
     jobs = App(bed.dsn(database))
     started = 0
     all_started = asyncio.Event()
@@ -53,7 +55,7 @@ async def drain_once(bed: Bed, runs: int = RUNS) -> Drained:
             await asyncio.sleep(0.002)
         took, cpu = time.perf_counter() - began, time.process_time() - cpu
         wal = await wal_lsn(watcher) - wal
-    verdict = await watcher.fetchrow(SQL["verdict"])
+    verdict = await watcher.fetchrow(SQL["verdict"], first)
     assert verdict is not None
     assert tuple(verdict) == (0, runs, 0), f"the drain lost something: {verdict}"
     await watcher.close()

@@ -1,7 +1,7 @@
 -- A history to list: ended runs spread over days and tasks, as the pipeline would have left them.
 
 -- name: tasks
-select howdah.introduce('task_' || n) from generate_series(1, $1::int) n
+select howdah.introduce('task_' || n) from generate_series(0, $1::int - 1) n
 
 -- name: today
 select (howdah.day_base() >> 40)::int
@@ -9,13 +9,10 @@ select (howdah.day_base() >> 40)::int
 -- name: add_day
 select howdah.add_day($1, $2)
 
--- name: unlog
-alter table howdah.run_d{day} set unlogged
-
 -- name: runs
 insert into howdah.run_d{day} (id, at, task, queue, priority, args, tags, metadata, parent, root)
 select ({day}::bigint << 40) + {first} + n, '2020-01-01'::timestamptz + {day} * interval '1 day' + n * interval '86400 seconds' / {count},
-  (select min(t.id) from howdah.task t where t.name like 'task\_%') + case when n % 2 = 0 then 0 else (n % {tasks}) / 2 * 2 + n % 4 / 2 end, 1, 0,
+  (select t.id from howdah.task t where t.name = 'task_0') + case when n % 2 = 0 then 0 else n / 2 % {tasks} end, 1, 0,
   '{{"user_id": 123456, "email": "someone@example.com", "note": "payload filled up to a hundred bytes....."}}',
   case when n % 20 = 0 then array['nightly'] when n % 50021 = 7 then array['odd'] end,
   case when n % 10 = 1 then jsonb_build_object('customer', 'c' || n % 9973) end,
@@ -40,9 +37,23 @@ from howdah.run_d{day} r where r.id % 30 = 0
 -- name: analyze
 analyze howdah.run_d{day}, howdah.event_d{day}
 
--- name: total
-insert into howdah.total (queue, task, kind, n, ready, running, later)
-select 1, e.task, e.kind, count(*), 0, 0, 0 from howdah.event e group by e.task, e.kind
+-- name: counted
+insert into howdah.total as o (queue, task, kind, n, ready, running, later)
+select 1, e.task, e.kind, count(*), 0, 0, 0 from howdah.event_d{day} e group by e.task, e.kind
 union all
-select 1, r.task, 0, count(*), 0, 0, 0 from howdah.run r group by r.task
-on conflict (queue, task, kind) do update set n = howdah.total.n + excluded.n
+select 1, r.task, 0, count(*), 0, 0, 0 from howdah.run_d{day} r group by r.task
+on conflict (queue, task, kind) do update set n = o.n + excluded.n
+
+-- name: rates
+insert into howdah.rate (at, queue, task, kind, n)
+select h.at, t.queue, t.task, t.kind, greatest(1, t.n / 720)
+from howdah.total t, generate_series(date_trunc('hour', howdah.clock()) - interval '30 days', howdah.clock(), interval '1 hour') h(at)
+
+-- name: numbers
+select setval('howdah.run_number', $1)
+
+-- name: a_root
+select max(root) from howdah.run where id < $1
+
+-- name: a_failure
+select run from howdah.event where task = $1 and kind = 2 order by run desc limit 1

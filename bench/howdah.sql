@@ -3,8 +3,11 @@
 -- name: pending
 select exists (select from howdah.job)
 
+-- name: newest
+select coalesce(max(id), 0) from howdah.run
+
 -- name: verdict
-select (select count(*) from howdah.job) as left_over, (select count(*) from howdah.event) as history,
+select (select count(*) from howdah.job) as left_over, (select count(*) from howdah.event where run >= $1) as history,
   (select count(*) from howdah.stale_event) as stale
 
 -- name: calls

@@ -53,6 +53,14 @@ COMPARISONS = (
     ),
     Comparison("Statements of an idle node in a minute", ("idle",), None, "at most 60", ("idle", 0, 60)),
     Comparison(
+        "Lists and counts with 10,000,000 ended runs: the slowest answer to each question", ("history.slowest",), None,
+        "each below 50 ms", ("history.slowest", 0, 50),
+    ),
+    Comparison(
+        "Drain with 10,000,000 ended runs in history", ("history.drain", "history.drain.without"), "history.drain.ratio",
+        "at least 0.95 of the drain without", ("history.drain.ratio", 0.95, float("inf")),
+    ),
+    Comparison(
         "Memory: growth from run 100,000 to run 1,000,000", ("memory.growth", "memory.rss"), None,
         "at most 5 MB", ("memory.growth", float("-inf"), 5),
     ),

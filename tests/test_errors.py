@@ -205,6 +205,8 @@ class Row:
 
 
 C, A = e.ConfigurationError, e.ArgumentsInvalid
+NAIVE = datetime(2026, 1, 1)
+COLOUR: dict[str, Any] = {"colour": "red"}
 TABLE = [
     # Settings.
     Row("an unknown setting", lambda s: App(colour=1), C, "does not know the setting 'colour'", lambda s: App(concurrency=1)),
@@ -337,6 +339,21 @@ TABLE = [
     Row("SQL: a kind of role", lambda s: s.sql("select howdah.permit(current_user, 'king')"), asyncpg.DataError, "as enqueue, node or read, not as king", None),
     Row("SQL: no retention", lambda s: s.sql("select howdah.old_days(0)"), asyncpg.DataError, "kept for at least a day", None),
     Row("SQL: a handler of failures without a name", lambda s: s.sql("select howdah.introduce('t9', 'default', 0::smallint, '{\"on_failure\": {}}')"), asyncpg.DataError, 'must be {"task": ..., "parameter": ...}', None),
+    # Looking after runs, queues and tasks.
+    Row("a run that is not there", lambda s: s.jobs.runs.get(5), e.HowdahError, "there is no run 5", lambda s: s.jobs.runs.list()),
+    Row("a tree of no run", lambda s: s.jobs.runs.tree(5), e.HowdahError, "there is no run 5", None),
+    Row("a state that is none", lambda s: s.jobs.runs.list(state="done"), A, "the states are scheduled", lambda s: s.jobs.runs.list(state="failed")),
+    Row("a filter that is none", lambda s: s.jobs.runs.list(**COLOUR), A, "the filters are state, task", lambda s: s.jobs.runs.list(task="x")),
+    Row("a page too long", lambda s: s.jobs.runs.list(limit=5000), A, "go on with before=page.cursor", lambda s: s.jobs.runs.list(limit=1000)),
+    Row("a naive since", lambda s: s.jobs.runs.list(since=NAIVE), A, "say which, as in datetime.now(UTC)", lambda s: s.jobs.runs.list(since=datetime.now(UTC))),
+    Row("a since that is none", lambda s: s.jobs.runs.list(since="soon"), A, "a time or how long ago", lambda s: s.jobs.runs.list(since="1h")),
+    Row("a count by tags", lambda s: s.jobs.runs.count(tags="x"), A, "list the runs to see the others", lambda s: s.jobs.runs.count(task="x")),
+    Row("a count of one half", lambda s: s.jobs.runs.count(state="retrying"), A, "Ask for both states", lambda s: s.jobs.runs.count(state=["scheduled", "retrying"])),
+    Row("a count of then", lambda s: s.jobs.runs.count(state="queued", since="1h"), A, "Leave since out", lambda s: s.jobs.runs.count(state="queued")),
+    Row("a retry of everything", lambda s: s.jobs.runs.retry(), A, 'a filter such as state="failed"', lambda s: s.jobs.runs.retry(state="failed")),
+    Row("ids and a filter", lambda s: s.jobs.runs.cancel([1], task="x"), A, "not both", lambda s: s.jobs.runs.cancel([1])),
+    Row("half a day's retention", lambda s: s.jobs.queues.set("q", retention="12h"), A, 'as in "7d"', lambda s: s.jobs.queues.set("q", retention="7d")),
+    Row("management of a closed app", lambda s: s.closed.runs.list(), e.AppNotOpen, "inside `async with jobs:`", lambda s: s.jobs.runs.list()),
 ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 -- their own, and no filter by the key of the run. Takes no locks.
 create or replace function howdah.candidate_runs(
   p_pending text[], p_kinds smallint[], p_any boolean, p_queues int[], p_tasks int[], p_tags text[], p_metadata jsonb, p_parent bigint,
-  p_root bigint, p_before bigint, p_floor bigint, p_limit int
+  p_root bigint, p_error text, p_before bigint, p_floor bigint, p_limit int
 ) returns table (runs bigint[], reached bigint)
   language plpgsql stable security definer
   set search_path = pg_catalog, pg_temp
@@ -39,7 +39,7 @@ begin
     end if;
     if cardinality(p_kinds) > 0 then
       select c.runs, c.reached into v_ended, v_reached
-      from howdah.newest_ended(p_kinds, p_queues, p_tasks, p_before, p_floor, p_limit) c;
+      from howdah.newest_ended(p_kinds, p_queues, p_tasks, p_error, p_before, p_floor, p_limit) c;
       reached := greatest(reached, v_reached);
       runs := runs || v_ended;
     end if;
