@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import asyncpg
 import pytest
-from howdah import App, Defaults, FailedRun, Retry, Snooze, Task, Tasks, current_run, transaction
+from howdah import App, Defaults, FailedRun, Retry, Snooze, Task, Tasks, current_run, transaction, use
 from howdah import errors as e
 from howdah.db import migrate
 from howdah.embedded import Embedded
@@ -65,6 +65,13 @@ class Stage:
 
     async def sql(self, statement: str) -> Any:
         return await self.conn.fetchval(statement)
+
+    async def trigger(self, each: str, arguments: str) -> None:
+        await self.conn.execute("drop table if exists entered; create table entered (id int)")
+        await self.conn.execute(
+            f"create trigger t after insert on entered for {each} execute function howdah.enqueue_on_insert({arguments})"
+        )
+        await self.conn.execute("insert into entered values (1)")
 
     async def fails(self, function: Callable[..., Any], **said: Any) -> Any:
         task = self.jobs.task(retry=1, **said)(function)
@@ -139,6 +146,14 @@ def in_a_thread() -> None:
 
 async def fine() -> int:
     return 1
+
+
+def one() -> int:
+    return 1
+
+
+async def depends(number: int = use(one)) -> int:
+    return number
 
 
 async def takes_stage(stage: Stage) -> None: ...
@@ -228,6 +243,15 @@ TABLE = [
     Row("an include of something else", lambda s: s.fresh.include(cast("Any", e)), C, "pass the Tasks() itself", lambda s: s.fresh.include(Tasks())),
     Row("imports as one text", lambda s: App(imports="x"), C, "imports=['x']", lambda s: App(imports=["x"])),
     Row("imports that are not there", lambda s: App(imports=["not.there"]).load(), C, "there is no module 'not'", lambda s: App(imports=["howdah"]).load()),
+    # Keys, threads, direct calls.
+    Row("a key's time without a key", lambda s: s.ping.options(unique_for="1h"), C, "say which, with unique=True or unique='a key'", lambda s: s.ping.options(unique_for="1h", unique=True)),
+    Row("a key's time of 0", lambda s: s.ping.options(unique=True, unique_for=0), C, "would hold the key for no time", lambda s: s.ping.options(unique=True, unique_for=1)),
+    Row("two keys for one run", lambda s: s.ping.options(unique=True, child="a"), C, "are two keys for one run", lambda s: s.ping.options(child="a")),
+    Row("a sync call on a loop", lambda s: s.ping.enqueue_sync(1), e.HowdahError, "was called on a running event loop, which it would block", lambda s: s.ping.enqueue(1)),
+    Row("a direct call without a dependency", lambda s: cast("Any", s.define(depends))(), A, "has no node that would fill 'number'", lambda s: cast("Any", s.define(depends))(number=1)),
+    Row("SQL: a parent's cancel", lambda s: s.sql(f"{SELECT}('t', on_parent_cancel => 'stop')"), asyncpg.DataError, "and not cancel or keep", lambda s: s.sql(f"{SELECT}('t', on_parent_cancel => 'keep')")),
+    Row("SQL: a trigger without a task", lambda s: s.trigger("each row", ""), asyncpg.DataError, "is for rows, and needs the name of a task", lambda s: s.trigger("each row", "'t'")),
+    Row("SQL: a trigger's column", lambda s: s.trigger("each row", "'t', 'mail'"), asyncpg.UndefinedColumnError, "was told to pass the column", lambda s: s.trigger("each row", "'t', 'id'")),
     # Types of arguments and results.
     Row("a class of one's own", lambda s: s.define(takes_stage).call(s), C, "parameter 'stage' of task 'takes_stage'", None),
     Row("a result of such a class", lambda s: s.define(gives_stage).definition.catalogue(), C, "use a dataclass, an attrs class, a msgspec.Struct or a pydantic model", None),
