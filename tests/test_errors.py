@@ -84,7 +84,10 @@ class Stage:
             await run.cancel("why not")
         elif how == "expired":
             await self.conn.execute(f"delete from howdah.timer where id = {run.id}")
-            await self.conn.execute("insert into howdah.job (id, expires, queue, task, priority) values ($1, now(), 1, 1, 0)", run.id)
+            await self.conn.execute(
+                "insert into howdah.job (id, expires, queue, task, priority)"
+                " select id, howdah.clock(), queue, task, priority from howdah.run where id = $1", run.id,
+            )  # fmt: skip
             await self.conn.fetchval("select howdah.expire(10)")
         return await run.result("300ms" if how == "never" else "20s")
 
