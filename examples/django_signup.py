@@ -14,7 +14,7 @@ import sys
 from django.conf import settings
 from django.core.management import execute_from_command_line
 from django.core.wsgi import get_wsgi_application
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 from howdah import App
@@ -47,11 +47,14 @@ async def welcome(user_id: int, email: str) -> str:
 
 def users(request: HttpRequest) -> JsonResponse:
     email = request.POST["email"]
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("create table if not exists users (id bigint generated always as identity, email text unique)")
-        cursor.execute("insert into users (email) values (%s) returning id", [email])
-        (user_id,) = cursor.fetchone()
-        run = welcome.options(conn=connection).enqueue_sync(user_id, email)
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("create table if not exists users (id bigint generated always as identity, email text unique)")
+            cursor.execute("insert into users (email) values (%s) returning id", [email])
+            (user_id,) = cursor.fetchone()
+            run = welcome.options(conn=connection).enqueue_sync(user_id, email)
+    except IntegrityError:
+        return JsonResponse({"error": "no second user, and no second mail"}, status=409)
     return JsonResponse({"user_id": user_id, "run_id": run.id}, status=201)
 
 

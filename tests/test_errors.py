@@ -66,6 +66,13 @@ class Stage:
     async def sql(self, statement: str) -> Any:
         return await self.conn.fetchval(statement)
 
+    async def trigger(self, each: str, arguments: str) -> None:
+        await self.conn.execute("drop table if exists entered; create table entered (id int)")
+        await self.conn.execute(
+            f"create trigger t after insert on entered for {each} execute function howdah.enqueue_on_insert({arguments})"
+        )
+        await self.conn.execute("insert into entered values (1)")
+
     async def fails(self, function: Callable[..., Any], **said: Any) -> Any:
         task = self.jobs.task(retry=1, **said)(function)
         async with self.jobs.work():
@@ -77,7 +84,10 @@ class Stage:
             await run.cancel("why not")
         elif how == "expired":
             await self.conn.execute(f"delete from howdah.timer where id = {run.id}")
-            await self.conn.execute("insert into howdah.job (id, expires, queue, task, priority) values ($1, now(), 1, 1, 0)", run.id)
+            await self.conn.execute(
+                "insert into howdah.job (id, expires, queue, task, priority)"
+                " select id, howdah.clock(), queue, task, priority from howdah.run where id = $1", run.id,
+            )  # fmt: skip
             await self.conn.fetchval("select howdah.expire(10)")
         return await run.result("300ms" if how == "never" else "20s")
 
@@ -261,6 +271,14 @@ TABLE = [
     Row("an include of something else", lambda s: s.fresh.include(cast("Any", e)), C, "pass the Tasks() itself", lambda s: s.fresh.include(Tasks())),
     Row("imports as one text", lambda s: App(imports="x"), C, "imports=['x']", lambda s: App(imports=["x"])),
     Row("imports that are not there", lambda s: App(imports=["not.there"]).load(), C, "there is no module 'not'", lambda s: App(imports=["howdah"]).load()),
+    # Keys, threads, direct calls.
+    Row("a key's time without a key", lambda s: s.ping.options(unique_for="1h"), C, "say which, with unique=True or unique='a key'", lambda s: s.ping.options(unique_for="1h", unique=True)),
+    Row("a key's time of 0", lambda s: s.ping.options(unique=True, unique_for=0), C, "would hold the key for no time", lambda s: s.ping.options(unique=True, unique_for=1)),
+    Row("two keys for one run", lambda s: s.ping.options(unique=True, child="a"), C, "are two keys for one run", lambda s: s.ping.options(child="a")),
+    Row("a sync call on a loop", lambda s: s.ping.enqueue_sync(1), e.HowdahError, "was called on a running event loop, which it would block", lambda s: s.ping.enqueue(1)),
+    Row("SQL: a parent's cancel", lambda s: s.sql(f"{SELECT}('t', on_parent_cancel => 'stop')"), asyncpg.DataError, "and not cancel or keep", lambda s: s.sql(f"{SELECT}('t', on_parent_cancel => 'keep')")),
+    Row("SQL: a trigger without a task", lambda s: s.trigger("each row", ""), asyncpg.DataError, "is for rows, and needs the name of a task", lambda s: s.trigger("each row", "'t'")),
+    Row("SQL: a trigger's column", lambda s: s.trigger("each row", "'t', 'mail'"), asyncpg.UndefinedColumnError, "was told to pass the column", lambda s: s.trigger("each row", "'t', 'id'")),
     # Types of arguments and results.
     Row("a class of one's own", lambda s: s.define(takes_stage).call(s), C, "parameter 'stage' of task 'takes_stage'", None),
     Row("a result of such a class", lambda s: s.define(gives_stage).definition.catalogue(), C, "use a dataclass, an attrs class, a msgspec.Struct or a pydantic model", None),

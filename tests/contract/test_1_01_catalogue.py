@@ -13,6 +13,10 @@ pytestmark = pytest.mark.anyio
 
 Session = asyncpg.Connection
 
+CATALOGUE = "select t.*, q.name as queue_name from howdah.task t join howdah.queue q on q.id = t.queue where t.name = $1"
+HOT = """select j.queue, j.task, j.priority, j.flags, r.args::jsonb, r.options
+    from howdah.job j join howdah.run r using (id) where id = $1"""
+
 
 @dataclass
 class Order:
@@ -33,9 +37,7 @@ async def report(failed: FailedRun) -> None: ...
 
 
 async def catalogued(db: Session, name: str) -> asyncpg.Record:
-    row = await db.fetchrow(
-        "select t.*, q.name as queue_name from howdah.task t join howdah.queue q on q.id = t.queue where t.name = $1", name
-    )
+    row = await db.fetchrow(CATALOGUE, name)
     assert row is not None
     return row
 
@@ -53,7 +55,7 @@ async def test_nodes_register_name_queue_defaults_schemas_and_hash(jobs: App, db
         "on_failure": {"task": "report", "parameter": "failed"},
     }
     given, returned = json.loads(row["input"]), json.loads(row["output"])
-    (arguments,) = [part for name, part in given["$defs"].items() if name not in {"Order"}]
+    (arguments,) = [part for name, part in given["$defs"].items() if name != "Order"]
     assert set(arguments["properties"]) == {"order", "note"}
     assert arguments["required"] == ["order"]
     assert given["$defs"]["Order"]["properties"]["price"] == {"type": "string", "format": "decimal"}
@@ -67,11 +69,5 @@ async def test_sql_reads_the_defaults_so_that_a_run_means_the_same_whoever_asked
     async with jobs.work(queues=["other"]):
         by_python = (await task.enqueue(Order(1, Decimal("1.5")), note="a")).id
         by_sql = await db.fetchval("""select howdah.enqueue('charge', '{"order": {"id": 1, "price": "1.5"}, "note": "a"}')""")
-        rows = [
-            await db.fetchrow(
-                "select j.queue, j.task, j.priority, j.flags, r.args::jsonb, r.options from howdah.job j join howdah.run r using (id) where id = $1",
-                run,
-            )
-            for run in (by_python, by_sql)
-        ]
+        rows = [await db.fetchrow(HOT, run) for run in (by_python, by_sql)]
     assert rows[0] == rows[1]

@@ -1,6 +1,5 @@
 """CONTRACT 1.20: where Howdah runs."""
 
-import importlib.metadata
 import subprocess
 import sys
 import tomllib
@@ -30,8 +29,8 @@ def test_uvloop_is_asked_for_where_it_can_be_had(platform: str, implementation: 
 
 
 def test_linux_and_macos_are_what_is_said_to_be_supported() -> None:
-    systems = [each for each in importlib.metadata.metadata("howdah").get_all("Classifier") or [] if each.startswith("Operating System")]
-    assert systems == ["Operating System :: POSIX :: Linux", "Operating System :: MacOS"]
+    systems = {each for each in PROJECT["classifiers"] if each.startswith("Operating System")}
+    assert systems == {"Operating System :: POSIX :: Linux", "Operating System :: MacOS"}
 
 
 def test_the_documentation_says_what_works_on_windows() -> None:

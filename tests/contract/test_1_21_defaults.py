@@ -2,19 +2,20 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from howdah import App, ConfigurationError, Defaults, Retry
-from howdah.cli.settings import markdown, settings_of
+from howdah.cli.settings import Setting, markdown, settings_of
 from howdah.config import Config
 
 PAGE = Path(__file__).parents[2] / "docs/settings.md"
 
 
 @pytest.mark.parametrize("setting", settings_of(Config), ids=lambda setting: setting.name)
-def test_a_setting_is_a_keyword_a_variable_and_a_row(setting: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    name, default = getattr(setting, "name"), getattr(setting, "default")  # noqa: B009 - a NamedTuple of another module
-    value = "postgresql:///x" if default is None else default
+def test_a_setting_is_a_keyword_a_variable_and_a_row(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = setting.name
+    value: Any = "postgresql:///x" if setting.default is None else setting.default
     assert getattr(App(**{name: value}).config, name) == value
     monkeypatch.setenv(f"HOWDAH_{name.upper()}", str(value))
     assert getattr(App().config, name) == value

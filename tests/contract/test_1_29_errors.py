@@ -23,6 +23,15 @@ OURS = {
     for name, value in vars(howdah.errors).items()
     if isinstance(value, type) and issubclass(value, howdah.errors.HowdahError) and not issubclass(value, howdah.errors.RunEnded)
 }
+APART: dict[str, str] = {
+    "the app's background thread was ended": "a race of atexit with a thread: tests of the portal",
+    "node % has lost its lease": "told to a node, which takes a new identity: tests/db/test_fence.py",
+    "run % is no longer held under lease %": "becomes LeaseLost, which has its row: tests/db/test_fence.py",
+    "a batch of events names a run twice": "a bug of the writer, never a user's doing",
+    "unique runs of % are enqueued by submit()": "a bug of the client, never a user's doing",
+}
+"""Texts without a row, and why."""
+
 LONG = 10
 """So many characters in common are no accident."""
 
@@ -77,18 +86,16 @@ def test_there_are_refusals_to_look_for() -> None:
 @pytest.mark.parametrize("place", REFUSALS)
 def test_each_refusal_has_its_row(place: str) -> None:
     parts = REFUSALS[place]
+    if any(text in part for text in APART for part in parts):
+        return
     assert any(common(says, parts) for says in rows()), f"no row of tests/test_errors.py says a part of {parts}"
 
 
 def test_each_refusal_of_sql_has_its_row() -> None:
-    texts = {
-        file.name: re.findall(r"raise exception '((?:[^']|'')*)'", file.read_text())
-        for file in sorted((ROOT / "sql/functions").glob("*.sql"))
-    }
-    missing = [
-        (name, text) for name, said in texts.items() for text in said if not any(common(says, re.split(r"%", text)) for says in rows())
-    ]
-    assert missing == []
+    found = [re.findall(r"raise exception '((?:[^']|'')*)'", file.read_text()) for file in sorted((ROOT / "sql/functions").glob("*.sql"))]
+    texts = [text for said in found for text in said if not any(text.startswith(apart) for apart in APART)]
+    assert len(texts) > 5
+    assert [text for text in texts if not any(common(says, text.split("%")) for says in rows())] == []
 
 
 def test_a_row_says_cause_class_sentence_and_mend() -> None:

@@ -33,6 +33,7 @@ async def test_a_clients_first_enqueue_inserts_a_missing_row_so_enqueue_before_a
     async with jobs:
         run = await task.enqueue("ada")
     row = await db.fetchrow("select q.name, t.implemented from howdah.task t join howdah.queue q on q.id = t.queue where t.name = 'greet'")
+    assert row is not None
     assert tuple(row) == ("early", False)
     worker = App(dsn, grace_s=2, hard_grace_s=2)
     same = worker.task(queue="early")(greet)
