@@ -1,7 +1,9 @@
 """Every refusal in one table: what was done, the exception, a sentence of its text, and what mends it, tried."""
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
+import os
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -13,6 +15,7 @@ from howdah import App, Defaults, FailedRun, Retry, Snooze, Task, Tasks, current
 from howdah import errors as e
 from howdah.db import migrate
 from howdah.embedded import Embedded
+from howdah.process import place
 
 pytestmark = pytest.mark.anyio
 
@@ -77,6 +80,25 @@ class Stage:
         task = self.jobs.task(retry=1, **said)(function)
         async with self.jobs.work():
             return await (await task.enqueue()).result("10s")
+
+    async def isolated(self, function: Callable[..., Any], within_s: float = 20, **said: Any) -> Any:
+        """The same in a process of its own, which finds this module by the name that it has here."""
+        self.patch.syspath_prepend(str(Path(__file__).parent))
+        self.jobs = App(self.dsn, grace_s=2, hard_grace_s=2, process_start_s=within_s)
+        async with self.jobs:
+            return await self.fails(function, isolation="process", **said)
+
+    async def surrounded(self, middleware: Callable[[], AsyncGenerator[None, None]]) -> None:
+        self.fresh = App(self.dsn)
+        self.fresh.task(isolation="process")(fine)
+        self.fresh.middleware(middleware)
+        async with self.fresh.work():
+            pass
+
+    async def in_child(self) -> None:
+        self.patch.setattr(place, "_in_child", True)
+        async with self.jobs.work():
+            pass
 
     async def ended(self, how: str) -> Any:
         run = await self.ping.options(delay="1h", expires="1h").enqueue(1)
@@ -145,6 +167,31 @@ async def snoozes() -> None:
 
 def in_a_thread() -> None:
     transaction()
+
+
+def dies() -> None:
+    os._exit(7)
+
+
+def stays() -> None:
+    time.sleep(60)
+
+
+def made() -> Callable[[], None]:
+    def inner() -> None: ...
+
+    return inner
+
+
+async def nothing_around() -> AsyncGenerator[None, None]:
+    yield
+
+
+def made_middleware() -> Callable[[], AsyncGenerator[None, None]]:
+    async def around() -> AsyncGenerator[None, None]:
+        yield
+
+    return around
 
 
 async def fine() -> int:
@@ -342,6 +389,15 @@ TABLE = [
     Row("a provider that does not yield", lambda s: s.fails(unyielding), e.RunFailed, "ended without a yield", lambda s: s.fails(fine)),
     Row("extend() by nothing", lambda s: s.fails(extends), e.RunFailed, "extend(timeout=0) would end the attempt", None),
     Row("no such log level", lambda s: App(log_level="LOUD"), C, "is no level of logging", lambda s: App(log_level="DEBUG")),
+    # Processes.
+    Row("a function inside of another", lambda s: s.isolated(made()), C, "it is defined inside of made()", lambda s: s.isolated(fine)),
+    Row("a lambda in a process", lambda s: s.define(lambda: 1, name="one", isolation="process"), C, "Define it with `def` at the top level", None),
+    Row("hidden middleware", lambda s: s.surrounded(made_middleware()), C, "`async def` at the top level of a module", lambda s: s.surrounded(nothing_around)),
+    Row("a process that dies", lambda s: s.isolated(dies), e.RunFailed, "exit status 7 in the middle", lambda s: s.isolated(fine)),
+    Row("a process over its memory", lambda s: s.isolated(stays, memory="1MB"), e.RunFailed, "over its limit of 1 MB (memory=)", lambda s: s.isolated(fine, memory="1GB")),
+    Row("a process that is late", lambda s: s.isolated(fine, within_s=0.01), e.RunFailed, "not ready within 0.01 s (process_start_s)", lambda s: s.isolated(fine, within_s=60)),
+    Row("transaction() in a process", lambda s: s.isolated(in_a_thread), e.RunFailed, "leave isolation= out", None),
+    Row("work in a child process", lambda s: s.in_child(), e.HowdahError, 'under `if __name__ == "__main__":`', None),
     # SQL.
     Row("SQL: no task", lambda s: s.sql(f"{SELECT}('')"), asyncpg.DataError, "needs the name of a task", lambda s: s.sql(f"{SELECT}('ping')")),
     Row("SQL: arguments as an array", lambda s: s.sql(f"{SELECT}('t', '[1]')"), asyncpg.DataError, "must be a json object", lambda s: s.sql(f"{SELECT}('t', '{{}}')")),

@@ -163,6 +163,7 @@ def _refuse_transaction(run: CurrentRun) -> NoReturn:
 
 def _found(address: Address) -> tuple[Definition, list[Middleware]]:
     """The task and what stands around its attempts. Middleware first: where modules define some of it, that is its order."""
+    sys.argv[:] = address.argv
     if address.main:
         multiprocessing.spawn.prepare(dict(address.main))
     middlewares = [_imported(middleware) for middleware in address.middlewares]

@@ -98,6 +98,11 @@ class Node:
         """The attempts under way."""
         return [run for room in self._rooms for run in room.running]
 
+    @property
+    def ended(self) -> int:
+        """How many attempts have come to an end here."""
+        return sum(room.ended for room in self._rooms)
+
     def stop(self) -> None:
         """Claim no more, finish what runs, flush, leave; after grace_s hurry."""
         self._stopping.set()

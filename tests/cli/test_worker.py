@@ -1,5 +1,6 @@
 """`howdah worker`: it finds the app, runs its tasks, and stops as it is told."""
 
+import re
 import signal
 import textwrap
 from pathlib import Path
@@ -151,3 +152,30 @@ async def test_runs_of_a_worker_that_python_enqueues_come_back_with_their_result
     async with begin("worker", "shop", cwd=shop, HOWDAH_DSN=dsn), jobs:
         run = await wait.enqueue(0.01)
         assert await run.result("15s") == 0.01
+
+
+async def test_a_worker_that_has_made_its_runs_drains_and_ends_for_its_supervisor(dsn: str, db: Db, shop: Path) -> None:
+    for _ in range(3):
+        await db.fetchval("select howdah.enqueue('wait', '{\"s\": 0}')")
+    last = await db.fetchval("select howdah.enqueue('wait', '{\"s\": 0.8}')")
+    async with begin("worker", "shop", "--max-runs", "3", cwd=shop, HOWDAH_DSN=dsn) as worker:
+        code, _, said = await worker.end()
+
+    assert code == 0
+    assert "3 runs ended here (--max-runs 3)" in said
+    assert "Stopped; every outcome is durable." in said
+    assert await db.fetchval("select howdah.state($1)", last) == "succeeded"
+
+
+async def test_a_worker_that_holds_too_much_memory_drains_and_ends_for_its_supervisor(dsn: str, shop: Path) -> None:
+    async with begin("worker", "shop", cwd=shop, HOWDAH_DSN=dsn, HOWDAH_WORKER_MAX_MEMORY="20MB") as worker:
+        code, _, said = await worker.end()
+
+    assert code == 0
+    assert re.search(r"this process holds \d+\S* MB \(--max-memory 20 MB\)", said)
+
+
+def test_a_limit_that_is_no_size_is_wrong_usage(shop: Path) -> None:
+    refused = howdah("worker", "shop", "--max-memory", "much", cwd=shop)
+    assert refused.returncode == 2
+    assert "'much' is no size" in refused.stderr

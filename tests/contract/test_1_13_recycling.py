@@ -297,7 +297,7 @@ SCRIPT = """
         ("asyncio.run(main())", "which imports this module for its tasks and starts nothing: put what starts your program under"),
     ],
 )
-async def test_a_script_may_hold_its_tasks_and_is_told_where_it_would_start_itself_again(
+async def test_a_script_may_hold_its_tasks_and_hears_that_it_would_start_itself_again(
     dsn: str, tmp_path: Path, start: str, says: str
 ) -> None:
     script = tmp_path / "script.py"

@@ -65,6 +65,12 @@ async def happens(what: Callable[[], object], within_s: float = 10.0) -> None:
         await anyio.sleep(0.005)
 
 
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process that has not ended: a zombie has."""
+    stat = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(stat) and not stat.startswith("Z")
+
+
 async def enqueue(db: Session, task: str, count: int = 1, **args: object) -> list[int]:
     """Enqueues runs of a task by SQL, in one transaction."""
     rows = await db.fetch("select howdah.enqueue($1, $2::json) as id from generate_series(1, $3)", task, json.dumps(args), count)

@@ -41,6 +41,14 @@ async def begin() -> bool:
     return first
 
 
+@jobs.task(isolation="process")
+def apart(file: str) -> None:
+    """Says which process it is in, and stays there; the second attempt does not."""
+    if not Path(file).exists():
+        Path(file).write_text(str(os.getpid()))
+        time.sleep(60)
+
+
 @jobs.task
 async def nothing() -> None: ...
 

@@ -2,10 +2,11 @@
 
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
-from .nodes import SHORT, Fleet, Session, drained, enqueue, until
+from .nodes import SHORT, Fleet, Session, drained, enqueue, happens, is_alive, until
 
 pytestmark = pytest.mark.anyio
 
@@ -51,3 +52,19 @@ async def test_a_node_killed_again_and_again_under_load_loses_nothing(fleet: Fle
     assert await effects.fetchval("select count(*) from effect") == 3000
     assert await effects.fetchval("select count(distinct run) from effect") == 3000
     assert time.monotonic() - began < 15
+
+
+async def test_no_child_process_outlives_a_killed_node_and_what_it_did_is_done_again(
+    fleet: Fleet, effects: Session, tmp_path: Path
+) -> None:
+    file = tmp_path / "pid"
+    (doomed,) = await fleet.start(1, **SHORT)
+    await enqueue(effects, "apart", file=str(file))
+    await happens(lambda: file.exists() and file.read_text())
+    child = int(file.read_text())
+    assert is_alive(child)
+    doomed.kill()
+    await happens(lambda: not is_alive(child), within_s=2)
+    await fleet.start(1, **SHORT)
+    await drained(effects)
+    assert await effects.fetchval("select array_agg(kind) from howdah.event where kind < 16") == [1]

@@ -115,6 +115,7 @@ class Room:
         self._clean: Context | None = None
         self._stirred = anyio.Event()
         self._since = 0.0
+        self.ended = 0
         self.stamped = 0.0
         self.stamp = datetime.fromtimestamp(0, UTC)
 
@@ -201,7 +202,9 @@ class Room:
             if standing is None or standing.node != claimed.node or now >= standing.until:
                 self._drop(claimed)
                 continue
-            self._ledger.put_nowait(await slot.work(claimed, now, standing.offset_s))  # Has room: one for each run held.
+            outcome = await slot.work(claimed, now, standing.offset_s)
+            self.ended += 1
+            self._ledger.put_nowait(outcome)  # Has room: one for each run held.
             if slot.soiled:
                 if slot.task.cancelling():
                     await _swallow_cancellation()

@@ -1,6 +1,7 @@
 """What a child process is told of its task: where to import it from, and what counts for it."""
 
 import logging
+import sys
 from collections.abc import Sequence
 from multiprocessing import spawn
 
@@ -26,7 +27,8 @@ def terms(definition: Definition, middlewares: Sequence[Middleware], app: str | 
     functions = [_named(function) for function in (definition.function, *middlewares)]
     in_main = app == "__main__" or any(function.startswith("__main__:") for function in functions)
     main = spawn.get_preparation_data(definition.name) if in_main else {}
-    address = Address(definition.name, functions[0], functions[1:], app, {name: main[name] for name in _MAIN if name in main})
+    main = {name: main[name] for name in _MAIN if name in main}
+    address = Address(definition.name, functions[0], functions[1:], app, main, sys.argv)
     policy, level = definition.policy, logging.getLogger().getEffectiveLevel()
     hello = Hello(address, policy.retry.stored(), policy.timeout_s, definition.hash, config, level)
     return Terms(hello, definition.memory, definition.max_runs)

@@ -25,6 +25,7 @@ class Address(msgspec.Struct, frozen=True):
     """The module in which the app stands, with everything that it includes; None: it stands in no module."""
     main: dict[str, str]
     """How multiprocessing would import the script that the node runs in; empty: nothing is in it."""
+    argv: list[str]
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):
