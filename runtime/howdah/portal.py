@@ -6,26 +6,21 @@ their own. Without one, a daemon thread with an event loop and a client is start
 
 import asyncio
 import atexit
-import logging
 import os
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import CancelledError, Future
-from contextlib import AbstractContextManager, asynccontextmanager
-from typing import Any, NamedTuple, TypeVar
+from contextlib import asynccontextmanager
+from typing import NamedTuple, TypeVar
 
 import anyio
-import anyio.abc
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.from_thread import BlockingPortal
 
 from .client import Client
 from .config import Config
 from .errors import AppNotOpen, HowdahError
 
 T = TypeVar("T")
-
-log = logging.getLogger("howdah.portal")
-
 
 class _Door(NamedTuple):
     """A loop to call into, the client that lives there, and the process and thread that it was opened in (0: a thread of ours)."""
@@ -37,11 +32,10 @@ class _Door(NamedTuple):
 
 
 class _Background(NamedTuple):
-    """The loop of our own, and what ends it."""
+    """The loop of our own, and the thread that it runs in."""
 
     door: _Door
-    living: "Future[Any]"
-    thread: AbstractContextManager[BlockingPortal]
+    thread: threading.Thread
 
 
 class Portal:
@@ -93,8 +87,8 @@ class Portal:
             background, self._background = self._background, None
         if background is not None and background.door.process == os.getpid():
             atexit.unregister(self.close)
-            background.living.cancel()
-            background.thread.__exit__(None, None, None)
+            background.door.portal.start_task_soon(background.door.portal.stop)
+            background.thread.join()
 
     def _door(self, spent: list[_Door]) -> _Door:
         here, background = threading.get_ident(), self._background
@@ -118,25 +112,33 @@ class Portal:
             return self._background.door
 
     def _start(self) -> _Background:
-        thread = start_blocking_portal(name="howdah portal")
-        portal = thread.__enter__()
+        """Not anyio's start_blocking_portal: its context, collected in a process that was forked, would wait for the thread
+        that only the other process has."""
+        ready: Future[_Door] = Future()
+        thread = threading.Thread(target=anyio.run, args=(self._live, ready), daemon=True, name="howdah portal")
+        thread.start()
         try:
-            living, client = portal.start_task(self._live)
+            door = ready.result()
         except BaseException:
-            thread.__exit__(None, None, None)
+            thread.join()
             raise
         atexit.register(self.close)
-        return _Background(_Door(portal, client, os.getpid(), 0), living, thread)
+        return _Background(door, thread)
 
-    async def _live(self, *, task_status: anyio.abc.TaskStatus[Client]) -> None:
+    async def _live(self, ready: Future[_Door]) -> None:
         client = Client(self._config)
-        await client.open()
         try:
-            async with anyio.create_task_group() as group:
-                group.start_soon(client.serve)
-                task_status.started(client)
-                await anyio.sleep_forever()
-        finally:
+            await client.open()
+        except BaseException as error:  # noqa: BLE001 - it is for the thread that waits
+            ready.set_exception(error)
+            return
+        async with BlockingPortal() as portal:
+            async with anyio.create_task_group() as serving:
+                serving.start_soon(client.serve)
+                ready.set_result(_Door(portal, client, os.getpid(), 0))
+                await portal.sleep_until_stopped()
+                serving.cancel_scope.cancel()
+            # Whoever still waits is told; the portal ends when they have been.
             await client.close()
 
 
