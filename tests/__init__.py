@@ -1,1 +1,1 @@
-"""The suite. A folder for each of the package, and some for what no single module promises."""
+"""The suite, laid out as the package is."""

@@ -1,255 +1,63 @@
 """Every refusal in one table: what was done, the exception, a sentence of its text, and what mends it, tried."""
 
 import inspect
-import os
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 import asyncpg
 import pytest
-from howdah import App, Defaults, FailedRun, Retry, Snooze, Task, Tasks, current_run, transaction, use
+from howdah import App, Defaults, Retry, Tasks, current_run, transaction, use
 from howdah import errors as e
-from howdah.db import migrate
 from howdah.embedded import Embedded
-from howdah.process import place
+
+from . import wrongdoing
+from .wrongdoing import (
+    ODD,
+    Stage,
+    annotated,
+    dies,
+    each,
+    extends,
+    fine,
+    fine_too,
+    first,
+    gives_stage,
+    gives_time,
+    in_a_thread,
+    large,
+    made,
+    made_middleware,
+    needs,
+    nothing_around,
+    nowhere,
+    one_float,
+    one_text,
+    ping,
+    pings,
+    position,
+    raises,
+    report,
+    shorter,
+    snoozes,
+    star,
+    stars,
+    stays,
+    supplied,
+    takes_any,
+    takes_either,
+    takes_stage,
+    takes_time,
+    unspeakable,
+    unyielding,
+)
 
 pytestmark = pytest.mark.anyio
 
-
-class Stage:
-    """Apps and tasks to do something wrong with. `jobs` is open, `closed` is not."""
-
-    def __init__(self, dsn: str, conn: "asyncpg.Connection[asyncpg.Record]", patch: pytest.MonkeyPatch) -> None:
-        self.dsn = dsn
-        self.conn = conn
-        self.patch = patch
-        self.jobs = App(dsn, payload_max=1000, grace_s=2, hard_grace_s=2)
-        self.closed = App(dsn)
-        self.fresh = App(dsn)
-        self.tasks = Tasks()
-        # Of any signature: some rows do not fit it.
-        self.ping: Task[..., int] = self.jobs.task(ping)
-        self.away = self.closed.task(ping)
-
-    def included(self) -> Task[..., int]:
-        tasks = Tasks()
-        self.jobs.include(tasks)
-        return tasks.task(name="included")(ping)
-
-    def define(self, function: Callable[..., Any], **said: Any) -> Task[..., Any]:
-        return self.fresh.task(**said)(function)
-
-    async def open(self, number: int) -> None:
-        """Opens an app on a schema of this number; this code knows number 2."""
-        await self.conn.execute("delete from howdah.migration where number > 1")
-        await self.conn.execute("insert into howdah.migration (number, name) select g, 'test' from generate_series(2, $1) g", number)
-        self.patch.setattr(migrate, "newest", lambda: 2)
-        async with self.closed:
-            pass
-
-    async def enqueuer(self, do: Callable[[Task[..., int]], Any]) -> Any:
-        """As a role that may only enqueue."""
-        if not await self.conn.fetchval("select exists (select from pg_roles where rolname = 'howdah_guest')"):
-            await self.conn.execute("create role howdah_guest login")
-        await self.conn.fetchval("select howdah.permit('howdah_guest', 'enqueue')")
-        theirs = App(self.dsn.replace("//postgres@", "//howdah_guest@"))
-        task: Task[..., int] = theirs.task(ping)
-        async with theirs:
-            return await do(task)
-
-    async def forged(self, task: Task[..., int]) -> Any:
-        run = await task.enqueue(1)
-        await self.conn.execute("set role howdah_guest")
-        return await self.conn.fetchval("select howdah.enqueue('ping', parent => $1)", run.id)
-
-    async def sql(self, statement: str) -> Any:
-        return await self.conn.fetchval(statement)
-
-    async def trigger(self, each: str, arguments: str) -> None:
-        await self.conn.execute("drop table if exists entered; create table entered (id int)")
-        await self.conn.execute(
-            f"create trigger t after insert on entered for {each} execute function howdah.enqueue_on_insert({arguments})"
-        )
-        await self.conn.execute("insert into entered values (1)")
-
-    async def fails(self, function: Callable[..., Any], **said: Any) -> Any:
-        task = self.jobs.task(retry=1, **said)(function)
-        async with self.jobs.work():
-            return await (await task.enqueue()).result("10s")
-
-    async def isolated(self, function: Callable[..., Any], within_s: float = 20, **said: Any) -> Any:
-        """The same in a process of its own, which finds this module by the name that it has here."""
-        self.patch.syspath_prepend(str(Path(__file__).parent))
-        self.jobs = App(self.dsn, grace_s=2, hard_grace_s=2, process_start_s=within_s)
-        async with self.jobs:
-            return await self.fails(function, isolation="process", **said)
-
-    async def surrounded(self, middleware: Callable[[], AsyncGenerator[None, None]]) -> None:
-        self.fresh = App(self.dsn)
-        self.fresh.task(isolation="process")(fine)
-        self.fresh.middleware(middleware)
-        async with self.fresh.work():
-            pass
-
-    async def in_child(self) -> None:
-        self.patch.setattr(place, "_in_child", True)
-        async with self.jobs.work():
-            pass
-
-    async def ended(self, how: str) -> Any:
-        run = await self.ping.options(delay="1h", expires="1h").enqueue(1)
-        if how == "cancelled":
-            await run.cancel("why not")
-        elif how == "expired":
-            await self.conn.execute(f"delete from howdah.timer where id = {run.id}")
-            await self.conn.execute(
-                "insert into howdah.job (id, expires, queue, task, priority)"
-                " select id, howdah.clock(), queue, task, priority from howdah.run where id = $1", run.id,
-            )  # fmt: skip
-            await self.conn.fetchval("select howdah.expire(10)")
-        return await run.result("300ms" if how == "never" else "20s")
-
-
-async def ping(number: int) -> int:
-    return number
-
-
-async def pings(number: int, *, loud: bool = False) -> int:
-    return number
-
-
-async def report(failed: FailedRun) -> None: ...
-
-
-def fine_too() -> int:
-    return 1
-
-
-def first() -> Iterator[int]:
-    yield 1
-
-
-async def each() -> Any:
-    yield 1
-
-
-async def star(*numbers: int) -> None: ...
-
-
-async def stars(**numbers: int) -> None: ...
-
-
-async def position(number: int, /) -> None: ...
-
-
-async def nowhere(thing: "Missing") -> None: ...  # noqa: F821  # pyright: ignore[reportUndefinedVariable, reportUnknownParameterType]
-
-
-async def large() -> str:
-    return "x" * 1001
-
-
-async def unspeakable() -> object:
-    return object()
-
-
-async def raises() -> None:
-    raise KeyError("lost")
-
-
-async def snoozes() -> None:
-    raise Snooze("a while")
-
-
-def in_a_thread() -> None:
-    transaction()
-
-
-def dies() -> None:
-    os._exit(7)
-
-
-def stays() -> None:
-    time.sleep(60)
-
-
-def made() -> Callable[[], None]:
-    def inner() -> None: ...
-
-    return inner
-
-
-async def nothing_around() -> AsyncGenerator[None, None]:
-    yield
-
-
-def made_middleware() -> Callable[[], AsyncGenerator[None, None]]:
-    async def around() -> AsyncGenerator[None, None]:
-        yield
-
-    return around
-
-
-async def fine() -> int:
-    return 1
-
-
-def one(number: int) -> int:
-    return number
-
-
-def from_run(number: int = use(fine)) -> int:
-    return number
-
-
-def none_at_all() -> Iterator[int]:
-    yield from ()
-
-
-async def needs(number: int = use(one)) -> None: ...
-
-
-async def shorter(number: int = use(from_run, per="node")) -> None: ...
-
-
-async def annotated(number: Annotated[int, use(fine)]) -> None: ...
-
-
-async def supplied(number: int = use(fine)) -> None: ...
-
-
-async def unyielding(number: Any = use(none_at_all)) -> None: ...
-
-
-async def extends() -> None:
-    current_run().extend(0)
-
-
-async def takes_stage(stage: Stage) -> None: ...
-
-
-async def gives_stage() -> Stage: ...  # type: ignore[empty-body]
-
-
-async def takes_either(one: datetime | str) -> None: ...
-
-
-async def takes_any(one: Any) -> None: ...
-
-
-async def takes_time(when: datetime) -> None: ...
-
-
-async def gives_time() -> datetime:
-    return datetime(2030, 1, 1)
-
-
-ODD = datetime(1890, 1, 1, tzinfo=timezone(timedelta(seconds=3208)))
 SELECT = "select howdah.enqueue"
+WRONG = wrongdoing.__file__
 
 
 @dataclass
@@ -279,7 +87,7 @@ TABLE = [
     # Definitions.
     Row(
         "two tasks of one name", lambda s: [s.define(ping), s.define(pings, name="ping")], C,
-        f"one at {__file__}:{ping.__code__.co_firstlineno}, one at {__file__}:{pings.__code__.co_firstlineno}. Give one of them name=",
+        f"one at {WRONG}:{ping.__code__.co_firstlineno}, one at {WRONG}:{pings.__code__.co_firstlineno}. Give one of them name=",
         lambda s: s.define(pings),
     ),
     Row("no name", lambda s: s.define(lambda: None), C, "@jobs.task(name=...)", lambda s: s.define(lambda: None, name="x")),
@@ -429,12 +237,6 @@ TABLE = [
     Row("half a day's retention", lambda s: s.jobs.queues.set("q", retention="12h"), A, 'as in "7d"', lambda s: s.jobs.queues.set("q", retention="7d")),
     Row("management of a closed app", lambda s: s.closed.runs.list(), e.AppNotOpen, "inside `async with jobs:`", lambda s: s.jobs.runs.list()),
 ]  # fmt: skip
-
-
-async def one_float(number: float) -> None: ...
-
-
-async def one_text(text: str) -> None: ...
 
 
 @pytest.fixture(scope="module")

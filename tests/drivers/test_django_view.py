@@ -26,11 +26,11 @@ async def test_both_work_in_a_django_view(jobs: App, dsn: str, db: Session) -> N
         with django_connection(dsn) as at:
 
             def sign_up(request: HttpRequest) -> HttpResponse:
-                name = request.GET["name"]
-                with at.begin(), at.conn.cursor() as cursor:  # type: ignore[attr-defined]  # pyright: ignore
-                    cursor.execute("insert into users values (%s)", [name])  # pyright: ignore
+                name = str(request.GET["name"])
+                with at.begin(), at.conn.cursor() as cursor:
+                    cursor.execute("insert into users values (%s)", [name])
                     run = welcome.options(conn=at.conn).enqueue_sync(name)
-                return HttpResponse(run.result_sync("10s"))
+                return HttpResponse(run.result_sync("10s").encode())
 
             request = HttpRequest()
             request.GET = QueryDict(path)

@@ -45,7 +45,7 @@ def print_lines(rows: Iterable[object]) -> None:
 def filter_options(command: F) -> F:
     """The options that say which runs; see which()."""
     options = [
-        click.option("--state", multiple=True, type=click.Choice([state.value for state in State]), help="In this state; may be given again."),
+        click.option("--state", multiple=True, type=click.Choice([*State]), help="In this state; may be given again."),
         click.option("--task", multiple=True, metavar="NAME", help="Of this task; may be given again."),
         click.option("--queue", multiple=True, metavar="NAME", help="In this queue; may be given again."),
         click.option("--tag", "tags", multiple=True, metavar="TAG", help="With this tag; given again: with all of them."),
