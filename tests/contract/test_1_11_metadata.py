@@ -43,8 +43,8 @@ async def test_metadata_is_inherited_by_children(jobs: App, db: Db) -> None:
 
 
 async def test_metadata_is_indexed_and_runs_without_it_pay_nothing(db: Db) -> None:
-    asked = "select indexname, indexdef from pg_indexes where schemaname = 'howdah' and tablename = 'run'"
-    rows = {row["indexname"]: row["indexdef"] for row in await db.fetch(asked)}
+    found = await db.fetch("select indexname, indexdef from pg_indexes where schemaname = 'howdah' and tablename = 'run'")
+    rows = {row["indexname"]: row["indexdef"] for row in found}
     assert "gin (metadata jsonb_path_ops) WHERE (metadata IS NOT NULL)" in rows["run_metadata"]
     assert "gin (tags) WHERE (tags IS NOT NULL)" in rows["run_tags"]
 

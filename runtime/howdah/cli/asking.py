@@ -15,6 +15,8 @@ from .loop import run
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
+_STATES = [state.value for state in State]
+
 
 def dsn_option(command: F) -> F:
     """--dsn, as everywhere."""
@@ -45,7 +47,7 @@ def print_lines(rows: Iterable[object]) -> None:
 def filter_options(command: F) -> F:
     """The options that say which runs; see which()."""
     options = [
-        click.option("--state", multiple=True, type=click.Choice([*State]), help="In this state; may be given again."),
+        click.option("--state", multiple=True, type=click.Choice(_STATES), help="In this state; may be given again."),
         click.option("--task", multiple=True, metavar="NAME", help="Of this task; may be given again."),
         click.option("--queue", multiple=True, metavar="NAME", help="In this queue; may be given again."),
         click.option("--tag", "tags", multiple=True, metavar="TAG", help="With this tag; given again: with all of them."),
