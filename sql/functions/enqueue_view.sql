@@ -25,5 +25,3 @@ create or replace view howdah.enqueue_view as
 
 create or replace trigger enqueue_view instead of insert on howdah.enqueue_view
   for each row execute function howdah.enqueue_view();
-
-grant select, insert on howdah.enqueue_view to public;

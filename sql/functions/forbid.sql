@@ -7,7 +7,6 @@ as $$
 begin
   execute format('revoke all on all functions in schema howdah from %I', p_role);
   execute format('revoke all on all tables in schema howdah from %I', p_role);
-  execute format('revoke insert (run, lease, node, started, task, kind, delay, data, logs) on howdah.event from %I', p_role);
   execute format('revoke all on schema howdah from %I', p_role);
   delete from howdah.role r where r.name = p_role;
 end

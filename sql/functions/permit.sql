@@ -17,11 +17,12 @@ begin
     raise exception 'there is no role %', p_role using errcode = '42704', hint = 'Create it first: create role ... login;';
   end if;
   v_functions := case p_kind
-    when 'enqueue' then '{enqueue,submit,submit_all,submit_new,introduce,hint}'
-    when 'node' then '{enqueue,submit,submit_all,submit_new,introduce,hint,
-      register,queue_id,join_node,renew,leave_node,look,claim,claim_aside,recover,return_unknown,clock,complete,settle,asked,keep,tend,
-      watch,outcomes,state,cancel,retry,unimplemented_tasks}'
-    when 'read' then '{state,unimplemented_tasks}'
+    when 'enqueue' then '{enqueue,submit,submit_all,submit_new,introduce,hint,enqueue_on_insert}'
+    when 'node' then '{enqueue,submit,submit_all,submit_new,introduce,hint,enqueue_on_insert,
+      register,queue_id,join_node,renew,leave_node,look,claim,claim_aside,recover,return_unknown,clock,complete,settle,asked,note_progress,
+      keep,tend,old_days,drop_day,trim,sweep,thin_rates,watch,outcomes,state,cancel,retry,
+      find_runs,count_runs,list_runs,show_runs,run_history,trouble,unimplemented_tasks,oldest_waiting,pace,standing}'
+    when 'read' then '{state,count_runs,clock,unimplemented_tasks,oldest_waiting,pace,standing}'
   end;
   execute format('grant usage on schema howdah to %I', p_role);
   for v_one in
@@ -35,14 +36,19 @@ begin
   if p_kind = 'node' then
     -- Without at and without the rights that a control event needs: see the checks of event.
     execute format('grant insert (run, lease, node, started, task, kind, delay, data, logs) on howdah.event to %I', p_role);
+    execute format('grant select on howdah.installation, howdah.runs to %I', p_role);
+  end if;
+  if p_kind in ('node', 'enqueue') then
+    execute format('grant select, insert on howdah.enqueue_view to %I', p_role);
+  end if;
+  if p_kind = 'read' then
+    -- Without what people pass to tasks and get back.
+    execute format('grant select (id, task, queue, state, priority, enqueued_at, due_at, started_at, ended_at, attempts, crashes, parent,'
+                   ' root, tags, reason, node) on howdah.runs to %I', p_role);
   end if;
   if p_kind in ('node', 'read') then
     execute format('grant select on howdah.task, howdah.queue, howdah.kind, howdah.node to %I', p_role);
-    for v_one in
-      select c.oid::regclass as seen from pg_class c where c.relnamespace = 'howdah'::regnamespace and c.relkind = 'v'
-    loop
-      execute format('grant select on %s to %I', v_one.seen, p_role);
-    end loop;
+    execute format('grant select on howdah.unimplemented, howdah.misfits, howdah.nodes, howdah.queue_stats, howdah.task_stats to %I', p_role);
   end if;
   insert into howdah.role (name, kind) values (p_role, p_kind) on conflict do nothing;
 end

@@ -62,16 +62,17 @@ class Pool:
     @asynccontextmanager
     async def ours(self) -> AsyncGenerator[PoolConnectionProxy[asyncpg.Record], None]:
         """A connection for statements of ours. DatabaseAway: it could not be had, or was lost."""
-        assert self._pool is not None
+        pool = self._pool
+        assert pool is not None
         connection = None
         try:
             # asyncpg's own timeout would start a task for each call.
             async with asyncio.timeout(self.config.connect_timeout_s):
-                connection = await self._pool.acquire()
+                connection = await pool.acquire()
             try:
                 yield connection
             finally:
-                await self._pool.release(connection)
+                await pool.release(connection)  # Also where close() came in between.
         except Exception as error:
             if isinstance(error, asyncpg.InsufficientPrivilegeError):
                 raise ConfigurationError(f"{error}: {FORBIDDEN}") from error
