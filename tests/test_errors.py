@@ -2,13 +2,17 @@
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, cast
 
+import anyio.to_thread
 import asyncpg
+import psycopg
 import pytest
+import sqlalchemy as sa
 from howdah import App, Defaults, FailedRun, Retry, Snooze, Task, Tasks, current_run, transaction
 from howdah import errors as e
 from howdah.db import migrate
@@ -25,6 +29,7 @@ class Stage:
         self.conn = conn
         self.patch = patch
         self.jobs = App(dsn, payload_max=1000, grace_s=2, hard_grace_s=2)
+        self.after = ExitStack()
         self.closed = App(dsn)
         self.fresh = App(dsn)
         self.tasks = Tasks()
@@ -48,6 +53,12 @@ class Stage:
         async with self.closed:
             pass
 
+    def sync(self) -> psycopg.Connection:
+        """A connection of sync code, which the test closes."""
+        conn = psycopg.connect(self.dsn)
+        self.after.callback(conn.close)
+        return conn
+
     async def sql(self, statement: str) -> Any:
         return await self.conn.fetchval(statement)
 
@@ -64,7 +75,7 @@ class Stage:
             await self.conn.execute(f"delete from howdah.timer where id = {run.id}")
             await self.conn.execute("insert into howdah.job (id, expires, queue, task, priority) values ($1, now(), 1, 1, 0)", run.id)
             await self.conn.fetchval("select howdah.expire(10)")
-        return await run.result("300ms")
+        return await run.result("300ms" if how == "never" else "10s")
 
 
 async def ping(number: int) -> int:
@@ -255,6 +266,20 @@ TABLE = [
     Row("transaction() outside", lambda s: transaction(), e.HowdahError, "inside a task's function", None),
     Row("a node without tasks", lambda s: s.fresh.work().__aenter__(), C, "decorate functions with @jobs.task", None),
     Row("queues as one text", lambda s: s.jobs.work(queues="a").__aenter__(), C, "queues=['a']", None),
+    # Enqueue from anywhere.
+    Row("enqueue on a sync connection", lambda s: s.ping.options(conn=s.sync()).enqueue(1), C, "call ping.enqueue_sync(...) there", lambda s: in_thread(lambda: s.ping.options(conn=s.sync()).enqueue_sync(1))),
+    Row("enqueue_many on a sync connection", lambda s: s.ping.options(conn=s.sync()).enqueue_many([s.ping.call(1)]), C, "once for each", None),
+    Row("enqueue_sync on an async connection", lambda s: in_thread(lambda: s.ping.options(conn=s.conn).enqueue_sync(1)), C, "await ping.enqueue(...) there", lambda s: s.ping.options(conn=s.conn).enqueue(1)),
+    Row("enqueue_sync on a running loop", lambda s: s.ping.enqueue_sync(1), e.HowdahError, "await ping.enqueue(...) instead", lambda s: in_thread(lambda: s.ping.enqueue_sync(1))),
+    Row("result_sync on a running loop", lambda s: s.ping.attach(1).result_sync(), e.HowdahError, "await run.result(...) instead", None),
+    Row("an engine as conn=", lambda s: s.ping.options(conn=engine(s)).enqueue(1), C, "or a connection or session of SQLAlchemy, not sqlalchemy.engine.base.Engine", None),
+    Row("an empty key", lambda s: s.ping.options(unique=""), C, "0 characters of 1 to 500", lambda s: s.ping.options(unique="k").enqueue(1)),
+    Row("unique_for without a key", lambda s: s.ping.options(unique_for="1h"), C, "say which, with unique=True", lambda s: s.ping.options(unique_for="1h", unique=True).enqueue(1)),
+    Row("unique_for no time", lambda s: s.ping.options(unique_for=0, unique=True), C, "unique_for=0 would hold the key for no time", None),
+    Row("child= outside of a run", lambda s: s.ping.options(child="k").enqueue(1), C, "use unique= here", None),
+    Row("child= of many", lambda s: s.ping.options(child="k").enqueue_many([s.ping.call(1)]), C, "each with a key of its own", None),
+    Row("child= and unique=", lambda s: s.ping.options(child="k", unique=True), C, "two keys for one run", lambda s: s.ping.options(child="k")),
+    Row("an unknown on_parent_cancel", lambda s: s.ping.options(on_parent_cancel=cast("Any", "leave")), C, "is not one of 'cancel', 'keep'", lambda s: s.ping.options(on_parent_cancel="keep").enqueue(1)),
     # Runs.
     Row("an exception", lambda s: s.fails(raises), e.RunFailed, "failed at attempt 1 with KeyError: 'lost'", lambda s: s.fails(fine)),
     Row("a large result", lambda s: s.fails(large), e.RunFailed, "return a reference to where it is stored", None),
@@ -271,6 +296,14 @@ TABLE = [
     Row("SQL: an unknown option", lambda s: s.sql("select howdah.submit('t', array['{}'], '{\"colour\": 1}', true)"), asyncpg.DataError, 'does not know the option "colour"', None),
     Row("SQL: a priority", lambda s: s.sql(f"{SELECT}('t', priority => 40000)"), asyncpg.DataError, "out of range", lambda s: s.sql(f"{SELECT}('t', priority => 4)")),
 ]  # fmt: skip
+
+
+async def in_thread(function: Callable[[], object]) -> None:
+    await anyio.to_thread.run_sync(function)
+
+
+def engine(stage: Stage) -> sa.Engine:
+    return sa.create_engine(stage.dsn.replace("postgresql://", "postgresql+psycopg://"))
 
 
 async def one_float(number: float) -> None: ...
@@ -309,6 +342,7 @@ async def test_a_refusal_says_what_is_wrong_and_its_mend_works(row: Row, table_d
         stage.fresh = App(table_dsn)
         if row.mend is not None:
             await act(row.mend)
+    stage.after.close()
     await conn.close()
 
 

@@ -22,6 +22,7 @@ from .errors import AppNotOpen, HowdahError
 
 T = TypeVar("T")
 
+
 class _Door(NamedTuple):
     """A loop to call into, the client that lives there, and the process and thread that it was opened in (0: a thread of ours)."""
 

@@ -195,19 +195,18 @@ async def test_a_thread_that_waits_stays_served_when_the_block_that_served_it_is
     def wait(run: Run[int]) -> None:
         got.append(run.result_sync("20s"))
 
-    async with jobs.work(), anyio.create_task_group() as group:
-        async with anyio.create_task_group() as first:
-            async with jobs:
-                jobs.portal._doors.reverse()  # The newest is asked first here.
-                run = await slow.enqueue()
-                group.start_soon(aside, lambda: wait(run))
-                while not jobs.client.results._waiting:
-                    await anyio.sleep(0.01)
-                first.start_soon(outer)
-            leave.set()
-            while not got:
+    async with jobs.work(), anyio.create_task_group() as group, anyio.create_task_group() as first:
+        async with jobs:
+            jobs.portal._doors.reverse()  # The newest is asked first here.
+            run = await slow.enqueue()
+            group.start_soon(aside, lambda: wait(run))
+            while not jobs.client.results._waiting:
                 await anyio.sleep(0.01)
-            done.set()
+            first.start_soon(outer)
+        leave.set()
+        while not got:
+            await anyio.sleep(0.01)
+        done.set()
     assert got == [7]
 
 

@@ -1,7 +1,6 @@
 """CONTRACT 1.5: a run that a run enqueues is its child."""
 
 import anyio
-import anyio.to_thread
 import asyncpg
 import pytest
 from howdah import App, ConfigurationError, Retry, RunCancelled, current_run

@@ -167,15 +167,14 @@ async def test_a_block_that_leaves_hands_its_work_over(jobs: App, echo: Task[[in
 
 
 async def test_an_enqueue_in_a_shielded_scope_needs_no_server(jobs: App, echo: Task[[int], int], db: Session) -> None:
-    async with anyio.create_task_group() as group:
-        async with jobs:
-            await served(jobs)
-            group.cancel_scope.cancel()
-            with anyio.CancelScope(shield=True):
-                while jobs.client.combiner._served:
-                    await anyio.sleep(0)
-                with anyio.fail_after(10):
-                    await echo.enqueue(1)
+    async with anyio.create_task_group() as group, jobs:
+        await served(jobs)
+        group.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True):
+            while jobs.client.combiner._served:
+                await anyio.sleep(0)
+            with anyio.fail_after(10):
+                await echo.enqueue(1)
     assert await db.fetchval("select count(*) from howdah.run") == 1
 
 

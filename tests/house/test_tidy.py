@@ -21,6 +21,7 @@ CATCH_ALL: dict[str, str] = {
     "app.py": "the error of the user's block is raised after the drain, so that it is not part of a group",
     "combiner.py": "each error of a shared statement is raised where the caller waits who caused it",
     "db/link.py": "the owner of a connection: a lost one is expected here and had again",
+    "portal.py": "what keeps the background thread from starting is raised where its caller waits",
     "db/stores.py": "the owner of the listening connection: the same",
     "scopes.py": "user code that surrounds an attempt: what it raises is the attempt's error",
 }
