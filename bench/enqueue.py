@@ -1,7 +1,8 @@
-"""Enqueues: one after the other, and 100,000 at once beside a bare COPY of the same rows into like tables."""
+"""Enqueues: one after the other, 64 callers at once, and 100,000 in one call beside a bare COPY of the same rows into like tables."""
 
 import time
 
+import anyio
 from howdah import App
 
 from .drain import NOTE
@@ -11,6 +12,8 @@ from .server import SETTINGS, Bed
 from .sql import sections
 
 SINGLE = 2_000
+CALLERS = 64
+COMBINED = 200 * CALLERS
 BULK = 100_000
 SQL = sections("bare")
 
@@ -62,12 +65,23 @@ async def _ours(bed: Bed, database: str) -> Rates:
         for _ in range(SINGLE):
             await noop.enqueue(123456, "someone@example.com", NOTE)
         single = SINGLE / (time.perf_counter() - began)
+
+        async def call() -> None:
+            for _ in range(COMBINED // CALLERS):
+                await noop.enqueue(123456, "someone@example.com", NOTE)
+
+        await watcher.execute("checkpoint")
+        began = time.perf_counter()
+        async with anyio.create_task_group() as callers:
+            for _ in range(CALLERS):
+                callers.start_soon(call)
+        combined = COMBINED / (time.perf_counter() - began)
         await watcher.execute("checkpoint")
         began = time.perf_counter()
         await noop.enqueue_many(noop.call(123456, "someone@example.com", NOTE) for _ in range(BULK))
         bulk = BULK / (time.perf_counter() - began)
     await watcher.close()
-    return Rates(single=single, bulk=bulk)
+    return Rates(single=single, combined=combined, bulk=bulk)
 
 
 async def measure(bed: Bed, runs: int) -> list[Figure]:
@@ -89,4 +103,11 @@ async def measure(bed: Bed, runs: int) -> list[Figure]:
                 {"of": "howdah / bare, pair by pair"},
             ),
         ]  # fmt: skip
+    figures += [
+        Figure("enqueue.combined", "runs/s", [rates["combined"] for rates in ours], {"runs": COMBINED, "callers": CALLERS, **about}),
+        Figure(
+            "enqueue.combined.ratio", "ratio", [rates["combined"] / rates["single"] for rates in ours],
+            {"of": f"{CALLERS} callers at once / one after another"},
+        ),
+    ]  # fmt: skip
     return figures

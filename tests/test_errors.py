@@ -20,6 +20,7 @@ from .wrongdoing import (
     annotated,
     dies,
     each,
+    engine,
     extends,
     fine,
     fine_too,
@@ -27,6 +28,7 @@ from .wrongdoing import (
     gives_stage,
     gives_time,
     in_a_thread,
+    in_thread,
     large,
     made,
     made_middleware,
@@ -176,6 +178,20 @@ TABLE = [
     Row("transaction() outside", lambda s: transaction(), e.HowdahError, "inside a task's function", None),
     Row("a node without tasks", lambda s: s.fresh.work().__aenter__(), C, "decorate functions with @jobs.task", None),
     Row("queues as one text", lambda s: s.jobs.work(queues="a").__aenter__(), C, "queues=['a']", None),
+    # Enqueue from anywhere.
+    Row("enqueue on a sync connection", lambda s: s.ping.options(conn=s.sync()).enqueue(1), C, "call ping.enqueue_sync(...) there", lambda s: in_thread(lambda: s.ping.options(conn=s.sync()).enqueue_sync(1))),
+    Row("enqueue_many on a sync connection", lambda s: s.ping.options(conn=s.sync()).enqueue_many([s.ping.call(1)]), C, "once for each", None),
+    Row("enqueue_sync on an async connection", lambda s: in_thread(lambda: s.ping.options(conn=s.conn).enqueue_sync(1)), C, "await ping.enqueue(...) there", lambda s: s.ping.options(conn=s.conn).enqueue(1)),
+    Row("enqueue_sync on a running loop", lambda s: s.ping.enqueue_sync(1), e.HowdahError, "await ping.enqueue(...) instead", lambda s: in_thread(lambda: s.ping.enqueue_sync(1))),
+    Row("result_sync on a running loop", lambda s: s.ping.attach(1).result_sync(), e.HowdahError, "await run.result(...) instead", None),
+    Row("an engine as conn=", lambda s: s.ping.options(conn=engine(s)).enqueue(1), C, "or a connection or session of SQLAlchemy, not sqlalchemy.engine.base.Engine", None),
+    Row("an empty key", lambda s: s.ping.options(unique=""), C, "0 characters of 1 to 500", lambda s: s.ping.options(unique="k").enqueue(1)),
+    Row("unique_for without a key", lambda s: s.ping.options(unique_for="1h"), C, "say which, with unique=True", lambda s: s.ping.options(unique_for="1h", unique=True).enqueue(1)),
+    Row("unique_for no time", lambda s: s.ping.options(unique_for=0, unique=True), C, "unique_for=0 would hold the key for no time", None),
+    Row("child= outside of a run", lambda s: s.ping.options(child="k").enqueue(1), C, "use unique= here", None),
+    Row("child= of many", lambda s: s.ping.options(child="k").enqueue_many([s.ping.call(1)]), C, "each with a key of its own", None),
+    Row("child= and unique=", lambda s: s.ping.options(child="k", unique=True), C, "two keys for one run", lambda s: s.ping.options(child="k")),
+    Row("an unknown on_parent_cancel", lambda s: s.ping.options(on_parent_cancel=cast("Any", "leave")), C, "is not one of 'cancel', 'keep'", lambda s: s.ping.options(on_parent_cancel="keep").enqueue(1)),
     # Runs.
     Row("an exception", lambda s: s.fails(raises), e.RunFailed, "failed at attempt 1 with KeyError: 'lost'", lambda s: s.fails(fine)),
     Row("a large result", lambda s: s.fails(large), e.RunFailed, "return a reference to where it is stored", None),
@@ -269,6 +285,7 @@ async def test_a_refusal_says_what_is_wrong_and_its_mend_works(row: Row, table_d
         stage.fresh = App(table_dsn)
         if row.mend is not None:
             await act(row.mend)
+    stage.after.close()
     await conn.close()
 
 

@@ -7,8 +7,11 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Annotated, Any
 
+import anyio.to_thread
 import asyncpg
+import psycopg
 import pytest
+import sqlalchemy as sa
 from howdah import App, FailedRun, Snooze, Task, Tasks, current_run, transaction, use
 from howdah.db import migrate
 from howdah.process import place
@@ -22,6 +25,7 @@ class Stage:
         self.conn = conn
         self.patch = patch
         self.jobs = App(dsn, payload_max=1000, grace_s=2, hard_grace_s=2)
+        self.after = ExitStack()
         self.closed = App(dsn)
         self.fresh = App(dsn)
         self.tasks = Tasks()
@@ -59,6 +63,12 @@ class Stage:
         run = await task.enqueue(1)
         await self.conn.execute("set role howdah_guest")
         return await self.conn.fetchval("select howdah.enqueue('ping', parent => $1)", run.id)
+
+    def sync(self) -> psycopg.Connection:
+        """A connection of sync code, which the test closes."""
+        conn = psycopg.connect(self.dsn)
+        self.after.callback(conn.close)
+        return conn
 
     async def sql(self, statement: str) -> Any:
         return await self.conn.fetchval(statement)
@@ -249,3 +259,11 @@ async def one_float(number: float) -> None: ...
 
 
 async def one_text(text: str) -> None: ...
+
+
+async def in_thread(function: Callable[[], object]) -> None:
+    await anyio.to_thread.run_sync(function)
+
+
+def engine(stage: Stage) -> sa.Engine:
+    return sa.create_engine(stage.dsn.replace("postgresql://", "postgresql+psycopg://"))

@@ -24,12 +24,13 @@ async def test_both_work_in_a_django_view(jobs: App, dsn: str, db: Session) -> N
 
     def call(path: str) -> Any:
         with django_connection(dsn) as at:
+            connection: Any = at.conn
 
             def sign_up(request: HttpRequest) -> HttpResponse:
                 name = str(request.GET["name"])
-                with at.begin(), at.conn.cursor() as cursor:
+                with at.begin(), connection.cursor() as cursor:
                     cursor.execute("insert into users values (%s)", [name])
-                    run = welcome.options(conn=at.conn).enqueue_sync(name)
+                    run = welcome.options(conn=connection).enqueue_sync(name)
                 return HttpResponse(run.result_sync("10s").encode())
 
             request = HttpRequest()

@@ -22,6 +22,7 @@ CATCH_ALL: dict[str, str] = {
     "combiner.py": "each error of a shared statement is raised where the caller waits who caused it",
     "child.py": "the import of a user's module: whatever it raises is told to the node",
     "db/link.py": "the owner of a connection: a lost one is expected here and had again",
+    "portal.py": "what keeps the background thread from starting is raised where its caller waits",
     "db/stores.py": "the owner of the listening connection: the same",
     "logs.py": "arguments of a log record are user code, and logging never fails an attempt",
     "scopes.py": "user code that surrounds an attempt: what it raises is the attempt's error",
