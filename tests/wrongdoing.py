@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Annotated, Any
