@@ -131,6 +131,7 @@ PYTHON = {
     "jsonb": str,
     "bool": bool,
     "text[]": list,
+    "bool[]": list,
     "float8": float,
     "int8[]": list,
     "timestamptz": datetime,
