@@ -19,6 +19,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from time import monotonic
 from types import FrameType
 from typing import Any, NoReturn
 from uuid import UUID
@@ -36,10 +37,11 @@ from .definitions import Definition, Middleware
 from .errors import ConfigurationError, HowdahError
 from .logs import captured
 from .mailbox import Mailbox
-from .messages import Outcome, Standing
+from .messages import Extended, Outcome, Reported, Standing
 from .policy import Policy
 from .process import place
 from .process.wire import Address, Broken, Ended, FromChild, Hello, Leave, Ready, Start, ToChild, framed, heard
+from .progress import Board, Reporter
 from .registrar import Tasks
 from .tasks import Task
 
@@ -48,6 +50,8 @@ try:
 except ImportError:  # On PyPy there is none.
     from asyncio import new_event_loop
 
+_PAUSE_S = 0.1
+"""Between reports of progress: a function may make a million of them."""
 _WHY_MAX = 20_000
 """Characters of the error of an import."""
 
@@ -97,6 +101,37 @@ class Node:
             self._socket.sendall(framed(message))
 
 
+class FarBoard(Board):
+    """Progress on its way to the node: the latest, ten times a second. Deadlines are told at once."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(self._come_back)
+        self._node = node
+        self._sent = 0.0
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    def post(self, reporter: Reporter, value: str) -> None:
+        """From any thread."""
+        super().post(reporter, value)
+        if monotonic() - self._sent >= _PAUSE_S:
+            self.flush()
+
+    def moved(self, deadline: float) -> None:
+        """From any thread."""
+        self._node.send(Extended(deadline))
+
+    def flush(self) -> None:
+        """Tells the node what it has not heard yet."""
+        self._sent = monotonic()
+        for value in self.take().values():
+            self._node.send(Reported(value))
+
+    def _come_back(self) -> None:
+        """There is something new. What is not sent now is sent later, unless more comes first."""
+        if self.loop is not None and monotonic() - self._sent < _PAUSE_S:
+            self.loop.call_soon_threadsafe(self.loop.call_later, _PAUSE_S, self.flush)
+
+
 class Attempts:
     """One task in this process: a room with one slot and one lane."""
 
@@ -109,7 +144,8 @@ class Attempts:
         self._stock = NodeStock()
         self._slice_s = config.slice_s
         sizes, around = Sizes(config.payload_max, config.error_max), Surroundings(middlewares, self._stock)
-        self._home = Home(_refuse_transaction, None, UUID(int=0), config.dsn)
+        self._board = FarBoard(node)
+        self._home = Home(_refuse_transaction, self._board, UUID(int=0), config.dsn)
         self._lane = Lane(definition, self._home, sizes, around, None if definition.is_async else Threads(1))
         self._logs = captured(lambda: CURRENT.get(None), config.log_level, config.log_max)
 
@@ -128,7 +164,7 @@ class Attempts:
                 case Leave() | Hello():
                     room.end()
 
-        loop = asyncio.get_running_loop()
+        loop = self._board.loop = asyncio.get_running_loop()
         threading.Thread(target=self._listen, args=(loop, obey), name="howdah-node", daemon=True).start()
         self._node.send(Ready())
         with self._logs:
@@ -146,6 +182,7 @@ class Attempts:
     async def _report(self) -> None:
         while not self._ledger.ended:
             for outcome in await self._ledger.take(1):
+                self._board.flush()
                 self._node.send(Ended(outcome))
 
     def _listen(self, loop: asyncio.AbstractEventLoop, obey: Callable[[ToChild], None]) -> None:

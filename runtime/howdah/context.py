@@ -33,8 +33,7 @@ class Home(msgspec.Struct, frozen=True):
     """What an attempt finds on its node. dsn: the database that the run is in."""
 
     transaction: Transaction
-    board: Board | None
-    """None: this is a process of the run's own, where nobody hears of progress and deadlines."""
+    board: Board
     installation: UUID
     dsn: str | None = None
 
@@ -108,13 +107,14 @@ class CurrentRun(msgspec.Struct, eq=False):
 
     def extend(self, timeout: Duration) -> None:
         """Moves the deadline of this attempt: it ends so long from now, whatever was left. LeaseLost: it lost its run."""
-        self._check_under_way("extend()")
+        board = self._check_under_way("extend()")
         if self.cause is Cause.TIMEOUT:
             raise HowdahError(f"the time of {self!r} is over already: call extend() before that")
         more_s = seconds(timeout)
         if more_s == 0:
             raise ConfigurationError("extend(timeout=0) would end the attempt now; a timeout is positive")
         self.deadline = monotonic() + more_s
+        board.moved(self.deadline)
 
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
         """Says how far the run is, for whoever watches it. It waits for nothing: the latest value is stored about twice a
@@ -137,8 +137,6 @@ class CurrentRun(msgspec.Struct, eq=False):
         self.check_held()
         if self.ended:
             raise HowdahError(f"{call} of {self!r} came too late: the attempt has ended")
-        if self.home.board is None:
-            raise HowdahError(f"{call} was called in the process of {self!r}, whose node does not hear of it: leave isolation= out")
         return self.home.board
 
     def take_logs(self, encoded: str | None) -> None:

@@ -39,6 +39,25 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     logs: str | None = None
 
 
+class Begun(msgspec.Struct, frozen=True, tag=True):
+    """An attempt in a child process is about to start."""
+
+
+class Extended(msgspec.Struct, frozen=True, tag=True):
+    """It moved its deadline, in monotonic seconds, which are the same for all processes."""
+
+    deadline: float
+
+
+class Reported(msgspec.Struct, frozen=True, tag=True):
+    """It said how far it is: json text."""
+
+    value: str
+
+
+Sign = Begun | Extended | Reported
+"""What is heard of an attempt in a child process before its outcome."""
+
 EVENT_COLUMNS = Outcome.__struct_fields__
 
 

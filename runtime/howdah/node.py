@@ -49,7 +49,7 @@ from .definitions import Definition
 from .errors import HowdahError
 from .logs import captured
 from .mailbox import Mailbox
-from .messages import Outcome, Standing, Stop, ToDispatcher, Woken
+from .messages import Outcome, Sign, Standing, Stop, ToDispatcher, Woken
 from .nearby import Nearby
 from .process.address import terms
 from .process.pool import Children, Terms
@@ -200,8 +200,8 @@ class Node:
         ]
         return [room for room in rooms if room.lanes]
 
-    def _attempt(self, terms: Terms, run: CurrentRun, begun: Callable[[], None]) -> Awaitable[Outcome]:
-        return self._children.attempt(terms, Start(run.claimed, self._rooms[0].offset_s(), run.home.installation), begun)
+    def _attempt(self, terms: Terms, run: CurrentRun, hear: Callable[[Sign], None]) -> Awaitable[Outcome]:
+        return self._children.attempt(terms, Start(run.claimed, self._rooms[0].offset_s(), run.home.installation), hear)
 
     async def _register(self) -> tuple[dict[int, Definition], list[int] | None, UUID]:
         """States our tasks in the catalogue; their numbers, those of the queues that we serve (None: all), and which

@@ -32,6 +32,9 @@ class Board:
         if first:
             self._stir()
 
+    def moved(self, deadline: float) -> None:
+        """An attempt moved its deadline, in monotonic seconds. Its node sees that by itself."""
+
     def take(self) -> dict[Reporter, str]:
         """What is new since the last time."""
         with self._lock:

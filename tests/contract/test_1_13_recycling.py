@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid5
 
 import anyio
 import asyncpg
@@ -120,6 +121,25 @@ SHOP = """
         async with transaction():
             pass
 
+    @jobs.task(isolation="process", timeout="1s", retry=1)
+    def long() -> str:
+        current_run().extend("30s")
+        time.sleep(1.5)
+        return current_run().idempotency_key
+
+    @jobs.task(isolation="process")
+    def reports(file: str) -> None:
+        for done in range(1000):
+            current_run().progress(done, 1000)
+        current_run().progress(1000, 1000, "all")
+        logging.getLogger("shop").warning("done %s", 1000)
+        while not os.path.exists(file):
+            time.sleep(0.01)
+
+    @jobs.task(isolation="process")
+    def fans_out() -> int:
+        return pid.enqueue_sync().id
+
     @tasks.task(isolation="process")
     def collected() -> str:
         return "collected"
@@ -227,6 +247,35 @@ async def test_a_transaction_of_the_node_is_refused_with_what_to_do_instead(shop
     async with shop.jobs.work():
         with pytest.raises(RunFailed, match="leave isolation= out, or commit on a connection of your own"):
             await (await shop.commits.enqueue()).result("20s")
+
+
+async def test_an_attempt_extends_its_time_and_knows_its_key_there_too(shop: Any, db: Db) -> None:
+    async with shop.jobs.work():
+        run = await shop.long.enqueue()
+        key = await run.result("20s")
+
+    assert key == str(uuid5(await db.fetchval("select id from howdah.installation"), str(run.id)))
+
+
+async def test_progress_and_logs_of_an_attempt_come_from_there_too(shop: Any, db: Db, tmp_path: Path) -> None:
+    file = tmp_path / "enough"
+    async with shop.jobs.work():
+        run = await shop.reports.enqueue(str(file))
+        while await db.fetchval("select value ->> 'message' from howdah.progress where run = $1", run.id) != "all":
+            await anyio.sleep(0)
+        file.touch()
+        await run.result("20s")
+
+    (line,) = msgspec.json.decode(await db.fetchval("select logs from howdah.event where run = $1", run.id))
+    assert line[1:] == ["WARNING", "shop", "done 1000"]
+
+
+async def test_what_is_enqueued_there_is_a_child_of_the_run(shop: Any, db: Db) -> None:
+    async with shop.jobs.work():
+        run = await shop.fans_out.enqueue()
+        child = await run.result("20s")
+
+    assert await db.fetchval("select parent from howdah.run where id = $1", child) == run.id
 
 
 async def test_a_child_finds_its_task_under_another_name_and_in_a_collection(shop: Any) -> None:

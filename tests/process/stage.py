@@ -29,7 +29,7 @@ class Pool(Children):
 
     async def call(self, task: Task[..., Any], of: Terms | None = None, **args: Any) -> Outcome:
         claimed = msgspec.structs.replace(RUN, args=json.dumps(args))
-        return await self.attempt(of or Terms(hello(task)), Start(claimed, time.time() - time.monotonic()), lambda: None)
+        return await self.attempt(of or Terms(hello(task)), Start(claimed, time.time() - time.monotonic()), lambda sign: None)
 
     async def value(self, task: Task[..., Any], of: Terms | None = None, **args: Any) -> Any:
         outcome = await self.call(task, of, **args)

@@ -23,7 +23,7 @@ from .stage import CONFIG, children, happens, hello, lives
 
 pytestmark = pytest.mark.anyio
 
-TESTS = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 async def test_a_function_sees_typed_arguments_its_run_and_one_event_loop_for_all_of_its_runs() -> None:
@@ -173,8 +173,8 @@ async def test_a_module_that_cannot_be_imported_is_said_with_its_line(tmp_path: 
 def test_no_child_outlives_a_node_that_is_killed_whatever_it_is_doing(tmp_path: Path, task: str) -> None:
     program = """
         import asyncio, json, sys
-        from process import isolated
-        from process.stage import children
+        from tests.process import isolated
+        from tests.process.stage import children
 
         async def main():
             async with children() as pool:
@@ -185,7 +185,7 @@ def test_no_child_outlives_a_node_that_is_killed_whatever_it_is_doing(tmp_path: 
     """
     file = tmp_path / "pid"
     args = '{"s": 60}' if task == "sleep" else f'{{"file": "{file}"}}'
-    node = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program), task, args], cwd=TESTS, stdout=subprocess.PIPE, text=True)
+    node = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program), task, args], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert node.stdout is not None
     try:
         pids = [int(node.stdout.readline())]

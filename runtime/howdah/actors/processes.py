@@ -7,22 +7,23 @@ judges what it alone can see: that an attempt was interrupted, and that its proc
 import math
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from ..context import CurrentRun, Home
 from ..core.states import Kind
 from ..definitions import Definition
-from ..messages import Outcome
+from ..messages import Begun, Extended, Outcome, Reported, Sign
 from ..policy import Policy
+from ..progress import Reporter
 from .lane import Lane, Sizes, Surroundings
 
 
 class Attempts(Protocol):
     """What the lane needs of the children."""
 
-    def __call__(self, run: CurrentRun, begun: Callable[[], None], /) -> Awaitable[Outcome]:
-        """Makes an attempt in a child; calls begun when it is about to start there. ProcessDied: the child did not survive it.
-        Whoever is cancelled here leaves no child behind that still works on it."""
+    def __call__(self, run: CurrentRun, hear: Callable[[Sign], None], /) -> Awaitable[Outcome]:
+        """Makes an attempt in a child; hear is told when it is about to start there, and what it says. ProcessDied: the child
+        did not survive it. Whoever is cancelled here leaves no child behind that still works on it."""
         ...
 
 
@@ -45,11 +46,19 @@ class ProcessLane(Lane):
         timeout_s = run.deadline - run.started
         run.deadline = math.inf
 
-        def begin() -> None:
-            run.started = monotonic()
-            run.deadline = run.started + timeout_s
+        def hear(sign: Sign) -> None:
+            match sign:
+                case Begun():
+                    run.started = monotonic()
+                    run.deadline = run.started + timeout_s
+                case Extended(deadline):
+                    run.deadline = deadline
+                case Reported(value):
+                    run.home.board.post(Reporter(run.id, run.claimed.lease, run.claimed.node), value)
+                case _:
+                    assert_never(sign)
 
-        outcome = await self._attempts(run, begin)
+        outcome = await self._attempts(run, hear)
         run.take_logs(outcome.logs)
         if outcome.kind != Kind.SUCCEEDED:
             raise _Judged(outcome)

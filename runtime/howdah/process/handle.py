@@ -13,9 +13,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from multiprocessing import spawn
 
 from ..errors import ProcessDied
+from ..messages import Begun, Extended, Reported, Sign
 from .wire import Broken, Ended, Frames, FromChild, Hello, Ready, Start, ToChild, framed
 
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from howdah.child import main; main({fds})"
@@ -37,6 +39,7 @@ class Child(asyncio.Protocol):
         self._frames = Frames()
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[FromChild | None] | None = None
+        self._told: Callable[[Sign], object] | None = None
         self._gone = False
         self._swept = False
         self._rope = -1
@@ -87,9 +90,11 @@ class Child(asyncio.Protocol):
             raise ProcessDied(f"a child process for task {self.task!r} could not be made ready:\n{answer.why}")
         assert isinstance(answer, Ready)
 
-    async def run(self, start: Start) -> Ended:
-        """Makes an attempt. ProcessDied: the process did not survive it."""
+    async def run(self, start: Start, hear: Callable[[Sign], None]) -> Ended:
+        """Makes an attempt; hear is told what it says meanwhile. ProcessDied: the process did not survive it."""
         self.runs += 1
+        self._told = hear
+        hear(Begun())
         answer = await self._ask(start)
         assert isinstance(answer, Ended)
         return answer
@@ -161,7 +166,10 @@ class Child(asyncio.Protocol):
         return answer
 
     def _hear(self, message: FromChild | None) -> None:
-        if self._answer is not None and not self._answer.done():
+        if isinstance(message, Extended | Reported):
+            if self._told is not None and self._answer is not None:  # Of the attempt under way: a thread may outlive its own.
+                self._told(message)
+        elif self._answer is not None and not self._answer.done():
             self._answer.set_result(message)
 
     def _exit_code(self) -> int | None:

@@ -12,7 +12,7 @@ import msgspec
 
 from ..config import Config
 from ..errors import MemoryExceeded
-from ..messages import Outcome
+from ..messages import Outcome, Sign
 from ..size import said
 from .handle import Child
 from .memory import resident
@@ -49,9 +49,9 @@ class Children:
     def __len__(self) -> int:
         return len(self._busy) + len(self._idle)
 
-    async def attempt(self, terms: Terms, start: Start, begun: Callable[[], None]) -> Outcome:
-        """One attempt in a child; begun is called when it is about to start there. ProcessDied: the child did not survive
-        it, or could not be had. Whoever is cancelled here leaves no child behind that still works on it."""
+    async def attempt(self, terms: Terms, start: Start, hear: Callable[[Sign], None]) -> Outcome:
+        """One attempt in a child; hear is told when it is about to start there, and what it says. ProcessDied: the child
+        did not survive it, or could not be had. Whoever is cancelled here leaves no child behind that still works on it."""
         child = self._idle_of(terms.hello.address.task)
         fresh = child is None
         if child is None:
@@ -63,8 +63,7 @@ class Children:
         try:
             if fresh:
                 await child.prepare(terms.hello, self._config.process_start_s)
-            begun()
-            outcome = (await child.run(start)).outcome
+            outcome = (await child.run(start, hear)).outcome
             sound = True
         finally:
             del self._busy[child]

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from ..config import Config
-from ..messages import Claimed, Outcome
+from ..messages import Claimed, Extended, Outcome, Reported
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -68,7 +68,7 @@ class Ended(msgspec.Struct, frozen=True, tag=True):
 
 
 ToChild = Hello | Start | Leave
-FromChild = Ready | Broken | Ended
+FromChild = Ready | Broken | Ended | Extended | Reported
 
 _HEAD = struct.Struct(">I")
 _encoder = msgspec.msgpack.Encoder()
