@@ -141,11 +141,11 @@ async def test_a_trigger_that_makes_no_sense_is_refused_with_the_row(db: Session
     assert await db.fetchval("select count(*) from users") == 0
 
 
-async def test_a_user_with_nothing_but_the_schema_may_use_both(db: Session) -> None:
+async def test_a_role_that_may_only_enqueue_may_use_both(db: Session) -> None:
     await db.execute(TABLE)
     await db.execute("create role signer")
     try:
-        await db.execute("grant usage on schema howdah to signer; grant insert on users to signer")
+        await db.execute("select howdah.permit('signer', 'enqueue'); grant insert on users to signer")
         await db.execute("create trigger t after insert on users for each row execute function howdah.enqueue_on_insert('welcome')")
         await db.execute("set role signer")
         await db.execute("insert into users (email) values ('ada')")
@@ -153,4 +153,4 @@ async def test_a_user_with_nothing_but_the_schema_may_use_both(db: Session) -> N
         await db.execute("reset role")
         assert len(await waiting(db)) == 2
     finally:
-        await db.execute("reset role; drop owned by signer; drop role signer")
+        await db.execute("reset role; delete from howdah.role; drop owned by signer; drop role signer")
