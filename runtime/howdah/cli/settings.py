@@ -52,6 +52,8 @@ class Setting(NamedTuple):
         """A value of it, with its unit."""
         if value is None:
             return "none"
+        if value is msgspec.NODEFAULT:
+            return "computed"
         number = f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
         return f"{number} s" if self.name.endswith("_s") else number
 
