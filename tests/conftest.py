@@ -22,6 +22,8 @@ from howdah.embedded import Embedded
 
 SETTINGS = {"fsync": "off", "shared_buffers": "128MB", "max_connections": "200", "wal_level": "minimal", "max_wal_senders": "0"}
 
+os.environ["HOWDAH_AHEAD_DAYS"] = "1"  # A database is cloned for each test, and each day is thirty files more.
+
 Connect = Callable[..., Awaitable["asyncpg.Connection[asyncpg.Record]"]]
 
 _numbers = itertools.count(1)
