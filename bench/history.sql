@@ -26,7 +26,7 @@ select r.id, r.id, 7, r.at + interval '1 second', r.at + interval '0.9 seconds',
   case when r.n % 50 = 3 then 2 when r.n % 100 = 5 then 17 when r.n % 1000 = 7 then 18 when r.n % 5000 = 11 then 22 else 1 end,
   case when r.n % 50 = 3 then json_build_object('type', 'ValueError', 'message', 'no such customer: ' || r.n,
     'traceback', repeat('  File "shop.py", line 7, in charge' || chr(10), 10), 'bases', array['builtins.ValueError'],
-    'fingerprint', lpad(to_hex(r.n % 977), 8, '0')) end
+    'fingerprint', lpad(to_hex(r.n % 97), 8, '0')) end
 from (select r.id, r.at, r.task, r.id - ({day}::bigint << 40) - {first} as n from howdah.run_d{day} r) r
 
 -- name: retried

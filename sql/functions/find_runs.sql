@@ -52,7 +52,7 @@ begin
     v_left := p_limit - cardinality(runs);
     select c.runs, c.reached into v_some, v_reached
     from howdah.candidate_runs(v_pending, v_kinds, v_states is null, v_queues, v_tasks, v_tags, v_metadata, v_parent, v_root, v_error,
-                               v_before, v_floor, case when v_error is null then greatest(2 * v_left, 100) else 100 end) c;
+                               v_before, v_floor, greatest(2 * v_left, 100)) c;
     v_some := howdah.matching_runs(v_some, v_states, v_queues, v_tasks, v_tags, v_metadata, v_parent, v_root, v_error, v_since);
     runs := runs || v_some[1 : v_left];
     cursor := nullif(v_reached, 0);

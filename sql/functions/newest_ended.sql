@@ -1,7 +1,7 @@
 -- The newest runs with an end of these kinds, below an id: candidates for find_runs() (a run may live again since), and the
 -- id down to which nothing was left out (0: there are no more). Goes back day by day, and more days at once the longer it
 -- finds too little, in each by task: ends other than success have an index of their own. Tasks: those given, else those that the
--- roll-up knows such ends of. p_error: only failures with this fingerprint. Looks at a multiple of p_limit events at a time, then
+-- roll-up knows such ends of. p_error: only failures with this fingerprint, which have one, too. Looks at a multiple of p_limit events at a time, then
 -- says how far it got. Takes no locks.
 create or replace function howdah.newest_ended(
   p_kinds smallint[], p_queues int[], p_tasks int[], p_error text, p_before bigint, p_floor bigint, p_limit int
@@ -20,8 +20,7 @@ declare
   v_days int := 1;
   v_floor bigint := greatest(p_floor, howdah.oldest_day()::bigint << 40);
   v_low bigint;
-  -- Most of these events pass, save where one error is looked for.
-  v_each int := greatest(10, least(case when p_error is null then p_limit else 4 * p_limit end, 8 * p_limit / greatest(1, cardinality(v_tasks))));
+  v_each int := greatest(10, least(p_limit, 8 * p_limit / greatest(1, cardinality(v_tasks))));
   v_some bigint[];
   v_last bigint;
 begin
@@ -29,15 +28,26 @@ begin
   reached := least(p_before, howdah.day_base() + (1::bigint << 40));
   while reached > v_floor and cardinality(v_tasks) > 0 loop
     v_low := greatest(v_floor, ((reached - 1) >> 40) - v_days + 1 << 40);
-    if v_trouble then
-      select array_agg(distinct x.run) filter (where x.kind = any(p_kinds) and x.same), max(x.last) filter (where x.n = v_each)
+    if p_error is not null then
+      select array_agg(distinct x.run), max(x.last) filter (where x.n = v_each)
       into v_some, v_last
       from unnest(v_tasks) t(id)
       cross join lateral (
-        select e.run, e.kind, count(*) over () as n, min(e.run) over () as last,
-               p_error is null or e.data ->> 'fingerprint' = p_error as same
+        select e.run, count(*) over () as n, min(e.run) over () as last
         from (
-          select e.run, e.kind, e.data from howdah.event e
+          select e.run from howdah.event e
+          where e.task = t.id and e.run >= v_low and e.run < reached and e.kind = 2 and e.data ->> 'fingerprint' = p_error
+          order by e.run desc limit v_each
+        ) e
+      ) x;
+    elsif v_trouble then
+      select array_agg(distinct x.run) filter (where x.kind = any(p_kinds)), max(x.last) filter (where x.n = v_each)
+      into v_some, v_last
+      from unnest(v_tasks) t(id)
+      cross join lateral (
+        select e.run, e.kind, count(*) over () as n, min(e.run) over () as last
+        from (
+          select e.run, e.kind from howdah.event e
           where e.task = t.id and e.run >= v_low and e.run < reached and e.kind in (2, 3, 17, 18, 21, 22)
           order by e.run desc limit v_each
         ) e

@@ -195,6 +195,8 @@ create table howdah.event (
 -- By task first, so that one index serves a run's history and a task's newest runs.
 create index event_task on howdah.event (task, run);
 create index event_trouble on howdah.event (task, run) where kind in (2, 3, 17, 18, 21, 22);
+-- Written for failures alone: reading the fingerprint of each, behind its traceback, would cost more than finding it.
+create index event_error on howdah.event (task, (data ->> 'fingerprint'), run) where kind = 2;
 create table howdah.event_default partition of howdah.event default;
 
 -- Outcomes that came too late: a resend of an accepted one (duplicate), or of a lease that was lost (stale).
