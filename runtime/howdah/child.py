@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import faulthandler
 import fcntl
+import functools
 import importlib
 import logging
 import math
@@ -18,7 +19,7 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from time import monotonic
 from types import FrameType
 from typing import Any, NoReturn
@@ -31,6 +32,7 @@ from .actors.lane import Lane, Sizes, Surroundings
 from .actors.room import Room
 from .actors.stock import NodeStock
 from .actors.threads import Threads
+from .app import App
 from .context import CURRENT, CurrentRun, Home
 from .core.retry import Retry
 from .definitions import Definition, Middleware
@@ -166,6 +168,9 @@ class Attempts:
 
         loop = self._board.loop = asyncio.get_running_loop()
         threading.Thread(target=self._listen, args=(loop, obey), name="howdah-node", daemon=True).start()
+        app = _app_of(self._lane.definition)
+        if app is not None:
+            app.client.opener = functools.partial(self._stock.make, functools.partial(_opened, app), {})
         self._node.send(Ready())
         with self._logs:
             await self._serve(room)
@@ -211,6 +216,22 @@ def _found(address: Address) -> tuple[Definition, list[Middleware]]:
         return found.definition, middlewares
     # The name stands for the bare function where the task was made of it elsewhere, or for another task of it.
     return Definition(found.definition.function if isinstance(found, Task) else found, name=address.task), middlewares
+
+
+def _app_of(definition: Definition) -> App | None:
+    """The app that has the task, where it stands in a module."""
+    for module in list(sys.modules.values()):
+        for value in list(getattr(module, "__dict__", {}).values()):
+            if issubclass(type(value), App) and value.registry.get(definition.name) is definition:
+                app: App = value
+                return app
+    return None
+
+
+async def _opened(app: App) -> AsyncGenerator[None, None]:
+    """The app as something that is made at its first use, and lives as long as this process."""
+    async with app:
+        yield
 
 
 def _imported(name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 
 import anyio
 import asyncpg
@@ -52,6 +52,8 @@ class Client:
         self.results = Results(self)
         self.combiner = Combiner(config, self._submit)
         self.nearby = Nearby()
+        self.opener: Callable[[], Awaitable[None]] | None = None
+        """Opens the app, in a child process: nobody has entered it there, and few functions need it."""
         self._open = False
         self._introduced: set[str] = set()
 
@@ -86,6 +88,13 @@ class Client:
             group.start_soon(self.results.serve)
             group.start_soon(self.combiner.serve)
 
+    async def ready(self) -> None:
+        """check_open(), after opening it where its process does that at the first use."""
+        if self.opener is not None and not self._open:
+            check_held()
+            await self.opener()
+        self.check_open()
+
     def check_open(self) -> None:
         """AppNotOpen outside of `async with jobs:`. LeaseLost in an attempt that has lost its run."""
         check_held()
@@ -98,7 +107,7 @@ class Client:
     async def enqueue(self, request: Request, conn: object) -> Made:
         """Enqueues one run, in the caller's transaction on conn, or durably on the pool."""
         if conn is None:
-            self.check_open()
+            await self.ready()
             if request.alone:
                 return (await self._submit([request]))[0].made()[0]
             return Made(await self.combiner.enqueue(request), created=True)
@@ -123,7 +132,7 @@ class Client:
     async def enqueue_many(self, definition: Definition, requests: AsyncIterator[Request], conn: object) -> list[Submitted]:
         """All in one transaction, in chunks: memory is bounded by a chunk and the ids."""
         if conn is None:
-            self.check_open()
+            await self.ready()
             await self._introduce(definition)
             async with self.pool.ours() as connection:
                 return await self._enqueue_all(connection, requests)
@@ -142,14 +151,14 @@ class Client:
 
     async def state(self, run: int) -> State | None:
         """Where the run is; None: there is no such run, or its history has been dropped."""
-        self.check_open()
+        await self.ready()
         async with self.pool.ours() as connection:
             state = await connection.fetchval(query("state"), run)
         return None if state is None else State(state)
 
     async def cancel(self, runs: Sequence[int], reason: str | None) -> dict[int, str]:
         """For each run whether it was cancelled, requested, had ended before, or is unknown."""
-        self.check_open()
+        await self.ready()
         async with self.pool.ours() as connection:
             try:
                 rows = await connection.fetch(query("cancel"), list(runs), reason)

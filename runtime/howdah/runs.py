@@ -55,7 +55,7 @@ class Run(Generic[R_co]):
         timeout TimeoutError.
         """
         client = self._host.client
-        client.check_open()
+        await client.ready()
         async with asyncio.timeout(None if timeout is None else seconds(timeout)):
             ended = await client.results.wait(self.id)
         return self._read(ended)
@@ -65,7 +65,7 @@ class Run(Generic[R_co]):
         limit_s = None if timeout is None else seconds(timeout)
 
         async def wait(client: Client) -> Ended:
-            client.check_open()
+            await client.ready()
             async with asyncio.timeout(limit_s):
                 return await client.results.wait(self.id)
 

@@ -140,6 +140,11 @@ SHOP = """
     def fans_out() -> int:
         return pid.enqueue_sync().id
 
+    @jobs.task(isolation="process")
+    async def fans_out_async() -> list[int]:
+        run = await pid.enqueue()
+        return [run.id, await run.result("20s"), (await pid.enqueue()).id]
+
     @tasks.task(isolation="process")
     def collected() -> str:
         return "collected"
@@ -275,7 +280,12 @@ async def test_what_is_enqueued_there_is_a_child_of_the_run(shop: Any, db: Db) -
         run = await shop.fans_out.enqueue()
         child = await run.result("20s")
 
+        other = await shop.fans_out_async.enqueue()
+        first, result, second = await other.result("20s")
+
     assert await db.fetchval("select parent from howdah.run where id = $1", child) == run.id
+    assert result not in (None, os.getpid())
+    assert [row[0] for row in await db.fetch("select parent from howdah.run where id = any($1)", [first, second])] == [other.id] * 2
 
 
 async def test_a_child_finds_its_task_under_another_name_and_in_a_collection(shop: Any) -> None:

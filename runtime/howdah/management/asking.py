@@ -18,7 +18,7 @@ Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 @asynccontextmanager
 async def asking(client: Client) -> AsyncGenerator[Connection, None]:
     """A connection of the app's pool. ArgumentsInvalid: Postgres says that what was asked makes no sense. AppNotOpen, DatabaseAway."""
-    client.check_open()
+    await client.ready()
     async with client.pool.ours() as connection:
         try:
             yield connection
