@@ -249,7 +249,8 @@ TABLE = [
     Row("a count of one half", lambda s: s.jobs.runs.count(state="retrying"), A, "Ask for both states", lambda s: s.jobs.runs.count(state=["scheduled", "retrying"])),
     Row("a count of then", lambda s: s.jobs.runs.count(state="queued", since="1h"), A, "Leave since out", lambda s: s.jobs.runs.count(state="queued")),
     Row("a retry of everything", lambda s: s.jobs.runs.retry(), A, 'a filter such as state="failed"', lambda s: s.jobs.runs.retry(state="failed")),
-    Row("ids and a filter", lambda s: s.jobs.runs.cancel([1], task="x"), A, "not both", lambda s: s.jobs.runs.cancel([1])),
+    Row("ids and a filter", lambda s: s.jobs.runs.cancel([1], task="x"), A, "a filter, not both", lambda s: s.jobs.runs.cancel([1])),
+    Row("a retention that is none", lambda s: s.jobs.queues.set("q", retention="long"), A, "retention= takes a duration: ", lambda s: s.jobs.queues.set("q", retention="7d")),
     Row("half a day's retention", lambda s: s.jobs.queues.set("q", retention="12h"), A, 'as in "7d"', lambda s: s.jobs.queues.set("q", retention="7d")),
     Row("management of a closed app", lambda s: s.closed.runs.list(), e.AppNotOpen, "inside `async with jobs:`", lambda s: s.jobs.runs.list()),
 ]  # fmt: skip
