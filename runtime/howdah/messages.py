@@ -100,15 +100,16 @@ class Rejection(msgspec.Struct, frozen=True):
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """Something that upkeep found, for the log: node.lost or run.quarantined."""
+    """Something that upkeep found, for the log: node.lost, run.quarantined, run.lost, or so many times run.expired."""
 
     fact: str
-    node: int
+    node: int = 0
     run: int | None = None
     lease: int | None = None
     name: str | None = None
     host: str | None = None
     pid: int | None = None
+    count: int = 1
 
 
 class Failure(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -10,6 +10,7 @@ as $$
 declare
   v_facts jsonb;
   v_back bigint[];
+  v_bases constant text[] := '{howdah.errors.LeaseLost,howdah.errors.HowdahError,builtins.Exception,builtins.BaseException}';
 begin
   with held as materialized (
     select j.id, j.task, j.lease, j.node, j.flags, j.crashes from howdah.job j where j.node = any(p_nodes) order by j.id for update
@@ -26,15 +27,16 @@ begin
     insert into howdah.event (run, lease, node, task, kind, data)
     select d.id, d.lease, d.node, d.task, d.kind, case d.kind
       when 19 then json_build_object('crashes', d.crashes + 1)
-      when 21 then json_build_object('type', 'howdah.errors.LeaseLost', 'message',
+      when 21 then json_build_object('type', 'howdah.errors.LeaseLost', 'bases', v_bases, 'message',
         format('node %s, which held it under lease %s, ended before it did, and it starts at most once', d.node, d.lease))
-      when 22 then json_build_object('crashes', d.crashes + 1, 'type', 'howdah.errors.LeaseLost', 'message',
-        format('%s nodes died while it was the only suspect that they held, the last of them node %s under lease %s', d.crashes - 1, d.node, d.lease))
+      when 22 then json_build_object('crashes', d.crashes + 1, 'type', 'howdah.errors.LeaseLost', 'bases', v_bases, 'message',
+        format('%s nodes died while it was the only suspect that they held, the last of them node %s under lease %s',
+               d.crashes - 1, d.node, d.lease))
     end
     from judged d
   )
-  select coalesce(jsonb_agg(jsonb_build_object('fact', 'run.quarantined', 'run', d.id, 'node', d.node, 'lease', d.lease))
-                  filter (where d.kind = 22), '[]'),
+  select coalesce(jsonb_agg(jsonb_build_object('fact', case d.kind when 22 then 'run.quarantined' else 'run.lost' end, 'run', d.id,
+                                               'node', d.node, 'lease', d.lease)) filter (where d.kind in (21, 22)), '[]'),
          array_agg(d.id) filter (where d.kind in (19, 20))
   into v_facts, v_back from judged d;
   perform howdah.wake(l.queue, l.task, l.priority, l.id)

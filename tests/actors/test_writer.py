@@ -81,3 +81,17 @@ async def test_a_stale_outcome_is_warned_of_with_its_node_and_a_duplicate_is_not
     assert "node 77 under lease 1" in warning
     assert "node 88 under lease 2" in warning
     assert "run 2:" not in caplog.text
+
+
+async def test_a_run_that_failed_for_the_last_time_is_a_warning_and_a_refused_one_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    ledger, desk = Mailbox[Outcome](100), Mailbox[ToDispatcher](100)
+    records = Records([Rejection(2, 1, "stale", 77, 2, 88)])
+    records.go.set()
+    for run, kind in ((1, Kind.FAILED), (2, Kind.FAILED), (3, Kind.SUCCEEDED)):
+        ledger.put_nowait(outcome(run, kind))
+    ledger.close()
+    with caplog.at_level(logging.WARNING, "howdah.writer"):
+        await write(ledger, records, desk, lambda _: None, 100)
+    (said,) = [record.getMessage() for record in caplog.records if "failed for the last time" in record.getMessage()]
+    assert "run 1 " in said
+    assert "node 77 under lease 1" in said

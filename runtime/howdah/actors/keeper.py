@@ -99,8 +99,15 @@ async def _ask(house: House, rooms: Sequence[Room], cancel: Callable[[int, int],
 
 
 def _sentence(fact: Fact) -> str:
+    if fact.fact == "run.expired":
+        return f"{fact.count} runs expired: nobody started them in time; `howdah runs ls --state expired` names them"
+    if fact.fact == "run.lost":
+        return f"run {fact.run} is lost: it starts at most once, and node {fact.node}, which held it under lease {fact.lease}, was lost"
     if fact.fact == "node.lost":
-        return f"node {fact.node} ({fact.name}, pid {fact.pid} on {fact.host}) was lost: its lease ran out, what it held is ready again"
+        return (
+            f"node {fact.node} ({fact.name}, pid {fact.pid} on {fact.host}) was lost: its lease ran out; what it held goes back, or ends"
+            " where it may not start again"
+        )
     return (
         f"run {fact.run} is quarantined: node {fact.node}, which held it under lease {fact.lease}, was one node too many to die while it"
         " was the only suspect there. Look into it, then retry it: `howdah todo`"

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from ..core.states import Kind
 from ..mailbox import Mailbox
 from ..messages import Freed, Outcome, Rejection, ToDispatcher
 from .lane import DROPPED
@@ -37,8 +38,7 @@ async def write(
         rows = [outcome for outcome in batch if outcome.kind != DROPPED]
         if rows:
             rejected = await records.record(rows)
-            if rejected:
-                _report(rejected)
+            _report(rejected, rows)
         if batch:
             desk.put_nowait(Freed(Counter([outcome.lease for outcome in batch])))  # Has room: one for each run held.
         delays = [outcome.delay for outcome in rows if outcome.delay is not None]
@@ -48,7 +48,19 @@ async def write(
             await records.settle()
 
 
-def _report(rejected: Sequence[Rejection]) -> None:
+def _report(rejected: Sequence[Rejection], rows: Sequence[Outcome]) -> None:
+    failed = [row for row in rows if row.kind == Kind.FAILED]
+    if failed:
+        late = {(rejection.run, rejection.lease) for rejection in rejected}
+        for row in failed:
+            if (row.run, row.lease) not in late:
+                log.warning(
+                    "run %s failed for the last time, on node %s under lease %s: `howdah runs show %s`",
+                    row.run,
+                    row.node,
+                    row.lease,
+                    row.run,
+                )
     for rejection in rejected:
         if rejection.verdict == "stale":
             other = f"node {rejection.other_node} under lease {rejection.other_lease}" if rejection.other_node else "nobody at the moment"

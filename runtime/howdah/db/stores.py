@@ -151,7 +151,9 @@ class Upkeep:
         row = await self._link.call(lambda c: c.fetchrow(query("keep"), self._config.keep_batch, longest_s, self._config.quarantine_after))
         assert row is not None
         facts = [] if row["facts"] is None else msgspec.json.decode(row["facts"], type=list[Fact])
-        if row["expired"] or facts or not self._config.hears:
+        if row["expired"]:
+            facts.append(Fact("run.expired", count=row["expired"]))
+        if facts or not self._config.hears:
             await self.settle()
         return float(row["next_s"]), facts
 
