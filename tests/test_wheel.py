@@ -9,7 +9,7 @@ from zipfile import ZipFile
 
 import asyncpg
 import pytest
-from howdah.config import configure
+from howdah.config import Config
 from howdah.db.migrate import script
 from howdah.embedded import Embedded
 
@@ -100,7 +100,7 @@ async def test_a_user_runs_the_fastapi_example_beside_a_worker(installed: Path, 
 
 
 def test_the_sql_of_the_wheel_is_the_sql_of_the_checkout(installed: Path, tmp_path: Path) -> None:
-    assert run(installed / "howdah", "migrate", "--sql", cwd=tmp_path, env=BARE) == script(configure({}))
+    assert run(installed / "howdah", "migrate", "--sql", cwd=tmp_path, env=BARE) == script(Config())
 
 
 def test_every_command_starts_without_the_extras(installed: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from .config import Config
 from .context import check_held
 from .core.states import State
 from .db.files import query
-from .db.link import Connection, is_lost, transaction
+from .db.link import Connection, transaction
 from .db.migrate import check
 from .db.pool import Pool
 from .definitions import Definition
@@ -231,10 +231,8 @@ class Client:
             if due_s < TIMER_NEWS_S:
                 await connection.execute(query("hint_timer"), str(due_s))
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-            if not is_lost(error, connection):
-                raise
-            # The runs are committed, and so it is said; nodes find them at their next look.
-            log.info("a connection was lost after the commit of an enqueue, before its notification: %s", error)
+            # The runs are committed, and so it is said: an error here would have them enqueued again. Nodes find them at their next look.
+            log.warning("what was enqueued is committed, but nodes could not be notified of it: %s", error)
 
     def _check_open(self) -> None:
         if not self._open:

@@ -160,11 +160,11 @@ class Node:
                     await self._children.close()
                     await self._stock.close()
                     await written.wait()
-                    heart.stop()
+                    heart.stop(leave=True)
                     await left.wait()
                     group.cancel_scope.cancel()
         finally:
-            heart.stop()
+            heart.stop(leave=False)
             self._children.kill()
             for store in (claims, outcomes, upkeep, bell):
                 await store.close()

@@ -58,7 +58,7 @@ begin
   v_lease := nextval('howdah.lease_number');
   return query
   with held as (
-    update howdah.job j set attempt = j.attempt + 1, node = p_node, lease = v_lease
+    update howdah.job j set attempt = least(j.attempt::int + 1, 32767), node = p_node, lease = v_lease
     where j.ctid = any(array(
       select picked.ctid from unnest(p_queues, p_tasks, p_priorities, p_ids) s(queue, task, priority, id)
       cross join lateral (

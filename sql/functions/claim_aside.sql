@@ -1,6 +1,6 @@
 -- The part of claim() for runs that no ordinary claim sees. A suspect (held in two crashes) goes to a node that holds
 -- none, one at a time: that it is held is the start mark, so this claim commits synchronously. Misfits go to a node whose
--- definition has not tried them. The first is the suspect, if there is one.
+-- definition has not tried them, a suspect among them only where the node holds none. The first is the suspect, if there is one.
 -- Locks: the node's row for key share, then job rows, then misfit rows, both with skip locked.
 create or replace function howdah.claim_aside(p_node bigint, p_room int, p_queues int[], p_tasks int[])
   returns table (id bigint, queue int, task int, priority smallint, attempt smallint, lease bigint, args json,
@@ -14,6 +14,7 @@ as $$
 declare
   v_lease bigint;
   v_suspect int := 0;
+  v_room int;
 begin
   -- Whoever claims for this node holds its row against a second claim of the same node: one suspect at a time.
   perform 1 from howdah.node n where n.id = p_node for no key update;
@@ -23,7 +24,7 @@ begin
   v_lease := nextval('howdah.lease_number');
   return query
   with held as (
-    update howdah.job j set attempt = j.attempt + 1, node = p_node, lease = v_lease
+    update howdah.job j set attempt = least(j.attempt::int + 1, 32767), node = p_node, lease = v_lease
     where j.ctid = any(array(
       select picked.ctid from unnest(p_queues, p_tasks) s(queue, task)
       cross join lateral (
@@ -41,30 +42,39 @@ begin
   select h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.args, r.tags, r.metadata, r.options, true
   from held h cross join lateral (select r.args, r.tags, r.metadata, r.options from howdah.run r where r.id = h.id offset 0) r;
   get diagnostics v_suspect = row_count;
-  return query
-  with fits as materialized (
-    select m.id from howdah.node n
-    cross join unnest(n.tasks, n.hashes) d(task, hash)
-    cross join unnest(p_queues, p_tasks) s(queue, task)
-    cross join lateral (
-      select f.id from howdah.misfit f
-      where f.queue = s.queue and f.task = s.task and f.crashes < 2 and d.hash <> all (f.hashes)
-      order by f.priority, f.id limit p_room for update skip locked
-    ) m
-    where n.id = p_node and d.task = s.task
-    limit p_room - v_suspect
-  ), gone as (
-    delete from howdah.misfit m where m.id = any(array(select f.id from fits f))
-    returning m.id, m.expires, m.queue, m.task, m.priority, m.attempt, m.flags, m.crashes
-  ), held as (
-    insert into howdah.job (id, lease, node, expires, queue, task, priority, attempt, flags, crashes)
-    select g.id, v_lease, p_node, g.expires, g.queue, g.task, g.priority, g.attempt + 1, g.flags, g.crashes from gone g
-    returning id, queue, task, priority, attempt
-  ), counted as (
-    insert into howdah.tally (queue, task, n, ready, running, later)
-    select h.queue, h.task, 0, -count(*), count(*), 0 from held h group by h.queue, h.task
-  )
-  select h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.args, r.tags, r.metadata, r.options, true
-  from held h cross join lateral (select r.args, r.tags, r.metadata, r.options from howdah.run r where r.id = h.id offset 0) r;
+  for v_ordinary in 0 .. 1 loop
+    v_room := case when v_ordinary = 1 then p_room - v_suspect
+                   when v_suspect = 0 and not exists (select from howdah.job o where o.crashes >= 2 and o.node = p_node) then 1 else 0 end;
+    continue when v_room = 0;
+    return query
+    with fits as materialized (
+      select m.id from howdah.node n
+      cross join unnest(n.tasks, n.hashes) d(task, hash)
+      cross join unnest(p_queues, p_tasks) s(queue, task)
+      cross join lateral howdah.refusals(s.queue, s.task) g(hashes)
+      cross join lateral (
+        select f.id from howdah.misfit f
+        where f.queue = s.queue and f.task = s.task and f.hashes = g.hashes and (f.crashes < 2) = (v_ordinary = 1)
+        order by f.priority, f.id limit v_room for update skip locked
+      ) m
+      where n.id = p_node and d.task = s.task and d.hash <> all (g.hashes)
+      limit v_room
+    ), gone as (
+      delete from howdah.misfit m where m.id = any(array(select f.id from fits f))
+      returning m.id, m.expires, m.queue, m.task, m.priority, m.attempt, m.flags, m.crashes
+    ), held as (
+      insert into howdah.job (id, lease, node, expires, queue, task, priority, attempt, flags, crashes)
+      select g.id, v_lease, p_node, g.expires, g.queue, g.task, g.priority, least(g.attempt::int + 1, 32767), g.flags, g.crashes from gone g
+      returning id, queue, task, priority, attempt
+    ), counted as (
+      insert into howdah.tally (queue, task, n, ready, running, later)
+      select h.queue, h.task, 0, -count(*), count(*), 0 from held h group by h.queue, h.task
+    )
+    select h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.args, r.tags, r.metadata, r.options, true
+    from held h cross join lateral (select r.args, r.tags, r.metadata, r.options from howdah.run r where r.id = h.id offset 0) r;
+    if v_ordinary = 0 then
+      get diagnostics v_suspect = row_count;
+    end if;
+  end loop;
 end
 $$;

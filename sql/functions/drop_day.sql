@@ -2,11 +2,11 @@
 -- carried over into small tables (run_dN_kept, event_dN_kept) that replace the day. True if anything changed. A day that
 -- is not over is refused: a node's role may call this.
 -- Locks: advisory (another that tends: false), access exclusive on the day's partitions, then on run and event for the moment
--- of the exchange; gives up with 55P03 after two seconds: come back later.
+-- of the exchange; gives up with 55P03 after a tenth of a second, since claims queue up behind it: come back later.
 create or replace function howdah.drop_day(p_day int) returns boolean
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
-  set lock_timeout = '2s'
+  set lock_timeout = '100ms'
 as $$
 declare
   v_low bigint := p_day::bigint << 40;

@@ -18,6 +18,7 @@ begin
   ), ready as (
     insert into howdah.job (id, expires, queue, task, priority, attempt, flags, crashes)
     select g.id, g.expires, g.queue, g.task, g.priority, g.attempt, g.flags, g.crashes from gone g
+    on conflict (id) do nothing
   ), counted as (
     insert into howdah.tally (queue, task, n, ready, running, later)
     select g.queue, g.task, 0, count(*), 0, -count(*) from gone g group by g.queue, g.task

@@ -21,6 +21,14 @@ declare
   v_rejected json;
   v_count bigint;
 begin
+  if exists (select from arrived a where a.kind between 4 and 15) then
+    -- Ends and moves are applied one after the other: both are locked in one order first.
+    with e as materialized (
+      select a.run, a.lease, a.node from arrived a where a.kind < 16 order by a.run
+    )
+    select count(*) into v_count
+    from (select from e join howdah.job j on j.id = e.run and j.lease = e.lease and j.node = e.node for update of j) l;
+  end if;
   with e as materialized (
     select a.run, a.lease, a.node, a.kind from arrived a order by a.run
   ), ended as (

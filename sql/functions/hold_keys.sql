@@ -13,6 +13,7 @@ as $$
 declare
   v_missing bigint;
   v_stale text[];
+  v_gone bigint[];
   v_holders bigint[];
 begin
   loop
@@ -22,21 +23,25 @@ begin
     order by k.key
     on conflict (task, key) do nothing;
     select count(*) filter (where h.run is null),
-           array_agg(h.key order by h.key) filter (where h.run <> all (p_ids) and case
-             when h.until is not null then h.until <= howdah.clock()
-             when h.owner <> h.run then false
-             else not howdah.is_pending(h.run)
-           end),
+           array_agg(h.key order by h.key) filter (where h.stale), array_agg(h.run order by h.key) filter (where h.stale),
            array_agg(h.run order by u.n)
-    into v_missing, v_stale, v_holders
-    from unnest(p_keys) with ordinality u(key, n) left join howdah.held_key h on h.task = p_task and h.key = u.key;
+    into v_missing, v_stale, v_gone, v_holders
+    from unnest(p_keys) with ordinality u(key, n)
+    left join lateral (
+      select k.key, k.run, k.run <> all (p_ids) and case
+        when k.until is not null then k.until <= howdah.clock()
+        when k.owner <> k.run then false
+        else not howdah.is_pending(k.run)
+      end as stale
+      from howdah.held_key k where k.task = p_task and k.key = u.key
+    ) h on true;
     if v_missing = 0 and v_stale is null then
       return v_holders;
     end if;
+    -- Pair by pair: meanwhile somebody else may have freed a key, and a run that lives may hold it.
     with held as materialized (
-      select h.key from howdah.held_key h
-      where h.task = p_task and h.key = any(v_stale) and h.run <> all (p_ids)
-        and (h.until <= howdah.clock() or h.until is null) order by h.key for update
+      select h.key from (select distinct * from unnest(v_stale, v_gone) u(key, run)) s
+      join howdah.held_key h on h.task = p_task and h.key = s.key and h.run = s.run order by h.key for update of h
     )
     delete from howdah.held_key h using held d where h.task = p_task and h.key = d.key;
   end loop;

@@ -13,17 +13,8 @@ begin
     if found then
       return v_id;
     end if;
-    -- Whoever enqueues may say this: what could not be enqueued at the end of a run would stop everybody's settling.
-    if jsonb_typeof(p_defaults) is distinct from 'object' then
-      raise exception 'the defaults of % must be an object', p_name using errcode = '22023';
-    end if;
-    if p_defaults ? 'on_failure' and not coalesce(
-      jsonb_typeof(p_defaults #> '{on_failure,task}') = 'string' and length(p_defaults #>> '{on_failure,task}') between 1 and 200
-      and jsonb_typeof(p_defaults #> '{on_failure,parameter}') = 'string', false) then
-      raise exception 'on_failure of % must be {"task": ..., "parameter": ...}', p_name using errcode = '22023';
-    end if;
     insert into howdah.task (name, queue, priority, flags, defaults)
-    values (p_name, howdah.queue_id(p_queue), -p_priority, howdah.task_flags(p_defaults), p_defaults)
+    values (p_name, howdah.queue_id(p_queue), -p_priority, howdah.task_flags(p_defaults), howdah.checked_defaults(p_name, p_defaults))
     on conflict (name) do nothing;
   end loop;
 end

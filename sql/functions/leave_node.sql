@@ -5,6 +5,9 @@ create or replace function howdah.leave_node(p_node bigint) returns void
   set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'howdah.leave_node looks again after it has written, so it needs read committed' using errcode = '25001';
+  end if;
   delete from howdah.node n where n.id = p_node;
   perform howdah.reap_nodes(array[p_node], null);
 end

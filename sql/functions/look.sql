@@ -2,7 +2,7 @@
 -- a queue is empty. One index probe per pair of a queue and a task of the node; lines with a suspect, or with a misfit
 -- that the node's definition has not tried, are there, too. Takes no locks.
 create or replace function howdah.look(p_node bigint, p_tasks int[], p_queues int[])
-  returns table (queue int, task int, priority smallint, id bigint)
+  returns table (queue int, task int, priority smallint, id bigint, aside boolean)
   language plpgsql stable security definer
   set search_path = pg_catalog, pg_temp
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
@@ -11,7 +11,7 @@ as $$
 #variable_conflict use_column
 begin
   return query
-  select q.id, t.task, h.priority, h.id
+  select q.id, t.task, h.priority, h.id, false
   from howdah.queue q
   cross join unnest(p_tasks) t(task)
   cross join lateral (
@@ -22,12 +22,19 @@ begin
   where p_queues is null or q.id = any(p_queues);
   if exists (select from howdah.misfit) or exists (select from howdah.job j where j.crashes >= 2) then
     return query
-    select a.queue, a.task, min(a.priority), min(a.id) from (
+    select a.queue, a.task, min(a.priority), min(a.id), true from (
       select j.queue, j.task, j.priority, j.id from howdah.job j where j.crashes >= 2 and j.lease is null
       union all
-      select m.queue, m.task, m.priority, m.id
-      from howdah.node n cross join unnest(n.tasks, n.hashes) d(task, hash) join howdah.misfit m on m.task = d.task and d.hash <> all (m.hashes)
-      where n.id = p_node
+      select q.id, d.task, m.priority, m.id
+      from howdah.node n
+      cross join unnest(n.tasks, n.hashes) d(task, hash)
+      cross join howdah.queue q
+      cross join lateral howdah.refusals(q.id, d.task) g(hashes)
+      cross join lateral (
+        select f.priority, f.id from howdah.misfit f
+        where f.queue = q.id and f.task = d.task and f.hashes = g.hashes order by f.priority, f.id limit 1
+      ) m
+      where n.id = p_node and d.hash <> all (g.hashes)
     ) a
     where a.task = any(p_tasks) and (p_queues is null or a.queue = any(p_queues))
     group by a.queue, a.task;

@@ -12,6 +12,9 @@ declare
   v_dead bigint[];
   v_facts jsonb;
 begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'howdah.reap looks again after it has written, so it needs read committed' using errcode = '25001';
+  end if;
   with expired as materialized (
     select n.id from howdah.node n
     where n.until < howdah.clock() and pg_postmaster_start_time() + (n.until - n.renewed) < howdah.clock()

@@ -13,7 +13,8 @@ declare
   v_bases constant text[] := '{howdah.errors.LeaseLost,howdah.errors.HowdahError,builtins.Exception,builtins.BaseException}';
 begin
   with held as materialized (
-    select j.id, j.task, j.lease, j.node, j.flags, j.crashes from howdah.job j where j.node = any(p_nodes) order by j.id for update
+    select j.id, j.task, j.lease, j.node, j.crashes, j.flags | coalesce((select t.flags & 4 from howdah.task t where t.id = j.task), 0) as flags
+    from howdah.job j where j.node = any(p_nodes) order by j.id for update of j
   ), judged as materialized (
     select h.*, case
       when h.flags & 1 <> 0 then 17

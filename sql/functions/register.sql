@@ -7,7 +7,7 @@ create or replace function howdah.register(p_name text, p_queue text, p_priority
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_id int := howdah.introduce(p_name, p_queue, p_priority, p_defaults);
+  v_id int := howdah.introduce(p_name, p_queue, p_priority, howdah.checked_defaults(p_name, p_defaults));
   v_queue int := howdah.queue_id(p_queue);
   v_flags smallint := howdah.task_flags(p_defaults);
   v_old howdah.task;
@@ -25,24 +25,26 @@ begin
   select f, v_id, p_defaults #>> '{alerts,parameter}' from jsonb_array_elements_text(p_defaults #> '{alerts,facts}') f;
   if not v_old.implemented and (v_old.queue <> v_queue or v_old.priority <> -p_priority or v_old.flags <> v_flags) then
     with held as materialized (
-      select j.id from howdah.job j where j.task = v_id and j.queue = v_old.queue and j.lease is null order by j.id for update
+      select j.id, j.queue as old from howdah.job j where j.task = v_id and j.lease is null order by j.id for update
     ), moved as (
       update howdah.job j
-      set queue = v_queue, priority = case j.priority when v_old.priority then -p_priority else j.priority end, flags = j.flags & ~20 | v_flags
-      from held where j.id = held.id returning j.id
+      set queue = case held.old when v_old.queue then v_queue else held.old end,
+          priority = case j.priority when v_old.priority then -p_priority else j.priority end, flags = j.flags & ~20 | v_flags
+      from held where j.id = held.id returning held.old
     )
     insert into howdah.tally (queue, task, n, ready, running, later)
-    select q.queue, v_id, 0, q.sign * count(*), 0, 0 from moved cross join (values (v_old.queue, -1), (v_queue, 1)) q(queue, sign)
+    select q.queue, v_id, 0, q.sign * count(*), 0, 0 from (select from moved where old = v_old.queue) m cross join (values (v_old.queue, -1), (v_queue, 1)) q(queue, sign)
     group by q.queue, q.sign;
     with held as materialized (
-      select r.id from howdah.timer r where r.task = v_id and r.queue = v_old.queue order by r.id for update
+      select r.id, r.queue as old from howdah.timer r where r.task = v_id order by r.id for update
     ), moved as (
       update howdah.timer r
-      set queue = v_queue, priority = case r.priority when v_old.priority then -p_priority else r.priority end, flags = r.flags & ~20 | v_flags
-      from held where r.id = held.id returning r.id
+      set queue = case held.old when v_old.queue then v_queue else held.old end,
+          priority = case r.priority when v_old.priority then -p_priority else r.priority end, flags = r.flags & ~20 | v_flags
+      from held where r.id = held.id returning held.old
     )
     insert into howdah.tally (queue, task, n, ready, running, later)
-    select q.queue, v_id, 0, 0, 0, q.sign * count(*) from moved cross join (values (v_old.queue, -1), (v_queue, 1)) q(queue, sign)
+    select q.queue, v_id, 0, 0, 0, q.sign * count(*) from (select from moved where old = v_old.queue) m cross join (values (v_old.queue, -1), (v_queue, 1)) q(queue, sign)
     group by q.queue, q.sign;
   end if;
   return v_id;

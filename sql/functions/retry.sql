@@ -1,6 +1,6 @@
 -- Opens ended runs again: failed, cancelled, expired, quarantined and lost ones become ready, with all their attempts
 -- before them and their history behind. Returns for each whether it was reopened, is pending, has succeeded, or is unknown.
--- The new hot row is the lock: insert, then look in a statement of its own whether the run had ended after all; of two that
+-- Only under READ COMMITTED. The new hot row is the lock: insert, then look in a statement of its own whether the run had ended after all; of two that
 -- retry one run, one reopens it. Locks: the runs for key share (trim() deletes none that is being opened), entries of job's key,
 -- each in id order.
 create or replace function howdah.retry(p_runs bigint[]) returns table (run bigint, answer text)
@@ -16,11 +16,14 @@ declare
   v_good bigint[];
   v_told bigint;
 begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'howdah.retry looks again after it has written, so it needs read committed' using errcode = '25001';
+  end if;
   with fresh as (
     insert into howdah.job (id, queue, task, priority, flags)
     select r.id, r.queue, r.task, r.priority, t.flags
     from howdah.run r join howdah.task t on t.id = r.task
-    where r.id = any(v_asked) and r.id between v_asked[1] and v_asked[cardinality(v_asked)]
+    where r.id = any(v_asked) and r.id between v_asked[1] and v_asked[cardinality(v_asked)] and not howdah.is_pending(r.id)
     order by r.id for key share of r on conflict (id) do nothing returning id
   )
   select array_agg(f.id) into v_fresh from fresh f;

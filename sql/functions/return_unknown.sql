@@ -1,5 +1,5 @@
 -- Hands back what a living node holds under leases other than these, as a reaper would, but no crash is counted: it never
--- started them. Returns how many.
+-- started them. Where a cancel was asked for they end. Returns how many.
 -- Locks: the job rows handed back, in id order.
 create or replace function howdah.return_unknown(p_node bigint, p_leases bigint[]) returns int
   language plpgsql volatile security definer
@@ -9,9 +9,9 @@ declare
   v_back int;
 begin
   with held as materialized (
-    select j.id, j.task from howdah.job j where j.node = p_node and j.lease <> all (p_leases) order by j.id for update
+    select j.id, j.task, j.flags from howdah.job j where j.node = p_node and j.lease <> all (p_leases) order by j.id for update
   )
-  insert into howdah.event (run, task, kind) select h.id, h.task, 20 from held h;
+  insert into howdah.event (run, task, kind) select h.id, h.task, case when h.flags & 1 <> 0 then 17 else 20 end from held h;
   get diagnostics v_back = row_count;
   return v_back;
 end

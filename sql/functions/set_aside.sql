@@ -19,7 +19,7 @@ begin
   ), kept as (
     insert into howdah.misfit (id, expires, queue, task, priority, attempt, flags, crashes, hashes)
     select u.id, u.expires, u.queue, u.task, u.priority, u.attempt, u.flags, u.crashes,
-           array(select distinct coalesce(v.data ->> 'hash', '') from howdah.event v where v.task = u.task and v.run = u.id and v.kind = 7)
+           array(select distinct coalesce(v.data ->> 'hash', '') from howdah.event v where v.task = u.task and v.run = u.id and v.kind = 7 order by 1)
     from unfit u
   )
   select count(howdah.wake(t.queue, t.task, t.priority, t.id)) into v_told

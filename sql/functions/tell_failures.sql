@@ -1,6 +1,7 @@
 -- Starts the on_failure handler of each failed run, and the subscribers of run.failed, as runs whose one argument says what
--- happened. A handler's run is a child of the run that failed. Subscribers do not hear of subscribers, nor of handlers
--- of failures twice: the inbox row is gone with this transaction. Locks: none that another run waits for.
+-- happened. A handler's run is a child of the run that failed. Subscribers do not hear of subscribers. The arguments are
+-- passed on as the text that they are: json takes what jsonb refuses, and one run must not keep everybody's effects.
+-- Locks: none that another run waits for.
 create or replace function howdah.tell_failures(p_runs bigint[]) returns void
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
@@ -12,19 +13,23 @@ declare
   v_facts jsonb := '[]';
 begin
   for v_one in
-    select r.id, t.name, t.defaults -> 'on_failure' as handler, r.args, o.attempt, o.data,
+    select r.id, t.name, t.defaults -> 'on_failure' as handler, r.args, o.attempt, o.data ->> 'type' as type, o.data ->> 'message' as message,
            (select k.state from howdah.kind k where k.id = o.kind) as state,
            exists (select from howdah.subscriber s where s.task = r.task) as deaf
     from howdah.outcomes(p_runs) o join howdah.run r on r.id = o.run join howdah.task t on t.id = r.task order by r.id
   loop
     if v_one.handler is not null then
-      perform howdah.submit(v_one.handler ->> 'task', array[jsonb_build_object(v_one.handler ->> 'parameter', jsonb_build_object(
-        'run_id', v_one.id, 'task', v_one.name, 'state', v_one.state, 'attempt', v_one.attempt, 'error_type', v_one.data ->> 'type',
-        'message', v_one.data ->> 'message', 'args', v_one.args::jsonb))::text], jsonb_build_object('parent', v_one.id), true);
+      begin
+        perform howdah.submit(v_one.handler ->> 'task', array[json_build_object(v_one.handler ->> 'parameter', json_build_object(
+          'run_id', v_one.id, 'task', v_one.name, 'state', v_one.state, 'attempt', v_one.attempt, 'error_type', v_one.type,
+          'message', v_one.message, 'args', v_one.args))::text], jsonb_build_object('parent', v_one.id), true);
+      exception when data_exception or integrity_constraint_violation then
+        raise warning 'the failure of run % could not be told to its handler: %', v_one.id, sqlerrm;
+      end;
     end if;
     if not v_one.deaf then
       v_facts := v_facts || jsonb_build_object('fact', 'run.failed', 'run', v_one.id, 'attempt', v_one.attempt, 'state', v_one.state,
-                                               'error_type', v_one.data ->> 'type', 'message', v_one.data ->> 'message');
+                                               'error_type', v_one.type, 'message', v_one.message);
     end if;
   end loop;
   perform howdah.tell_facts(v_facts);

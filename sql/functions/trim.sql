@@ -38,7 +38,7 @@ begin
     where r.id = u.id and r.id between v_low and v_high and e.task = r.task and e.run = u.id and e.run between v_low and v_high;
     delete from howdah.run r using unnest(v_runs) u(id) where r.id = u.id and r.id between v_low and v_high;
     delete from howdah.progress p where p.run = any(v_runs);
-    delete from howdah.held_key h where h.owner = any(v_runs);
+    delete from howdah.held_key h where h.owner = any(v_runs) and h.until is null;
     insert into howdah.trim (queue, day, after) values (v_queue, v_day, v_last)
     on conflict (queue, day) do update set after = excluded.after;
     examined := greatest(examined, 1);

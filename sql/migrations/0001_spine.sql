@@ -176,7 +176,7 @@ create table howdah.misfit (
   hashes text[] not null,
   at timestamptz not null default howdah.clock()
 );
-create index misfit_line on howdah.misfit (queue, task, priority, id);
+create index misfit_line on howdah.misfit (queue, task, hashes, priority, id);
 
 create table howdah.event (
   run bigint not null,

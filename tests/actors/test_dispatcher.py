@@ -26,9 +26,9 @@ class Claims:
         self.asked: list[int] = []
         self.looked = 0
 
-    async def look(self, node: int, tasks: list[int]) -> list[tuple[Line, Key]]:
+    async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]:
         self.looked += 1
-        return [(LINE, (0, self.left[0].id))] if self.left else []
+        return ([(LINE, (0, self.left[0].id))] if self.left else []), False
 
     async def claim(
         self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int], *, aside: bool, durable: bool

@@ -77,7 +77,7 @@ async def test_it_renews_says_what_waits_unsettled_and_leaves_in_good_order() ->
         assert monotonic() < standing.until <= monotonic() + CONFIG.lease_s
         with anyio.fail_after(5):
             await body.unsettled.wait()
-        body.heart.stop()
+        body.heart.stop(leave=True)
     assert leases.left == leases.entered
     assert leases.closed
     assert body.heart.standing is None
@@ -92,7 +92,7 @@ async def test_a_lease_that_is_lost_fences_the_old_identity_and_takes_a_new_one(
         group.start_soon(body.beat)
         with anyio.fail_after(5):
             await body.twice.wait()
-        body.heart.stop()
+        body.heart.stop(leave=True)
     first, second = leases.entered
     assert first != second
     assert body.fenced == [first]

@@ -3,8 +3,9 @@
 from howdah.core.states import ENDS, TRANSITIONS, Kind, State
 
 
-def test_nothing_leads_out_of_an_end() -> None:
-    assert not [cell for cell in TRANSITIONS if cell[1] in ENDS]
+def test_nothing_but_a_retry_leads_out_of_an_end_and_nothing_at_all_out_of_a_success() -> None:
+    assert {kind for kind, state in TRANSITIONS if state in ENDS} == {Kind.REOPENED}
+    assert State.SUCCEEDED not in {state for _, state in TRANSITIONS}
 
 
 def test_every_kind_of_event_has_a_state_in_which_it_counts_and_one_state_that_it_leads_to() -> None:

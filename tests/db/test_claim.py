@@ -200,11 +200,17 @@ async def test_recovering_ends_a_claim_that_is_still_at_work(db: Session, connec
 
 
 async def test_upkeep_says_when_the_next_thing_is_due(db: Session) -> None:
-    assert (await db.fetchrow(query("keep"), 100, 30.0, 3))["next_s"] == 30
+    async def keep() -> float:
+        """Of the second of two rounds: after one that counted something the next comes within 5 s."""
+        await db.fetchrow(query("keep"), 100, 30.0, 3)
+        return (await db.fetchrow(query("keep"), 100, 30.0, 3))["next_s"]
+
+    assert await keep() == 30
     await world.enqueue(db, delay=20)
-    assert 19 < (await db.fetchrow(query("keep"), 100, 30.0, 3))["next_s"] <= 20
+    assert (await db.fetchrow(query("keep"), 100, 30.0, 3))["next_s"] == 5
+    assert 19 < await keep() <= 20
     await world.enqueue(db, expires=10)
-    assert 9 < (await db.fetchrow(query("keep"), 100, 30.0, 3))["next_s"] <= 10
+    assert 9 < await keep() <= 10
     await world.join(db, lease_s=5)
     assert 4 < (await db.fetchrow(query("keep"), 100, 30.0, 3))["next_s"] <= 5.1
     await world.enqueue(db, 3, delay=0.001)

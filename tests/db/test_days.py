@@ -23,7 +23,11 @@ OLD = 40
 @pytest.fixture
 async def dsn(fresh_dsn: Callable[..., Awaitable[str]]) -> AsyncIterator[str]:
     """A database for each test: days are made and dropped here."""
-    yield await fresh_dsn()
+    name = await fresh_dsn()
+    connection = await asyncpg.connect(name)
+    await tend(connection)  # The template has fewer days.
+    await connection.close()
+    yield name
 
 
 async def today(db: Session) -> int:

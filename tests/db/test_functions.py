@@ -17,6 +17,7 @@ INTERNAL = {
     "wake": "called by functions that run as the owner",
     "is_pending": "the same",
     "task_flags": "reads its argument only",
+    "checked_defaults": "the same",
     "forbid": "nobody but the owner may grant",
     "permit": "the same",
     "protect": "the same",

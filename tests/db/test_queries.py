@@ -54,7 +54,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     "keep": [("next_s", "float8"), ("fired", "int4"), ("expired", "int4"), ("facts", "jsonb")],
     "leave_node": [("leave_node", "void")],
     "lock_migrations": [("pg_advisory_xact_lock", "void")],
-    "look": [("queue", "int4"), ("task", "int4"), ("priority", "int2"), ("id", "int8")],
+    "look": [("queue", "int4"), ("task", "int4"), ("priority", "int2"), ("id", "int8"), ("aside", "bool")],
     "mark_transaction": [("mark", "text")],
     "note_migration": [],
     "note_progress": [("noted", "int4")],

@@ -72,5 +72,5 @@ async def test_a_cancel_whose_notification_was_lost_is_found_by_the_poll(dsn: st
     async with jobs.work():
         run = await work.enqueue()
         await began.wait()
-        await effects.execute("insert into howdah.event (run, kind) values ($1, 16)", run.id)
+        await effects.execute("insert into howdah.event (run, task, kind) select id, task, 16 from howdah.job where id = $1", run.id)
         await until(effects, "select howdah.state($1) = 'cancelled'", run.id, within_s=3)

@@ -56,7 +56,7 @@ async def test_a_claim_whose_answer_was_lost_is_taken_back(proxy: Proxy, effects
         await drained(effects, within_s=5)
         assert proxy.losses_ahead == 0
         assert executed == Counter(runs)
-        assert await effects.fetchval("select count(*) from howdah.event where kind = 19") == 5, "they had not been claimed before"
+        assert await effects.fetchval("select count(*) from howdah.event where kind = 20") == 5, "they had not been claimed before"
         assert await effects.fetchval("select count(*) from howdah.node") == 1
     assert await effects.fetchval(HELD) == 0
 

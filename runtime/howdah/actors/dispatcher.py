@@ -20,7 +20,7 @@ from .room import Room
 class Claims(Protocol):
     """What the dispatcher needs of the database."""
 
-    async def look(self, node: int, tasks: list[int]) -> list[tuple[Line, Key]]: ...
+    async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]: ...
     async def claim(
         self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int], *, aside: bool, durable: bool
     ) -> list[Claimed]: ...
@@ -34,6 +34,8 @@ class _Space:
         self._config = config
         self._prefetch = Prefetch(config.prefetch_horizon_s, config.prefetch_max)
         self.held: dict[int, int] = {}
+        self.aside_is_next = False
+        """Suspects or misfits wait: nothing is held in advance until a claim had a free slot for them."""
         self.once_is_next = False
         """Runs that start at most once wait, and it is their turn: the others hold back until a slot is free."""
         self._total = 0
@@ -105,12 +107,19 @@ async def dispatch(
         if stopping or who is None:
             continue
         if lines.next_look_at() <= monotonic():
-            began = monotonic()
-            heads = await claims.look(who.node, tasks)
-            lines.found(heads, monotonic(), monotonic() - began)
+            await _look(spaces, lines, claims, who.node, tasks)
         more = False
         for space in spaces:
             more |= await _fill(space, spaces, lines, claims, who.node)
+
+
+async def _look(spaces: Sequence[_Space], lines: Lines, claims: Claims, node: int, tasks: list[int]) -> None:
+    """At every line, without any watermark."""
+    began = monotonic()
+    heads, aside = await claims.look(node, tasks)
+    lines.found(heads, monotonic(), monotonic() - began)
+    for space in spaces:
+        space.aside_is_next = aside
 
 
 async def _fill(space: _Space, spaces: Sequence[_Space], lines: Lines, claims: Claims, node: int) -> bool:
@@ -119,11 +128,13 @@ async def _fill(space: _Space, spaces: Sequence[_Space], lines: Lines, claims: C
     once = lines.choose(room.once) if room.once else []
     ordinary = lines.choose(room.tasks - room.once if room.once else room.tasks)
     durable = bool(once) and (space.once_is_next or not ordinary)
-    want = space.want_now() if durable else space.want()
+    want = space.want_now() if durable or space.aside_is_next else space.want()
     asked = once if durable else ordinary
     if not want or not asked:
         return False
     space.once_is_next = bool(once) and not durable
+    if space.want_now() > 0:
+        space.aside_is_next = False
     leases = [lease for other in spaces for lease in other.held]
     claimed = await claims.claim(node, want, asked, leases, aside=space.want_now() > 0, durable=durable)
     lines.claimed(asked, want, _tally(claimed, len(asked)), monotonic())

@@ -53,6 +53,7 @@ class Heart:
         self._fenced = fenced
         self._unsettled = unsettled
         self._stop = threading.Event()
+        self._leave = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = asyncio.Event()
         self._margin_s = min(config.lease_margin_s, config.lease_s / 3)
@@ -61,8 +62,10 @@ class Heart:
         """The body of the thread. Callbacks are called on the node's loop."""
         asyncio.run(self._live(node_loop, blocked))
 
-    def stop(self) -> None:
-        """From any thread: leave, and end."""
+    def stop(self, *, leave: bool) -> None:
+        """From any thread: end. leave: in good order, since nothing runs any more; otherwise the lease runs out, and only then may
+        others have what is held here, as after any crash."""
+        self._leave |= leave
         self._stop.set()
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._woken.set)
@@ -80,7 +83,8 @@ class Heart:
             await self._renew(node, node_loop, blocked)
             self.standing = None
             if self._stop.is_set():
-                await self._leases.leave(node, self._config.probe_timeout_s)
+                if self._leave:
+                    await self._leases.leave(node, self._config.probe_timeout_s)
             else:
                 log.warning("node %s could not renew its lease in time: its runs stop here and belong to others", node)
                 node_loop.call_soon_threadsafe(self._fenced, node)

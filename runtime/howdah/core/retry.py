@@ -4,6 +4,9 @@ import msgspec
 
 from ..duration import Duration, seconds
 
+ATTEMPTS_MAX = 32767
+"""Attempts of one run, as the schema counts them."""
+
 
 class Retry(msgspec.Struct, frozen=True):
     """How often and when a failed run is tried again.
@@ -20,6 +23,9 @@ class Retry(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if self.attempts < 1:
             message = f"Retry({self.attempts}) makes no attempt; the number counts the first one too, so it is at least 1"
+            raise ValueError(message)
+        if self.attempts > ATTEMPTS_MAX:
+            message = f"Retry({self.attempts}) is more than can be counted: at most {ATTEMPTS_MAX}; what polls for ever is a Snooze"
             raise ValueError(message)
         if self.factor < 1:
             message = f"Retry(factor={self.factor}) would wait less each time; it is at least 1"

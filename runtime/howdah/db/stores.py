@@ -31,10 +31,10 @@ class Claims:
         self._queues = queues
         self._unsure = False
 
-    async def look(self, node: int, tasks: list[int]) -> list[tuple[Line, Key]]:
-        """The head of each line that has a run for one of these tasks of the node."""
+    async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]:
+        """The head of each line that has a run for one of these tasks of the node, and whether some are only to be had aside."""
         rows = await self._link.call(lambda c: c.fetch(query("look"), node, tasks, self._queues))
-        return [((row[0], row[1]), (row[2], row[3])) for row in rows]
+        return [((row[0], row[1]), (row[2], row[3])) for row in rows], any(row[4] for row in rows)
 
     async def claim(
         self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int], *, aside: bool, durable: bool
@@ -163,9 +163,11 @@ class Upkeep:
         config = self._config
         made = await self._unless_locked("tend", config.ahead_days, config.hashes)
         days = await self._link.call(lambda c: c.fetch(query("old_days"), config.retention_days))
-        dropped = [await self._unless_locked("drop_day", row["day"]) for row in days]
         await self._link.call(lambda c: c.execute(query("thin_rates"), config.retention_days))
-        return made and all(dropped)
+        for row in days:
+            if not await self._unless_locked("drop_day", row["day"]):
+                return False  # Each try makes claims wait for a moment: one for all of them is enough.
+        return made
 
     async def trim(self) -> bool:
         """Deletes a batch of what outlived the retention of its queue, or was left behind. False: there is no more."""
