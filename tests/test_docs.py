@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from howdah.cli import _COMMANDS
 from howdah.cli.settings import markdown
 
 ROOT = Path(__file__).parents[1]
@@ -25,3 +26,8 @@ def test_links_lead_to_files(page: Path) -> None:
 
 def test_the_page_of_settings_is_what_the_command_prints() -> None:
     assert (ROOT / "docs/settings.md").read_text() == markdown(), "run `howdah settings --markdown > docs/settings.md`"
+
+
+@pytest.mark.parametrize("command", sorted(_COMMANDS))
+def test_each_command_stands_in_the_readme(command: str) -> None:
+    assert re.search(rf"`howdah {command}\b", (ROOT / "README.md").read_text())

@@ -1,2 +1,2 @@
--- Each task with what it holds and how it moves. See views/task_stats.sql.
-select task, queue, implemented, ready, running, later, oldest_waiting_s, enqueued_per_minute, succeeded_per_minute, failed_per_minute, succeeded, failed, cancelled, retried from howdah.task_stats order by task;
+-- Each task with what it holds, how it moves, and since when its runs wait for nobody. See views/task_stats.sql, views/unimplemented.sql.
+select s.task, s.queue, s.implemented, s.ready, s.running, s.later, s.oldest_waiting_s, s.enqueued_per_minute, s.succeeded_per_minute, s.failed_per_minute, s.succeeded, s.failed, s.cancelled, s.retried, u.since as waiting_since from howdah.task_stats s left join howdah.unimplemented u on u.task = s.task order by s.task;

@@ -17,6 +17,7 @@ Db = asyncpg.Connection
 
 SHOP = """
     import asyncio
+    import logging
     import time
 
     from howdah import App
@@ -34,6 +35,11 @@ SHOP = """
     async def block(s: float) -> None:
         print("begun", flush=True)
         time.sleep(s)
+
+    @jobs.task
+    async def talk() -> None:
+        logging.getLogger("shop").debug("a whisper")
+        print("talked", flush=True)
 
     @jobs.task(queue="mail")
     async def mail() -> None:
@@ -112,7 +118,7 @@ async def test_it_serves_the_queues_that_it_is_given_and_says_what_it_does(dsn: 
     assert (code, out) == (0, "")
     banner = said[: said.index("Ready")].splitlines()
     assert len(banner) < 6
-    assert "shop:jobs: wait, block, mail" in said
+    assert "shop:jobs: wait, block, talk, mail" in said
     assert "queues: mail; at once: 3 async, 8 in threads" in said
     assert await db.fetchval("select howdah.state($1)", left) == "queued"
 
@@ -179,3 +185,17 @@ def test_a_limit_that_is_no_size_is_wrong_usage(shop: Path) -> None:
     refused = howdah("worker", "shop", "--max-memory", "much", cwd=shop)
     assert refused.returncode == 2
     assert "'much' is no size" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("said", "heard"), [({}, False), ({"HOWDAH_WORKER_LOG_LEVEL": "debug"}, True), ({"HOWDAH_LOG_LEVEL": "DEBUG"}, False)]
+)
+async def test_what_a_worker_prints_has_a_variable_of_its_own_beside_what_is_kept(
+    dsn: str, db: Db, shop: Path, said: dict[str, str], *, heard: bool
+) -> None:
+    await db.fetchval("select howdah.enqueue('talk')")
+    async with begin("worker", "shop", cwd=shop, HOWDAH_DSN=dsn, **said) as worker:
+        assert await worker.line() == "talked"
+        worker.send(signal.SIGTERM)
+        _, _, told = await worker.end()
+    assert ("a whisper" in told) is heard

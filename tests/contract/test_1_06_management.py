@@ -16,7 +16,9 @@ pytestmark = pytest.mark.anyio
 
 Db = asyncpg.Connection
 
-COMMANDS = ("runs", "queues", "nodes", "todo")
+COMMANDS = ("runs", "queues", "nodes", "tasks", "todo")
+OTHERS = ("db", "demo", "grant", "migrate", "settings", "worker")
+"""Commands that set up, run or show something else than runs, tasks, queues and nodes."""
 
 
 def methods(kind: type) -> set[str]:
@@ -55,7 +57,8 @@ async def test_jobs_tasks_jobs_queues_and_jobs_nodes(jobs: App) -> None:
     task = jobs.task(queue="mail")(receipt)
     async with jobs.work():
         await task.enqueue(1)
-        assert [(one.task, one.queue, one.implemented) for one in await jobs.tasks.list()] == [("receipt", "mail", True)]
+        (listed,) = await jobs.tasks.list()
+        assert (listed.task, listed.queue, listed.implemented, listed.waiting_since) == ("receipt", "mail", True, None)
         assert {one.queue for one in await jobs.queues.list()} == {"default", "mail"}
         assert [one.tasks for one in await jobs.nodes.list()] == [["receipt"]]
 
@@ -80,4 +83,6 @@ async def test_read_models_are_views_whose_columns_are_stable(db: Db) -> None:
 
 
 def test_the_commands_are_there() -> None:
-    assert set(COMMANDS) <= set(howdah.cli.main.list_commands(howdah.cli.main.make_context("howdah", ["runs"], resilient_parsing=True)))
+    assert sorted({*COMMANDS, *OTHERS}) == list(
+        howdah.cli.main.list_commands(howdah.cli.main.make_context("howdah", ["runs"], resilient_parsing=True))
+    )

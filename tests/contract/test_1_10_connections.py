@@ -1,4 +1,4 @@
-"""1.10 connections: the budget of a node and of a client, and which connections go past a pooler."""
+"""CONTRACT 1.10: the budget of a node and of a client, and which connections go past a pooler."""
 
 from collections import Counter
 from pathlib import Path

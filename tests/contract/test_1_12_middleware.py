@@ -1,11 +1,13 @@
-"""CONTRACT 1.12: middleware wraps each attempt in definition order."""
+"""CONTRACT 1.12: middleware wraps each attempt in definition order, none costs nothing, and docs/ shows Sentry and structlog."""
 
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 from howdah import App, ConfigurationError, Retry, RunFailed, Snooze, current_run, use
+from howdah.actors.lane import Lane
 
 pytestmark = pytest.mark.anyio
 
@@ -168,3 +170,42 @@ def test_what_is_no_middleware_is_refused_where_it_is_defined() -> None:
     for function in (flat, contextual):
         with pytest.raises(ConfigurationError, match=r"must be an async generator function without parameters.*current_run\(\)"):
             jobs.middleware(function)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("with_middleware", [False, True])
+async def test_without_middleware_and_dependencies_nothing_is_paid(
+    jobs: App, monkeypatch: pytest.MonkeyPatch, *, with_middleware: bool
+) -> None:
+    entered: list[str] = []
+    surrounded = Lane._surrounded
+
+    async def counted(self: Lane, *args: Any) -> Any:
+        entered.append(self.name)
+        return await surrounded(self, *args)
+
+    monkeypatch.setattr(Lane, "_surrounded", counted)
+    if with_middleware:
+
+        @jobs.middleware
+        async def around() -> AsyncGenerator[None, Any]:
+            yield
+
+    @jobs.task
+    async def work() -> int:
+        return 7
+
+    @jobs.task
+    def plain() -> int:
+        return 8
+
+    async with jobs.work():
+        assert await (await work.enqueue()).result("10s") == 7
+        assert await (await plain.enqueue()).result("10s") == 8
+    assert entered == (["work", "plain"] if with_middleware else [])
+
+
+def test_the_docs_show_sentry_and_structlog() -> None:
+    page = (Path(__file__).parents[2] / "docs/middleware.md").read_text()
+    for word in ("sentry_sdk.init(", "sentry_sdk.capture_exception(", "structlog.get_logger(", "structlog.contextvars.bound_contextvars("):
+        assert word in page
+    assert page.count("@jobs.middleware") >= 3

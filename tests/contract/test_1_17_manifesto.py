@@ -1,6 +1,7 @@
 """CONTRACT 1.17: the sign-up in one statement, in both forms, and a trigger that is ready to be used."""
 
 import json
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -154,3 +155,9 @@ async def test_a_role_that_may_only_enqueue_may_use_both(db: Session) -> None:
         assert len(await waiting(db)) == 2
     finally:
         await db.execute("reset role; select howdah.forbid('signer'); drop owned by signer; drop role signer")
+
+
+def test_the_docs_say_that_a_select_in_a_with_that_nothing_refers_to_is_not_run() -> None:
+    page = (Path(__file__).parents[2] / "docs/enqueue.md").read_text()
+    assert "Postgres does not run a `select` in a `with` that nothing refers to" in page
+    assert "enqueue_view" in page

@@ -30,6 +30,13 @@ CALLS: dict[str, Callable[[CurrentRun, Task[[], None]], Any]] = {
     "status": lambda run, task: task.attach(run.id).status(),
     "cancel": lambda run, task: task.attach(run.id).cancel(),
 }
+THREAD = ("cancelled", "set_result", "extend", "progress", "idempotency_key", "transaction")
+SYNC: dict[str, Callable[[CurrentRun, Task[[], None]], Any]] = {
+    **{name: CALLS[name] for name in THREAD},
+    "enqueue_sync": lambda run, task: task.enqueue_sync(),
+    "result_sync": lambda run, task: task.attach(run.id).result_sync("1s"),
+}
+"""What a thread may ask for."""
 
 
 async def refused(run: CurrentRun, task: Task[[], None]) -> list[str]:
@@ -126,9 +133,9 @@ async def test_a_thread_that_lost_its_lease_hears_of_it_at_its_next_call(jobs: A
             return
         begun.set()
         gate.wait(10)
-        for name in ("cancelled", "set_result", "extend", "progress", "idempotency_key", "transaction"):
+        for name, call in SYNC.items():
             try:
-                CALLS[name](current_run(), work)
+                call(current_run(), work)
             except LeaseLost:
                 heard.append(name)
 
@@ -137,4 +144,5 @@ async def test_a_thread_that_lost_its_lease_hears_of_it_at_its_next_call(jobs: A
         assert await anyio.to_thread.run_sync(begun.wait, 5)
         await lose(node, db)
         gate.set()
-    assert heard == ["cancelled", "set_result", "extend", "progress", "idempotency_key", "transaction"]
+    assert heard == [*SYNC]
+    assert await db.fetchval("select count(*) from howdah.run") == 1

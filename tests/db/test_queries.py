@@ -74,7 +74,6 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     "submit": SUBMITTED,
     "submit_all": SUBMITTED,
     "submit_new": SUBMITTED,
-    "tasks": [("task", "text"), ("queue", "text"), ("implemented", "bool"), ("since", "timestamptz")],
     "transaction_mark": [("mark", "text")],
     "tend": [("made", "int4"), ("homeless", "int8")],
     "old_days": [("day", "int4")],
@@ -107,7 +106,8 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("newest_at", "timestamptz"),
         ("truncated", "bool"),
     ],
-    **{name: VIEWS[name] for name in ("task_stats", "queue_stats", "nodes", "misfits", "unimplemented")},
+    **{name: VIEWS[name] for name in ("queue_stats", "nodes", "misfits", "unimplemented")},
+    "task_stats": [*VIEWS["task_stats"], ("waiting_since", "timestamptz")],
     "types": [
         ("smallints", "int2[]"),
         ("ints", "int4[]"),

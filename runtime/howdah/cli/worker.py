@@ -70,8 +70,9 @@ class _Limits(NamedTuple):
               help="Drain and exit 0 after so many runs, to be started anew. [env: HOWDAH_WORKER_MAX_RUNS]")  # fmt: skip
 @click.option("--max-memory", metavar="SIZE", callback=_size, envvar="HOWDAH_WORKER_MAX_MEMORY",
               help="The same when this process holds more memory, as in 1GB. [env: HOWDAH_WORKER_MAX_MEMORY]")  # fmt: skip
-@click.option("--log-level", default="info", envvar="HOWDAH_LOG_LEVEL", show_default=True,
-              type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False), help="[env: HOWDAH_LOG_LEVEL]")  # fmt: skip
+@click.option("--log-level", default="info", envvar="HOWDAH_WORKER_LOG_LEVEL", show_default=True,
+              type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
+              help="What this process prints. [env: HOWDAH_WORKER_LOG_LEVEL]")  # fmt: skip
 def worker(
     target: str,
     queues: tuple[str, ...],

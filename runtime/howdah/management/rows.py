@@ -97,7 +97,9 @@ class Page(list[RunInfo]):
 
 
 class TaskInfo(msgspec.Struct, frozen=True):
-    """A task with what waits and runs of it, its pace per minute, and how its runs ended: a row of howdah.task_stats."""
+    """A task with what waits and runs of it, its pace per minute, and how its runs ended: a row of howdah.task_stats.
+
+    waiting_since: its runs wait for nobody since then, as howdah.unimplemented has it; None: a living node takes them, or none waits."""
 
     task: str
     queue: str
@@ -113,6 +115,7 @@ class TaskInfo(msgspec.Struct, frozen=True):
     failed: int
     cancelled: int
     retried: int
+    waiting_since: datetime | None
 
 
 class QueueInfo(msgspec.Struct, frozen=True):
