@@ -99,3 +99,14 @@ async def test_a_lost_node_and_a_quarantined_run_are_facts(db: Session) -> None:
     alerts = {args["alert"]["fact"]: args["alert"] for args in await told(db, "watch")}
     assert alerts["node.lost"]["node"] == run.node
     assert (alerts["run.quarantined"]["run_id"], alerts["run.quarantined"]["task"]) == (run.id, "work")
+
+
+async def test_arguments_that_jsonb_refuses_reach_the_handler_as_they_are(db: Session) -> None:
+    await register(db, "charge nul", on_failure={"task": "refund nul", "parameter": "failed"})
+    row = await db.fetchrow(query("submit"), "charge nul", ['{"name": "a\\u0000b"}'], None, False)
+    (run,) = await world.claim(db, await world.join(db), tasks=["charge nul"])
+    await world.send(db, world.outcome(run, Kind.FAILED, data='{"type": "KeyError", "message": "lost"}'))
+    assert await db.fetchval(query("settle")) == 1
+    (args,) = await told(db, "refund nul")
+    assert args["failed"]["args"] == {"name": "a\0b"}
+    assert row["ids"] == [run.id]

@@ -74,3 +74,12 @@ async def test_a_name_that_another_transaction_adds_meanwhile_is_right_or_must_b
     async with world.transaction(user, isolation):
         run = await user.fetchval(enqueue, name)
     assert await world.state(db, run) == State.QUEUED
+
+
+@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+async def test_a_retry_under_stricter_isolation_is_refused_since_it_could_not_see_what_happened(db: Session, isolation: str) -> None:
+    (run,) = await world.running(db)
+    await world.send(db, world.outcome(run, Kind.FAILED))
+    with pytest.raises(asyncpg.PostgresError, match="needs read committed"):
+        async with world.transaction(db, isolation):
+            await db.fetch(query("retry"), [run.id])

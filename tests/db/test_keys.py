@@ -131,3 +131,17 @@ async def test_sql_enqueues_have_the_same_words(db: Session) -> None:
     child = await db.fetchval("select howdah.enqueue('mail', parent => $1, child => 'x')", first)
     assert await db.fetchval("select howdah.enqueue('mail', parent => $1, child => 'x')", first) == child
     assert await world.state(db, child) == State.QUEUED
+
+
+async def test_a_key_that_somebody_took_meanwhile_is_not_freed_with_the_one_that_was_stale(db: Session, connect: Connect) -> None:
+    """Three sessions: the look of the first finds an ended holder, the second replaces it, the third must not delete the new one."""
+    (first,), _ = await submit(db, unique_key="a")
+    await world.cancel(db, first)
+    one, two, watcher = await connect(), await connect(), await connect()
+    await one.execute("begin")
+    (second,), made = await submit(one, unique_key="a")
+    assert made == [True]
+    answer = await world.while_held(two, submit(two, unique_key="a"), watcher)
+    await one.execute("commit")
+    assert await answer == ([second], [False])
+    assert await db.fetchval("select count(*) from howdah.held_key where run = $1", second) == 1

@@ -51,3 +51,15 @@ async def test_a_misfit_can_be_cancelled_awaited_and_expires(db: Session) -> Non
     await world.shift(db, "61 seconds")
     assert await db.fetchval("select howdah.expire(10)") == 1
     assert await world.state(db, second) == State.EXPIRED
+
+
+async def test_a_suspect_that_fits_no_definition_is_adopted_by_one_that_it_fits_one_at_a_time(db: Session) -> None:
+    runs = await world.enqueue(db, 2)
+    await db.execute("update howdah.job set crashes = 2")
+    old = await world.join(db, work="old")
+    for _ in runs:
+        (run,) = await world.claim(db, old)
+        await misfit(db, run, "old")
+    new = await world.join(db, work="new")
+    assert [(run.id, run.aside) for run in await world.claim(db, new)] == [(runs[0], True)]
+    assert await world.claim(db, new) == [], "a node holds one suspect at a time"

@@ -55,3 +55,14 @@ async def test_a_running_child_is_asked_to_stop(db: Session) -> None:
     await settle(db)
     assert await db.fetchval("select flags & 1 from howdah.job where id = $1", run) == 1
     assert await world.state(db, run) == State.RUNNING
+
+
+async def test_a_large_family_is_cancelled_in_parts(db: Session) -> None:
+    (top,) = await world.enqueue(db)
+    children = await world.enqueue(db, 2500, parent=top)
+    await world.cancel(db, top)
+    await db.fetchval(query("settle"))
+    assert await db.fetchval("select count(*) from howdah.job where id = any($1)", children) == 1500
+    await settle(db)
+    assert await db.fetchval("select count(*) from howdah.job where id = any($1)", children) == 0
+    assert await db.fetchval("select count(*) from howdah.inbox") == 0

@@ -123,6 +123,10 @@ class Process:
         return self._process.pid
 
     @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+    @property
     def log(self) -> str:
         return self._log.read_text()
 

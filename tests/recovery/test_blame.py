@@ -3,12 +3,16 @@
 import anyio
 import pytest
 
-from .nodes import SHORT, Fleet, Session, enqueue, until
+from .nodes import SHORT, Fleet, Process, Session, enqueue, happens, until
 
 pytestmark = pytest.mark.anyio
 
 ENDED = "select count(*) from howdah.event where run = any($1) and kind = $2"
 SETTINGS = {**SHORT, "quarantine_after": 2}
+
+
+async def ended(node: Process) -> None:
+    await happens(lambda: node.ended, within_s=120)
 
 
 async def test_200_innocents_beside_one_killer_all_succeed_and_only_the_killer_is_quarantined(fleet: Fleet, effects: Session) -> None:
@@ -19,8 +23,7 @@ async def test_200_innocents_beside_one_killer_all_succeed_and_only_the_killer_i
         async def supervise() -> None:
             """As a service manager does: a node that dies is started anew."""
             while True:
-                (node,) = await fleet.start(1, concurrency=300, **SETTINGS)
-                await node.end(60)
+                await ended((await fleet.start(1, concurrency=300, **SETTINGS))[0])
 
         group.start_soon(supervise)
         await until(effects, "select exists (select from howdah.event where run = any($1) and kind = 22)", killer, within_s=60)

@@ -163,11 +163,9 @@ class Upkeep:
         config = self._config
         made = await self._unless_locked("tend", config.ahead_days, config.hashes)
         days = await self._link.call(lambda c: c.fetch(query("old_days"), config.retention_days))
+        dropped = [await self._unless_locked("drop_day", row["day"]) for row in days]
         await self._link.call(lambda c: c.execute(query("thin_rates"), config.retention_days))
-        for row in days:
-            if not await self._unless_locked("drop_day", row["day"]):
-                return False  # Each try makes claims wait for a moment: one for all of them is enough.
-        return made
+        return made and all(dropped)
 
     async def trim(self) -> bool:
         """Deletes a batch of what outlived the retention of its queue, or was left behind. False: there is no more."""
