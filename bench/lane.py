@@ -87,7 +87,7 @@ async def drain_once(bed: Bed, *, bare: bool, runs: int = RUNS) -> Sample:
             await asyncio.sleep(0.002)
         took, cpu = time.perf_counter() - began, time.process_time() - cpu
         wal = await wal_lsn(watcher) - wal
-    verdict = await watcher.fetchrow(SQL["verdict"])
+    verdict = await watcher.fetchrow(SQL["verdict"], 0)
     assert verdict is not None
     assert tuple(verdict) == (0, runs, 0), f"the drain lost something: {verdict}"
     logged = await watcher.fetchval("select count(logs) from howdah.event")

@@ -118,7 +118,7 @@ async def drain_once(bed: Bed, count: int, *, busy_s: float = 0.0, runs: int = R
         used += float(await node.hear())
     for node in nodes:
         await node.end()
-    verdict = await watcher.fetchrow(SQL["verdict"])
+    verdict = await watcher.fetchrow(SQL["verdict"], 0)
     assert verdict is not None
     assert tuple(verdict) == (0, runs, 0), f"the drain lost something: {verdict}"
     await watcher.close()

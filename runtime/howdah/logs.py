@@ -5,6 +5,7 @@ nothing, and what is logged while it works, it does not hear.
 """
 
 import logging
+import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from time import monotonic
@@ -13,6 +14,7 @@ from typing import NamedTuple, Protocol
 from . import codec
 
 _exceptions = logging.Formatter()
+_opening = threading.Lock()
 
 
 class Line(NamedTuple):
@@ -75,21 +77,30 @@ class Capture(logging.Handler):
         self._find = find
         self._from = level
         self._characters_max = characters_max
-        self._busy = False
+        self._here = threading.local()
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Without the lock of a handler: each attempt has a logbook of its own, and a list takes lines from any thread."""
+        if not self.filters or self.filter(record):
+            self.emit(record)
+        return True
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Under the handler's lock, which lets its own thread in again: what formatting logs would come back here for ever."""
-        if self._busy:
-            return
-        self._busy = True
-        try:
-            run = self._find()
-            if run is not None and record.levelno >= self._from and not run.ended:
-                if run.logbook is None:
-                    run.logbook = Logbook(self._characters_max)
-                run.logbook.add(Line(round(monotonic() - run.started, 4), record.levelname, record.name, _message(record)))
-        finally:
-            self._busy = False
+        """Keeps the record, if an attempt made it."""
+        run = self._find()
+        if run is not None and record.levelno >= self._from and not run.ended:
+            # What the making of a message logs is not heard: it would come back here for ever.
+            if self._here.__dict__:
+                return
+            self._here.busy = True
+            try:
+                book = run.logbook
+                if book is None:
+                    with _opening:  # Two threads of one attempt may log their first lines at once.
+                        book = run.logbook = run.logbook or Logbook(self._characters_max)
+                book.add(Line(round(monotonic() - run.started, 4), record.levelname, record.name, _message(record)))
+            finally:
+                del self._here.busy
         if logging.lastResort is not None and record.levelno >= logging.lastResort.level:
             _speak_up(self, record, logging.lastResort)
 
