@@ -13,7 +13,7 @@ from .rows import Misfit, NodeInfo, QueueInfo, TaskInfo, Todo, Trouble, Unimplem
 MISFITS_MAX = 100
 """Misfits listed in one answer: many runs of one task misfit for one reason."""
 
-TROUBLE_MAX = 500
+TROUBLE_MAX = 300
 """Bad ends looked at for one list of what is to do, over all tasks."""
 
 DAY_S = 86400
