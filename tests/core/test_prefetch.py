@@ -50,3 +50,15 @@ def test_the_high_water_mark_holds(notes: list[tuple[int, float]], most: int) ->
         now += passed
         prefetch.note(ended, now)
         assert 0 <= prefetch.extra <= most
+
+
+def test_where_claims_take_longer_than_the_horizon_a_few_of_them_are_held_ahead() -> None:
+    prefetch = Prefetch(0.05, 10_000, window_s=0.02)
+    prefetch.note(0, 10.0)
+    prefetch.note(100, 10.1)
+    before = prefetch.extra
+    prefetch.note_claim(0.001)
+    assert prefetch.extra == before
+    for _ in range(10):
+        prefetch.note_claim(0.1)
+    assert before * 7 < prefetch.extra <= before * 8

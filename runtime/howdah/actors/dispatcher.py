@@ -32,7 +32,7 @@ class _Space:
     def __init__(self, room: Room, config: Config) -> None:
         self.room = room
         self._config = config
-        self._prefetch = Prefetch(config.prefetch_horizon_s, config.prefetch_max)
+        self.prefetch = Prefetch(config.prefetch_horizon_s, config.prefetch_max)
         self.held: dict[int, int] = {}
         self.aside_is_next = False
         """Suspects or misfits wait: nothing is held in advance until a claim had a free slot for them."""
@@ -41,16 +41,20 @@ class _Space:
         self._total = 0
 
     def want(self) -> int:
-        """How many runs to ask for. While runs wait for a slot, small claims are put off: they cost as much."""
-        capacity = len(self.room.slots) + self._prefetch.extra
-        free = capacity - self._total
+        """How many runs to ask for. While runs wait for a slot, small claims are put off: they cost as much.
+
+        What has ended and is on its way to disk counts for memory alone: counted with what is to start, a slow disk
+        would leave slots without work (held = rate x time until durable, and the rate follows what is held).
+        """
+        capacity = len(self.room.slots) + self.prefetch.extra
+        free = min(capacity - self.room.unfinished, len(self.room.slots) + self._config.prefetch_max - self._total)
         if free <= 0 or (free < capacity * self._config.low_water and len(self.room.waiting) > len(self.room.slots)):
             return 0
         return min(free, self._config.claim_max)
 
     def want_now(self) -> int:
         """How many runs would start at once: those that start at most once are never held in advance."""
-        return max(0, len(self.room.slots) - self._total)
+        return max(0, len(self.room.slots) - self.room.unfinished)
 
     def take(self, claimed: Sequence[Claimed]) -> None:
         # A crash of Postgres may forget claims and hand their lease out again, while the first are still held here.
@@ -69,7 +73,7 @@ class _Space:
                     self.held[lease] = left - count
         self._total -= ended
         if ended:
-            self._prefetch.note(ended, now)
+            self.prefetch.note(ended, now)
 
 
 async def dispatch(
@@ -136,8 +140,11 @@ async def _fill(space: _Space, spaces: Sequence[_Space], lines: Lines, claims: C
     if space.want_now() > 0:
         space.aside_is_next = False
     leases = [lease for other in spaces for lease in other.held]
+    began = monotonic()
     claimed = await claims.claim(node, want, asked, leases, aside=space.want_now() > 0, durable=durable)
-    lines.claimed(asked, want, _tally(claimed, len(asked)), monotonic())
+    now = monotonic()
+    space.prefetch.note_claim(now - began)
+    lines.claimed(asked, want, _tally(claimed, len(asked)), now)
     if not claimed:
         return False
     space.take(claimed)

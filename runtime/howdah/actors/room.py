@@ -124,6 +124,11 @@ class Room:
         """The attempts under way."""
         return [slot.run for slot in self.slots if slot.run is not None]
 
+    @property
+    def unfinished(self) -> int:
+        """How many runs wait for a slot or are in one."""
+        return len(self.waiting) + sum(1 for slot in self.slots if slot.run is not None)
+
     def offset_s(self) -> float:
         """Unix time of the database minus monotonic time here, as last measured."""
         standing = self._standing()

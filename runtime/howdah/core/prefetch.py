@@ -4,6 +4,9 @@ A claim takes a round trip. Runs that take microseconds need the next batch at h
 runs that take seconds must not wait behind a busy node while another one is idle.
 """
 
+CLAIMS_AHEAD = 4
+"""While one claim is under way, runs for it and for the next are at hand, at twice the rate that was measured."""
+
 
 class Prefetch:
     """Follows the rate at which runs end, and allows the horizon's worth of them to be held in advance."""
@@ -15,11 +18,17 @@ class Prefetch:
         self._since = 0.0
         self._ended = 0
         self._rate = 0.0
+        self._claim_s = 0.0
 
     @property
     def extra(self) -> int:
-        """How many runs may be held beyond the slots right now."""
-        return min(self._most, int(self._rate * self._horizon_s))
+        """How many runs may be held beyond the slots right now: the horizon's worth, or that of a few claims where these take
+        longer. With less than one claim's worth slots would stand still until the next one is back, and so would the rate."""
+        return min(self._most, int(self._rate * max(self._horizon_s, CLAIMS_AHEAD * self._claim_s)))
+
+    def note_claim(self, took_s: float) -> None:
+        """A claim took so long. The mean halves with each."""
+        self._claim_s = (self._claim_s + took_s) / 2
 
     def note(self, ended: int, now: float) -> None:
         """So many runs ended just now (monotonic seconds). The rate is a mean that halves with each window."""
