@@ -17,11 +17,18 @@ from .nodes import SHORT, Fleet, Process, Session, drained, enqueue, happens, un
 pytestmark = pytest.mark.anyio
 
 
-async def _freeze_beyond_the_lease(fleet: Fleet, effects: Session, task: str, **args: Any) -> tuple[Process, int]:
-    """Freezes a node in an attempt until another has finished the run."""
+OPEN = (
+    "select exists (select from pg_stat_activity where datname = current_database() and state = 'idle in transaction'"
+    " and query like 'insert into effect%')"
+)
+
+
+async def _freeze_beyond_the_lease(fleet: Fleet, effects: Session, task: str, at: str = "select true", **args: Any) -> tuple[Process, int]:
+    """Freezes a node in an attempt, once a question has the answer true, until another has finished the run."""
     (zombie,) = await fleet.start(1, **SHORT)
     (run,) = await enqueue(effects, task, **args)
     await until(effects, "select true from effect where what = 'begin' and pid = $1", zombie.pid)
+    await until(effects, at)
     zombie.send(signal.SIGSTOP)
     await fleet.start(1, **SHORT)
     await until(effects, "select howdah.state($1) = 'succeeded'", run)
@@ -42,7 +49,7 @@ async def test_a_frozen_node_that_returns_is_cancelled_once_and_all_it_calls_is_
 
 
 async def test_a_frozen_node_cannot_commit_and_effects_in_transactions_happen_once(fleet: Fleet, effects: Session) -> None:
-    zombie, run = await _freeze_beyond_the_lease(fleet, effects, "keep_open")
+    zombie, run = await _freeze_beyond_the_lease(fleet, effects, "keep_open", at=OPEN)
     zombie.send(signal.SIGCONT)
     await until(effects, "select true from effect where pid = $1 and what = 'commit refused'", zombie.pid)
     assert await effects.fetchval("select count(*) from effect where run = $1 and what = 'stored'", run) == 1
