@@ -126,3 +126,15 @@ async def test_the_line_that_blocks_the_loop_is_logged(caplog: pytest.LogCapture
     assert "blocked for" in caplog.text
     assert "'run 5'" in caplog.text
     assert f"line {blocks.__code__.co_firstlineno + 3}, in blocks" in caplog.text
+
+
+async def test_a_node_that_is_taken_down_keeps_its_lease_until_it_runs_out() -> None:
+    """Plain functions may still run in their threads: what the node holds is nobody else's yet."""
+    leases = Leases()
+    body = Body(leases)
+    async with anyio.create_task_group() as group:
+        group.start_soon(body.beat)
+        await body.once.wait()
+        body.heart.stop(leave=False)
+    assert leases.left == []
+    assert leases.closed

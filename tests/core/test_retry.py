@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from howdah import Retry
+from howdah.core.retry import ATTEMPTS_MAX
 from howdah.duration import seconds
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,3 +72,9 @@ def test_a_stored_policy_is_the_policy_again(retry: Retry) -> None:
 
 def test_every_way_of_writing_a_time_is_stored_as_seconds() -> None:
     assert Retry(3, base=timedelta(minutes=1), cap="2h").stored() == {"attempts": 3, "base": 60, "factor": 2, "cap": 7200}
+
+
+def test_more_attempts_than_the_schema_counts_are_refused() -> None:
+    Retry(ATTEMPTS_MAX)
+    with pytest.raises(ValueError, match="more than can be counted: at most 32767"):
+        Retry(ATTEMPTS_MAX + 1)

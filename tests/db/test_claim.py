@@ -227,3 +227,9 @@ async def test_a_snooze_and_a_release_burn_no_attempt_and_a_retry_does(db: Sessi
         (again,) = await world.claim(db, run.node)
         assert again.attempt == expected, kind
         await world.tidy(db)
+
+
+async def test_attempts_beyond_what_can_be_counted_stop_no_claim(db: Session) -> None:
+    first, second = await world.enqueue(db, 2)
+    await db.execute("update howdah.job set attempt = 32767 where id = $1", first)
+    assert [(run.id, run.attempt) for run in await world.claim(db, await world.join(db))] == [(first, 32767), (second, 1)]

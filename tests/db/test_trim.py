@@ -1,6 +1,7 @@
 """Retention by queue: shorter ones are deleted run by run inside of days that others keep, the longest drops days."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 
 import asyncpg
 import pytest
@@ -220,3 +221,13 @@ async def test_upkeep_trims_until_there_is_no_more(db: Session, dsn: str) -> Non
 async def test_a_retention_is_at_least_a_day(db: Session) -> None:
     with pytest.raises(asyncpg.CheckViolationError):
         await mail_keeps(db, 0)
+
+
+async def test_a_key_that_is_held_for_a_time_outlives_the_history_of_its_run(db: Session) -> None:
+    await mail_keeps(db, 7)
+    (first, second, *_), _ = await past(db)
+    held = "insert into howdah.held_key (task, key, run, owner, until) values (1, $1, $2, $2, $3::timestamptz)"
+    await db.execute(held, "for a time", first, (await db.fetchval("select howdah.clock()")) + timedelta(days=30))
+    await db.execute(held, "until its end", second, None)
+    await db.fetchrow(query("trim"), 30, 100)
+    assert [row[0] for row in await db.fetch("select key from howdah.held_key")] == ["for a time"]
