@@ -193,3 +193,29 @@ async def test_nodes_hear_of_each_line_of_a_shared_statement(jobs: App, dsn: str
             for place, run in enumerate(await together(tasks)):
                 assert isinstance(run, Run)
                 assert await run.result("10s") == place
+
+
+async def test_a_notification_that_fails_after_the_commit_neither_fails_a_caller_nor_enqueues_again(
+    jobs: App, db: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    @jobs.task
+    async def work(number: int) -> None: ...
+
+    async with jobs:
+        await work.enqueue(0)
+        arguments = "int, int, smallint, bigint, text"
+        await db.execute(f"drop function howdah.hint({arguments})")
+        await db.execute(
+            f"create function howdah.hint({arguments}) returns void language plpgsql as"
+            " $$ begin raise exception 'too many notifications in the NOTIFY queue' using errcode = '54000'; end $$"
+        )
+        made: list[int] = []
+
+        async def one(number: int) -> None:
+            made.append((await work.enqueue(number)).id)
+
+        async with anyio.create_task_group() as group:
+            for number in range(1, 9):
+                group.start_soon(one, number)
+    assert len(set(made)) == 8
+    assert await db.fetchval("select count(*) from howdah.run") == 9
