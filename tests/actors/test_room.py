@@ -1,5 +1,7 @@
 """Slots: they start what waits, in order, as long as the node's lease holds, and end when the room ends."""
 
+import asyncio
+
 import anyio
 import msgspec
 import pytest
@@ -7,6 +9,7 @@ from howdah.actors.lane import DROPPED
 from howdah.context import current_run
 from howdah.core.states import Kind
 from howdah.core.verdict import Cause
+from howdah.messages import Standing
 
 from .stage import NODE, Place, claimed
 
@@ -29,6 +32,29 @@ async def test_runs_start_in_order_and_slots_end_with_the_room() -> None:
         place.room.end()
         assert started == [1, 2, 3, 4, 5, 6] == [outcome.run for outcome in outcomes]
         assert {outcome.kind for outcome in outcomes} == {Kind.SUCCEEDED}
+
+
+async def test_all_slots_together_keep_the_loop_for_one_slice_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    passed_ms = 0
+
+    async def compute() -> None:
+        nonlocal passed_ms
+        passed_ms += 1
+
+    monkeypatch.setattr("howdah.actors.room.monotonic", lambda: passed_ms / 1000)
+    place = Place(compute, slots=64)
+    place.standing = Standing(NODE, 60.0, 0.0)
+    kept_ms: list[int] = []
+    async with anyio.create_task_group() as slots:
+        for slot in place.room.slots:
+            slots.start_soon(place.room.serve, slot, slots)
+        place.room.offer([claimed(number) for number in range(1, 641)])
+        while passed_ms < 640:
+            before = passed_ms
+            await asyncio.sleep(0)
+            kept_ms.append(passed_ms - before)
+        place.room.end()
+    assert max(kept_ms) <= 6, "slice_s is 5 ms, and the run that is over it ends"
 
 
 async def test_nothing_starts_without_a_lease_that_holds_or_under_another_identity() -> None:

@@ -198,9 +198,12 @@ class Room:
                 await rest
             now = monotonic()
             if now - self._since > self._slice_s:
-                # All slots share one slice: each with its own, they would keep the loop from its connections in turns.
+                # All slots share one slice, and the first that is back begins the next one: each with its own, they would
+                # keep the loop from its connections in turns.
+                since = self._since
                 await asyncio.sleep(0)
-                self._since = monotonic()
+                if self._since == since:
+                    self._since = monotonic()
                 continue
             claimed = waiting.popleft()
             standing = self._standing()
