@@ -95,17 +95,17 @@ class Plan:
     def __bool__(self) -> bool:
         return bool(self._steps)
 
-    async def open(self, stock: Stock, opened: list[Scope]) -> dict[str, Any]:
-        """The values of the parameters. Scopes that are entered on the way are noted in `opened`, also where it fails."""
+    async def open(self, stock: Stock, opened: list[Scope], kwargs: dict[str, Any]) -> None:
+        """Adds the values of the parameters. Scopes that are entered on the way are noted in `opened`, also where it fails."""
         values: list[Any] = []
         for provider, of_node, wiring in self._steps:
-            given = {name: values[place] for name, place in wiring} if wiring else {}
-            if of_node:
-                value = stock.kept.get(provider, ABSENT)
-                values.append(await stock.make(provider, given) if value is ABSENT else value)
-            else:
-                values.append(await enter(provider(**given), opened))
-        return {name: values[place] for name, place in self._wanted}
+            value = stock.kept.get(provider, ABSENT) if of_node else ABSENT
+            if value is ABSENT:
+                given = {name: values[place] for name, place in wiring}
+                value = await (stock.make(provider, given) if of_node else enter(provider(**given), opened))
+            values.append(value)
+        for name, place in self._wanted:
+            kwargs[name] = values[place]
 
     def _wire(
         self, function: Callable[..., Any], parameters: Sequence[inspect.Parameter], path: list[Provider]

@@ -72,6 +72,8 @@ class Lane:
         self._limits = limits
         self._around = around
         self._executor = executor
+        self._plan = definition.plan
+        self._middlewares = around.middlewares
         self._bare = not definition.plan and not around.middlewares
 
     def policy_of(self, options: str) -> Policy:
@@ -97,10 +99,11 @@ class Lane:
         opened: list[Scope] = []
         value, data, error = None, None, None
         try:
-            for middleware in self._around.middlewares:
+            for middleware in self._middlewares:
                 await enter(middleware(), opened)
-            if self.definition.plan:
-                kwargs = {**kwargs, **await self.definition.plan.open(self._around.stock, opened)}
+            if self._plan:
+                kwargs = kwargs.copy()  # Those of functions without keywords are one dict for all.
+                await self._plan.open(self._around.stock, opened, kwargs)
             value = await self._call(run, args, kwargs)
             data = self._encode_for(run, value)
         except BaseException as raised:  # noqa: BLE001 - raised again below, unless a scope has put its own in its place
