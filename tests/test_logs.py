@@ -11,7 +11,7 @@ import anyio
 import asyncpg
 import pytest
 from howdah import App, Retry, RunFailed, current_run, transaction
-from howdah.logs import Capture, Line, Logbook, captured
+from howdah.logs import Capture, Logbook, captured
 
 pytestmark = pytest.mark.anyio
 
@@ -220,7 +220,7 @@ async def test_what_a_thread_says_after_the_end_of_its_attempt_is_not_kept(jobs:
 def test_a_logbook_counts_characters() -> None:
     book = Logbook(10)
     for text in ("12345", "6789", "x", "y"):
-        book.add(Line(0.5, "INFO", "", text))
+        book.add(0.5, "INFO", "", text)
     assert json.loads(book.encoded()) == [
         [0.5, "INFO", "", "12345"],
         [0.5, "INFO", "", "6789"],

@@ -149,7 +149,7 @@ class Attempts:
         self._board = FarBoard(node)
         self._home = Home(_refuse_transaction, self._board, UUID(int=0), config.dsn)
         self._lane = Lane(definition, self._home, sizes, around, None if definition.is_async else Threads(1))
-        self._logs = captured(lambda: CURRENT.get(None), config.log_level, config.log_max)
+        self._logs = captured(functools.partial(CURRENT.get, None), config.log_level, config.log_max)
 
     async def work(self) -> None:
         """Makes attempts until the node says that it is enough."""

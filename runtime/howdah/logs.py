@@ -9,22 +9,19 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from time import monotonic
-from typing import NamedTuple, Protocol
+from typing import Protocol, TypeAlias
 
 from . import codec
 
 _exceptions = logging.Formatter()
 _opening = threading.Lock()
+_TICKS = 10_000
+"""Per second: what a line says of its time is cut to these."""
 
 
-class Line(NamedTuple):
-    """One record, as it is stored: an array of these four."""
-
-    seconds: float
-    """Since the start of the attempt."""
-    level: str
-    logger: str
-    message: str
+Line: TypeAlias = tuple[float, str, str, str]
+"""One record, as it is stored: seconds since the start of the attempt, level, logger, message. Not a NamedTuple: to make one
+takes longer than all else that the capture does with a record."""
 
 
 class Logbook:
@@ -37,28 +34,27 @@ class Logbook:
         self._left = characters_max
         self._left_out = 0
 
-    def add(self, line: Line) -> None:
+    def add(self, seconds: float, level: str, logger: str, message: str) -> None:
         """Keeps a line, shortened if need be, or counts it."""
-        size = len(line.message) + len(line.logger)
+        size = len(message) + len(logger)
         if self._left <= 0:
             self._left_out += 1
             return
         if size > self._left:
-            line = line._replace(message=f"{line.message[: self._left]}... {size - self._left} characters left out")
+            message = f"{message[: self._left]}... {size - self._left} characters left out"
         self._left -= size
-        self._lines.append(line)
+        self._lines.append((seconds, level, logger, message))
 
     def encoded(self) -> str:
         """The lines as json text that Postgres can store."""
-        lines = list(self._lines)
+        lines = self._lines
         if self._left_out:
-            lines.append(Line(lines[-1].seconds, "WARNING", "howdah", f"{self._left_out} later records were left out: see log_max"))
+            lines = [*lines, (lines[-1][0], "WARNING", "howdah", f"{self._left_out} later records were left out: see log_max")]
         try:
             return codec.encode(lines)
         except UnicodeEncodeError:
-            return codec.encode(
-                [line._replace(logger=codec.printable(line.logger), message=codec.printable(line.message)) for line in lines]
-            )
+            printable = codec.printable
+            return codec.encode([(seconds, level, printable(logger), printable(text)) for seconds, level, logger, text in lines])
 
 
 class Logged(Protocol):
@@ -77,7 +73,7 @@ class Capture(logging.Handler):
         self._find = find
         self._from = level
         self._characters_max = characters_max
-        self._here = threading.local()
+        self._here = _Here()
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Without the lock of a handler: each attempt has a logbook of its own, and a list takes lines from any thread."""
@@ -89,20 +85,29 @@ class Capture(logging.Handler):
         """Keeps the record, if an attempt made it."""
         run = self._find()
         if run is not None and record.levelno >= self._from and not run.ended:
+            here = self._here
             # What the making of a message logs is not heard: it would come back here for ever.
-            if self._here.__dict__:
+            if here.busy:
                 return
-            self._here.busy = True
+            here.busy = True
             try:
-                book = run.logbook
-                if book is None:
-                    with _opening:  # Two threads of one attempt may log their first lines at once.
-                        book = run.logbook = run.logbook or Logbook(self._characters_max)
-                book.add(Line(round(monotonic() - run.started, 4), record.levelname, record.name, _message(record)))
+                message = _message(record)
             finally:
-                del self._here.busy
-        if logging.lastResort is not None and record.levelno >= logging.lastResort.level:
-            _speak_up(self, record, logging.lastResort)
+                here.busy = False
+            passed = int((monotonic() - run.started) * _TICKS) / _TICKS
+            (run.logbook or self._open(run)).add(passed, record.levelname, record.name, message)
+        last_resort = logging.lastResort
+        if last_resort is not None and record.levelno >= last_resort.level:
+            _speak_up(self, record, last_resort)
+
+    def _open(self, run: Logged) -> Logbook:
+        with _opening:  # Two threads of one attempt may log their first lines at once.
+            book = run.logbook = run.logbook or Logbook(self._characters_max)
+        return book
+
+
+class _Here(threading.local):
+    busy = False
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -136,7 +136,7 @@ class Node:
         bell = Bell(config, label, ["howdah_work", "howdah_timer", "howdah_cancel"], self._heard)
         written, left = anyio.Event(), anyio.Event()
         try:
-            with self._nearby.listening(self._told), captured(lambda: _run_at(home), config.log_level, config.log_max):
+            with self._nearby.listening(self._told), captured(functools.partial(_run_at, home), config.log_level, config.log_max):
                 async with anyio.create_task_group() as group:
                     self._stock.serve(group)
                     group.start_soon(self._shut_down, group.cancel_scope)
