@@ -26,6 +26,9 @@ class Claims:
         self.asked: list[int] = []
         self.looked = 0
 
+    async def ready(self) -> None:
+        pass
+
     async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]:
         self.looked += 1
         return ([(LINE, (0, self.left[0].id))] if self.left else []), False

@@ -23,6 +23,9 @@ class Records:
         self.settled = 0
         self.go = anyio.Event()
 
+    async def ready(self) -> None:
+        pass
+
     async def record(self, batch: Sequence[Outcome]) -> list[Rejection]:
         self.batches.append([outcome.run for outcome in batch])
         await self.go.wait()

@@ -29,6 +29,29 @@ def test_fast_tasks_hold_what_the_horizon_needs() -> None:
     assert 900 < prefetch.extra < 1100
 
 
+def test_a_node_that_wakes_holds_what_the_horizon_needs_after_its_first_ends() -> None:
+    prefetch = Prefetch(0.05, 4000)
+    prefetch.begin(1000.0)
+    prefetch.note(64, 1000.004, dry=True)
+    assert prefetch.extra == 800
+
+
+def test_the_time_before_a_claim_counts_for_nothing() -> None:
+    prefetch = Prefetch(0.05, 4000)
+    prefetch.begin(1000.0)
+    prefetch.note(1, 1000.001, dry=True)
+    prefetch.begin(1060.0)
+    prefetch.note(64, 1060.004, dry=True)
+    assert prefetch.extra == 800
+
+
+def test_a_burst_of_ends_is_averaged_while_runs_wait_for_slots() -> None:
+    prefetch = Prefetch(0.05, 4000)
+    end = steady(prefetch, 20_000, 1)
+    prefetch.note(2000, end + 0.02)
+    assert prefetch.extra < 3100
+
+
 def test_a_rate_that_falls_is_followed_within_a_few_windows() -> None:
     prefetch = Prefetch(0.05, 4000)
     end = steady(prefetch, 20_000, 1)

@@ -20,6 +20,7 @@ from .room import Room
 class Claims(Protocol):
     """What the dispatcher needs of the database."""
 
+    async def ready(self) -> None: ...
     async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]: ...
     async def claim(
         self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int], *, aside: bool, durable: bool
@@ -56,7 +57,9 @@ class _Space:
         """How many runs would start at once: those that start at most once are never held in advance."""
         return max(0, len(self.room.slots) - self.room.unfinished)
 
-    def take(self, claimed: Sequence[Claimed]) -> None:
+    def take(self, claimed: Sequence[Claimed], now: float) -> None:
+        if not self._total:
+            self.prefetch.begin(now)
         # A crash of Postgres may forget claims and hand their lease out again, while the first are still held here.
         self.held[claimed[0].lease] = self.held.get(claimed[0].lease, 0) + len(claimed)
         self._total += len(claimed)
@@ -73,7 +76,7 @@ class _Space:
                     self.held[lease] = left - count
         self._total -= ended
         if ended:
-            self.prefetch.note(ended, now)
+            self.prefetch.note(ended, now, dry=not self.room.waiting)
 
 
 async def dispatch(
@@ -92,6 +95,7 @@ async def dispatch(
     spaces = [_Space(room, config) for room in rooms]
     tasks = sorted({task for room in rooms for task in room.tasks})
     stopping, more = False, True
+    await claims.ready()
     while not desk.ended:
         wait_s = None if stopping or standing() is None else 0 if more else max(0.0, lines.next_look_at() - monotonic())
         for message in await desk.take(1024, wait_s):
@@ -147,7 +151,7 @@ async def _fill(space: _Space, spaces: Sequence[_Space], lines: Lines, claims: C
     lines.claimed(asked, want, _tally(claimed, len(asked)), now)
     if not claimed:
         return False
-    space.take(claimed)
+    space.take(claimed, now)
     room.offer(claimed)
     return True
 

@@ -18,6 +18,7 @@ class Records(Protocol):
 
     unsettled: bool
 
+    async def ready(self) -> None: ...
     async def record(self, batch: Sequence[Outcome]) -> list[Rejection]: ...
     async def settle(self) -> None: ...
 
@@ -33,6 +34,7 @@ async def write(
 
     remind: says in how many seconds a run goes on, so that upkeep looks then.
     """
+    await records.ready()
     while not ledger.ended:
         batch = await ledger.take(batch_max)
         rows = [outcome for outcome in batch if outcome.kind != DROPPED]

@@ -31,6 +31,10 @@ class Claims:
         self._queues = queues
         self._unsure = False
 
+    async def ready(self) -> None:
+        """Connects, so that the first claim need not wait for it."""
+        await self._link.connected()
+
     async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]:
         """The head of each line that has a run for one of these tasks of the node, and whether some are only to be had aside."""
         rows = await self._link.call(lambda c: c.fetch(query("look"), node, tasks, self._queues))
@@ -76,6 +80,10 @@ class Outcomes:
         self._config = config
         self._rejected: list[Rejection] = []
         self.unsettled = False
+
+    async def ready(self) -> None:
+        """Connects and writes nothing, so that the first outcomes find types, plans and functions at hand."""
+        await self._record([])
 
     async def record(self, batch: Sequence[Outcome]) -> list[Rejection]:
         """Writes the batch, however long Postgres is away; a row that cannot be stored is told apart by bisection
