@@ -33,7 +33,7 @@ def test_a_node_that_wakes_holds_what_the_horizon_needs_after_its_first_ends() -
     prefetch = Prefetch(0.05, 4000)
     prefetch.begin(1000.0)
     prefetch.note(64, 1000.004, dry=True)
-    assert prefetch.extra == 800
+    assert 790 < prefetch.extra <= 800
 
 
 def test_the_time_before_a_claim_counts_for_nothing() -> None:
@@ -42,7 +42,7 @@ def test_the_time_before_a_claim_counts_for_nothing() -> None:
     prefetch.note(1, 1000.001, dry=True)
     prefetch.begin(1060.0)
     prefetch.note(64, 1060.004, dry=True)
-    assert prefetch.extra == 800
+    assert 790 < prefetch.extra <= 800
 
 
 def test_a_burst_of_ends_is_averaged_while_runs_wait_for_slots() -> None:
