@@ -29,6 +29,9 @@ CHECKS = (
     ("lint-imports", "--no-logo"),
 )
 
+AT_ONCE = ("-n", "3", "--dist", "worksteal")
+"""The whole suite in three processes, each with a Postgres of its own: tests wait more than they compute."""
+
 
 def stamp() -> str:
     """What the environment depends on: another stamp means that it is made anew."""
@@ -108,7 +111,7 @@ def main() -> None:
     else:
         if command == "test" and not rest:
             lint()
-        become("pytest", "-q", *rest)
+        become("pytest", "-q", *(rest or AT_ONCE))
 
 
 if __name__ == "__main__":
