@@ -294,7 +294,7 @@ class Node:
             case "howdah_cancel":
                 # Anybody may have said so: whether it was asked for stands in the database.
                 asked = set(notices.pairs(payload))
-                if any((run.id, run.claimed.lease) in asked for run in self.running):
+                if asked and any((claimed.id, claimed.lease) in asked for room in self._rooms for claimed in room.held):
                     self._remind(ASK)
             case _:
                 self._bell_gone.set()

@@ -91,6 +91,30 @@ async def test_a_fenced_room_drops_what_waits_and_interrupts_what_runs_and_write
         assert sorted((outcome.run, outcome.kind) for outcome in outcomes) == [(1, DROPPED), (2, DROPPED)]
 
 
+async def test_a_run_that_is_cancelled_while_it_waits_for_a_slot_ends_unstarted() -> None:
+    begun = anyio.Event()
+
+    async def hang() -> None:
+        assert current_run().id == 1
+        begun.set()
+        await anyio.sleep_forever()
+
+    place = Place(hang)
+    async with anyio.create_task_group() as slots:
+        slots.start_soon(place.room.serve, place.room.slots[0], slots)
+        place.room.offer([claimed(1), claimed(2), claimed(3)])
+        await begun.wait()
+        place.room.interrupt(Cause.CANCEL, run=2, lease=99)
+        assert [one.id for one in place.room.held] == [2, 3, 1]
+        place.room.interrupt(Cause.CANCEL, run=2, lease=100)
+        [outcome] = await place.outcomes(1)
+        assert (outcome.run, outcome.kind, outcome.started) == (2, Kind.STOPPED, None)
+        assert [one.id for one in place.room.held] == [3, 1]
+        place.room.drain()
+        place.room.interrupt(Cause.CANCEL)
+        place.room.end()
+
+
 async def test_an_interruption_hits_one_attempt_once_and_only_under_its_lease() -> None:
     begun = anyio.Event()
     hits: list[int] = []

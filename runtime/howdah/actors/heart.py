@@ -60,7 +60,7 @@ class Heart:
 
     def beat(self, node_loop: asyncio.AbstractEventLoop, blocked: "Watch") -> None:
         """The body of the thread. Callbacks are called on the node's loop."""
-        asyncio.run(self._live(node_loop, blocked))
+        asyncio.run(self.live(node_loop, blocked))
 
     def stop(self, *, leave: bool) -> None:
         """From any thread: end. leave: in good order, since nothing runs any more; otherwise the lease runs out, and only then may
@@ -70,7 +70,7 @@ class Heart:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._woken.set)
 
-    async def _live(self, node_loop: asyncio.AbstractEventLoop, blocked: "Watch") -> None:
+    async def live(self, node_loop: asyncio.AbstractEventLoop, blocked: "Watch") -> None:
         self._loop = asyncio.get_running_loop()
         while not self._stop.is_set():
             node = random.getrandbits(62)

@@ -17,7 +17,7 @@ from .room import Room
 log = logging.getLogger("howdah.keeper")
 
 ASK = -2.0
-"""A reminder: somebody may want an attempt cancelled that runs here."""
+"""A reminder: somebody may want an attempt cancelled that runs here, or waits for a slot."""
 
 
 class House(Protocol):
@@ -92,9 +92,9 @@ class _Due(msgspec.Struct):
 
 async def _ask(house: House, rooms: Sequence[Room], cancel: Callable[[int, int], None]) -> None:
     """Passes on cancels that nobody heard of."""
-    running = [run.claimed for room in rooms for run in room.running]
-    if running:
-        for run, lease in await house.asked([one.id for one in running], [one.lease for one in running]):
+    held = [claimed for room in rooms for claimed in room.held]
+    if held:
+        for run, lease in await house.asked([one.id for one in held], [one.lease for one in held]):
             cancel(run, lease)
 
 

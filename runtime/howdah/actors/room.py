@@ -15,6 +15,7 @@ import anyio
 import anyio.abc
 
 from ..context import CURRENT, CurrentRun, is_taken_down
+from ..core.states import Kind
 from ..core.verdict import Cause
 from ..mailbox import Mailbox
 from ..messages import Claimed, Outcome, Standing
@@ -125,6 +126,11 @@ class Room:
         return [slot.run for slot in self.slots if slot.run is not None]
 
     @property
+    def held(self) -> list[Claimed]:
+        """The runs that wait for a slot, and those in one."""
+        return [*self.waiting, *(run.claimed for run in self.running)]
+
+    @property
     def unfinished(self) -> int:
         """How many runs wait for a slot or are in one."""
         return len(self.waiting) + sum(1 for slot in self.slots if slot.run is not None)
@@ -168,15 +174,18 @@ class Room:
                 rest.set_result(None)
 
     def interrupt(self, cause: Cause, *, run: int | None = None, lease: int | None = None) -> None:
-        """Asks attempts to end: all of them, or that of one run under one lease."""
+        """Asks attempts to end: all that are under way, or that of one run under one lease, which ends unstarted where it waits."""
         for slot in self.slots:
             if slot.run is not None and (run is None or (slot.run.id == run and slot.run.claimed.lease == lease)):
                 slot.interrupt(cause)
+        for claimed in [one for one in self.waiting if one.id == run and one.lease == lease] if run is not None else ():
+            self.waiting.remove(claimed)
+            self._end_unstarted(claimed, Kind.STOPPED)
 
     def fence(self, node: int) -> None:
         """The lease of this identity is lost: what it held must not start, and what runs must stop."""
         for claimed in self.drain():
-            self._drop(claimed)
+            self._end_unstarted(claimed, DROPPED)
         for slot in self.slots:
             if slot.run is not None and slot.run.claimed.node == node:
                 slot.interrupt(Cause.LOST)
@@ -208,7 +217,7 @@ class Room:
             claimed = waiting.popleft()
             standing = self._standing()
             if standing is None or standing.node != claimed.node or now >= standing.until:
-                self._drop(claimed)
+                self._end_unstarted(claimed, DROPPED)
                 continue
             outcome = await slot.work(claimed, now, standing.offset_s)
             self.ended += 1
@@ -232,9 +241,9 @@ class Room:
                 if slot.run is not None and slot.run.deadline <= now:
                     slot.interrupt(Cause.TIMEOUT)
 
-    def _drop(self, claimed: Claimed) -> None:
+    def _end_unstarted(self, claimed: Claimed, kind: int) -> None:
         # Has room: one outcome for each run held.
-        self._ledger.put_nowait(Outcome(claimed.id, claimed.lease, claimed.node, None, DROPPED, None, None, claimed.task))
+        self._ledger.put_nowait(Outcome(claimed.id, claimed.lease, claimed.node, None, int(kind), None, None, claimed.task))
 
 
 async def _swallow_cancellation() -> None:

@@ -1,0 +1,341 @@
+"""The way to the model: connections as asyncpg has them, with time on the way, and with faults.
+
+A statement may be lost before it reaches the server, or its answer after it was carried out. A cut process sends and
+hears nothing until it is joined again, and its connections stay open, as they do when a cable is pulled.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from random import Random
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+from howdah.core.states import Kind
+from howdah.db.files import query
+from howdah.errors import DatabaseAway
+
+from .loop import PROCESS
+from .model import LeaseLost, Model, NodeGone, Twice
+
+Answer = Any
+
+
+class _HW001(asyncpg.PostgresError):
+    sqlstate = "HW001"
+
+
+class _HW002(asyncpg.PostgresError):
+    sqlstate = "HW002"
+
+
+class _HW003(asyncpg.PostgresError):
+    sqlstate = "HW003"
+
+
+_REFUSALS: dict[type[Exception], type[asyncpg.PostgresError]] = {LeaseLost: _HW001, NodeGone: _HW002, Twice: _HW003}
+
+
+class Notice(NamedTuple):
+    """What the server says beside an answer."""
+
+    message: str
+    detail: str | None = None
+
+
+class Network:
+    """Everything between the processes and the server."""
+
+    def __init__(self, random: Random, now: Callable[[], float]) -> None:
+        self.random = random
+        self.model = Model(now, self._deliver)
+        self.loss = 0.0
+        """The share of statements that are lost, or whose answers are."""
+        self.up = True
+        self.cut: set[str] = set()
+        self._connections: list[Connection] = []
+
+    async def connect(self, *_: Any, **__: Any) -> "Connection":
+        """As asyncpg.connect()."""
+        connection = Connection(self, PROCESS.get())
+        await self.trip(connection)
+        self._connections.append(connection)
+        return connection
+
+    async def trip(self, connection: "Connection") -> None:
+        """The way there, or back. ConnectionDoesNotExistError: it was lost."""
+        random = self.random
+        await asyncio.sleep(random.choice((0.0, 0.0005, 0.001, 0.005)) * random.random())
+        while connection.process in self.cut and not connection.is_closed():
+            await asyncio.sleep(0.1)
+        if not self.up or connection.is_closed() or (self.loss and random.random() < self.loss):
+            connection.terminate()
+            raise asyncpg.ConnectionDoesNotExistError("the connection was lost")
+
+    def drop(self, process: str | None = None) -> None:
+        """Ends the connections of a process, or all of them."""
+        for connection in list(self._connections):
+            if process is None or connection.process == process:
+                connection.terminate()
+
+    def restart(self, *, crash: bool) -> None:
+        """The server goes down, and up again at once: everybody has to connect anew."""
+        if crash:
+            self.model.crash(self.random)
+        else:
+            self.model.journal.flush()
+            self.model.started = self.model.now()
+        self.drop()
+
+    def _deliver(self, channel: str, payload: str) -> None:
+        loop = asyncio.get_running_loop()
+        for connection in self._connections:
+            if channel in connection.listeners and connection.process not in self.cut:
+                loop.call_later(self.random.random() * 0.002, connection.hear, channel, payload, context=connection.context)
+
+    def forget(self, connection: "Connection") -> None:
+        """It is closed."""
+        if connection in self._connections:
+            self._connections.remove(connection)
+
+
+class Connection:
+    """What the stores use of asyncpg.Connection."""
+
+    def __init__(self, network: Network, process: str) -> None:
+        from contextvars import copy_context
+
+        self.process = process
+        self.context = copy_context()
+        self.listeners: dict[str, Callable[..., None]] = {}
+        self._network = network
+        self._closed = False
+        self._log: list[Callable[[object, Any], None]] = []
+        self._ends: list[Callable[[object], None]] = []
+        self._later: list[Callable[[], Answer]] | None = None
+        self.effects: list[Callable[[], None]] = []
+        """What the transaction at hand does beside our statements, at its commit."""
+
+    def is_closed(self) -> bool:
+        return self._closed
+
+    def terminate(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._network.forget(self)
+            for ended in self._ends:
+                asyncio.get_running_loop().call_soon(ended, self, context=self.context)
+
+    async def close(self, timeout: float | None = None) -> None:
+        self.terminate()
+
+    def add_log_listener(self, listener: Callable[[object, Any], None]) -> None:
+        self._log.append(listener)
+
+    def remove_log_listener(self, listener: Callable[[object, Any], None]) -> None:
+        self._log.remove(listener)
+
+    def add_termination_listener(self, listener: Callable[[object], None]) -> None:
+        self._ends.append(listener)
+
+    async def add_listener(self, channel: str, listener: Callable[..., None]) -> None:
+        await self._network.trip(self)
+        self.listeners[channel] = listener
+
+    def hear(self, channel: str, payload: str) -> None:
+        """A notification has arrived."""
+        if not self._closed:
+            self.listeners[channel](self, 0, channel, payload)
+
+    def get_server_pid(self) -> int:
+        return id(self)
+
+    async def fetch(self, text: str, *arguments: Any) -> Answer:
+        return await self._ask(_NAMES[text], *arguments)
+
+    fetchrow = fetchval = execute = fetch
+
+    async def copy_records_to_table(self, table: str, *, records: Any, **_: Any) -> None:
+        rows = [(row[0], row[1], row[2], Kind(row[4]), row[5].total_seconds() if row[5] else 0.0) for row in records]
+        rejected, unsettled = await self._carry_out(lambda: self._network.model.call(lambda _: self._network.model.record(rows)))
+        if unsettled:
+            self._say(Notice("howdah.settle"))
+        if rejected:
+            said = [{"run": run, "lease": lease, "verdict": verdict} for run, lease, verdict in rejected]
+            self._say(Notice("howdah.rejected", json.dumps(said)))
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncGenerator["Connection"]:
+        """In the hands of a function."""
+        yield self
+
+    def transaction(self) -> "Block":
+        return Block(self)
+
+    async def _ask(self, name: str, *arguments: Any) -> Answer:
+        verb = getattr(_Verbs(self._network.model, self._say, self), name)
+        if name == "complete" and self._later is not None:
+            await self._network.trip(self)
+            self._later.append(lambda: verb(*arguments))
+            if not self._network.model.is_held(*arguments[:3]):
+                raise _HW001("held no more")
+            return None
+        return await self._carry_out(lambda: verb(*arguments))
+
+    async def _carry_out(self, statement: Callable[[], Answer]) -> Answer:
+        network = self._network
+        await network.trip(self)
+        try:
+            answer = statement()
+        except (LeaseLost, NodeGone, Twice) as refusal:
+            await network.trip(self)
+            raise _REFUSALS[type(refusal)](str(refusal)) from None
+        await network.trip(self)
+        return answer
+
+    def _say(self, notice: Notice) -> None:
+        for listener in list(self._log):
+            listener(self, notice)
+
+
+class Block:
+    """A transaction of a function: our statement and its effects take effect together, at its commit."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def start(self) -> None:
+        await self._connection._network.trip(self._connection)
+        self._connection._later, self._connection.effects = [], []
+
+    async def rollback(self) -> None:
+        self._connection._later, self._connection.effects = None, []
+
+    async def commit(self) -> None:
+        connection = self._connection
+        later, effects = connection._later or [], connection.effects
+        connection._later, connection.effects = None, []
+
+        def all_of_it() -> None:
+            for statement in [*later, *effects]:
+                statement()
+
+        await connection._carry_out(all_of_it)
+
+
+class _Verbs:
+    """Each query by its name, with its arguments as the stores send them."""
+
+    def __init__(self, model: Model, say: Callable[[Notice], None], connection: Connection) -> None:
+        self._model = model
+        self._say = say
+
+    def claim(
+        self, node: int, room: int, queues: list[int], tasks: list[int], priorities: list[int], ids: list[int], aside: bool, durable: bool
+    ) -> Answer:
+        lines = {task: (priority, number) for task, priority, number in zip(tasks, priorities, ids, strict=True)}
+        held = self._model.call(lambda commit: self._model.claim(commit, node, room, lines, aside=aside, durable=durable))
+        return [
+            (row.run.id, queues[0], row.run.task, row.run.priority, row.attempt, row.lease, "{}", None, None, None, taken)
+            for row, taken in held
+        ]
+
+    def look(self, node: int, tasks: list[int], queues: list[int] | None) -> Answer:
+        return self._model.look(tasks)
+
+    def recover(self, node: int, leases: list[int], application: str) -> Answer:
+        return self._model.call(lambda _: self._model.recover(node, leases))
+
+    def settle(self) -> Answer:
+        return self._model.call(self._model.settle)
+
+    def complete(self, run: int, lease: int, node: int, *_: Any) -> Answer:
+        if self._model.call(lambda _: self._model.complete(run, lease, node)):
+            self._say(Notice("howdah.settle"))
+
+    def guard_idle(self, milliseconds: str) -> Answer:
+        return milliseconds
+
+    def asked(self, runs: list[int], leases: list[int]) -> Answer:
+        return self._model.asked(runs, leases)
+
+    def keep(self, batch: int, longest_s: float, quarantine: int) -> Answer:
+        next_s, _, expired = self._model.call(lambda _: self._model.keep(longest_s, quarantine))
+        return {"next_s": next_s, "facts": None, "expired": expired}
+
+    def tend(self, *_: Any) -> Answer:
+        return None
+
+    def old_days(self, _: int) -> Answer:
+        return []
+
+    def thin_rates(self, _: int) -> Answer:
+        return None
+
+    def trim(self, *_: Any) -> Answer:
+        return {"examined": 0, "deleted": 0}
+
+    def sweep(self, _: int) -> Answer:
+        return 0
+
+    def note_progress(self, *_: Any) -> Answer:
+        return 0
+
+    def join_node(self, node: int, name: str, host: str, pid: int, version: str, tasks: list[int], *rest: Any) -> Answer:
+        try:
+            return _instant(self._model.call(lambda _: self._model.join(node, rest[-1], tasks)))
+        except KeyError:
+            raise asyncpg.UniqueViolationError("it has entered") from None
+
+    def renew(self, node: int, lease_s: float) -> Answer:
+        answer = self._model.call(lambda commit: self._model.renew(commit, node, lease_s))
+        return None if answer is None else {"now": _instant(answer[0]), "unsettled": answer[1]}
+
+    def leave_node(self, node: int) -> Answer:
+        self._model.call(lambda _: self._model.leave(node))
+
+    def probe(self, channel: str) -> Answer:
+        self._model.call(lambda _: self._model.tell(channel, "probe"))
+
+    def register(self, name: str, *_: Any) -> Answer:
+        return TASKS.index(name) + 1
+
+    def installation(self) -> Answer:
+        return UUID(int=1)
+
+
+TASKS = ("plain", "once", "charge", "flaky", "patient", "quick")
+"""The tasks by their numbers, from 1."""
+
+_NAMES = {query(name): name for name in vars(_Verbs) if not name.startswith("_")}
+
+
+class Pool:
+    """What a node uses of howdah's pool."""
+
+    def __init__(self, network: Network, config: Any) -> None:
+        self.config = config
+        self._network = network
+
+    @asynccontextmanager
+    async def ours(self) -> AsyncGenerator[Connection]:
+        async with self.lend() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncGenerator[Connection]:
+        try:
+            connection = await self._network.connect()
+        except asyncpg.PostgresConnectionError as error:
+            raise DatabaseAway("the server is away") from error
+        try:
+            yield connection
+        finally:
+            connection.terminate()
+
+
+def _instant(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)

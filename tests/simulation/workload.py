@@ -1,0 +1,113 @@
+"""What the simulated nodes run, and what is noticed while they do."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+from howdah import App, Retry, current_run, transaction
+
+from .loop import PROCESS
+from .model import Model
+
+PATIENCE_S = 20.0
+
+
+class Attempt:
+    """One that has begun."""
+
+    def __init__(self, run: int, lease: int, node: int, process: str) -> None:
+        self.run, self.lease, self.node, self.process = run, lease, node, process
+
+
+class Diary:
+    """What functions did, as an outside observer has it: nothing here is rolled back by anything."""
+
+    def __init__(self, model: Model, is_alive: Callable[[str], bool]) -> None:
+        self.started: Counter[int] = Counter()
+        self.charged: Counter[int] = Counter()
+        self.first_start: dict[int, float] = {}
+        self.violations: list[str] = []
+        self._model = model
+        self._is_alive = is_alive
+        self._running: dict[int, list[Attempt]] = {}
+
+    def begin(self) -> Attempt:
+        """An attempt begins. None may begin while another one of its run is under way by right."""
+        run = current_run()
+        claimed = run.claimed
+        attempt = Attempt(run.id, claimed.lease, claimed.node, PROCESS.get())
+        member = self._model.nodes.get(claimed.node)
+        if member is not None and member.until < self._model.now():
+            self.violations.append(f"run {run.id} began on a node whose lease was over since {self._model.now() - member.until:.3f} s")
+        for other in self._running.get(run.id, []):
+            if self._model.is_held(run.id, other.lease, other.node) and self._is_alive(other.process):
+                self.violations.append(f"run {run.id} began under lease {claimed.lease} while lease {other.lease} was valid")
+        self._running.setdefault(run.id, []).append(attempt)
+        self.started[run.id] += 1
+        self.first_start.setdefault(run.id, self._model.now())
+        return attempt
+
+    def under_way(self, process: str) -> int:
+        """How many attempts a process is making."""
+        return sum(attempt.process == process for attempts in self._running.values() for attempt in attempts)
+
+    def end(self, attempt: Attempt) -> None:
+        """However it ended."""
+        self._running[attempt.run].remove(attempt)
+
+
+def tasks(diary: Diary) -> App:
+    """An app with the tasks that network.TASKS names."""
+    jobs = App("postgresql://simulated")
+    soon = Retry(4, base=0.2, cap=1.0)
+
+    @jobs.task(retry=soon)
+    async def plain() -> None:
+        attempt = diary.begin()
+        try:
+            await asyncio.sleep(current_run().id % 7 * 0.05)
+        finally:
+            diary.end(attempt)
+
+    @jobs.task(delivery="at_most_once", retry=1)
+    async def once() -> None:
+        attempt = diary.begin()
+        try:
+            await asyncio.sleep(current_run().id % 3 * 0.1)
+        finally:
+            diary.end(attempt)
+
+    @jobs.task(retry=Retry(50, base=0.1, cap=0.5))
+    async def charge() -> None:
+        attempt = diary.begin()
+        try:
+            run = current_run().id
+            async with transaction() as connection:
+                await asyncio.sleep(run % 3 * 0.05)
+                connection.effects.append(lambda: diary.charged.update([run]))  # type: ignore[attr-defined]  # pyright: ignore
+        finally:
+            diary.end(attempt)
+
+    @jobs.task(retry=soon)
+    async def flaky() -> None:
+        attempt = diary.begin()
+        try:
+            await asyncio.sleep(0)
+            if current_run().attempt < 3:
+                raise ValueError("not yet")
+        finally:
+            diary.end(attempt)
+
+    @jobs.task(timeout="1h")
+    async def patient() -> None:
+        attempt = diary.begin()
+        try:
+            await asyncio.sleep(PATIENCE_S)
+        finally:
+            diary.end(attempt)
+
+    @jobs.task
+    async def quick() -> None:
+        diary.end(diary.begin())
+
+    return jobs
