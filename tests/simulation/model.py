@@ -96,6 +96,10 @@ class Model:
         self.keys = Table[str, int](self.journal)
         self.numbers = Table[str, int](self.journal)
         self.started = now()
+        self.forgotten: set[int] = set()
+        """Leases that a crash took back: whoever holds one cannot know."""
+        self.audit: Callable[[Event, Hot | None], None] = lambda _event, _row: None
+        """Hears of each event before it takes effect, with the hot row of its run."""
         self._notify = notify
         self._told: list[tuple[str, str]] = []
 
@@ -244,6 +248,7 @@ class Model:
         self.hot[row.run.id] = back
 
     def _write(self, event: Event) -> None:
+        self.audit(event, self.hot.get(event.run))
         self.events[self.next("event")] = event
 
     def _end(self, row: Hot, kind: Kind) -> bool:
@@ -389,5 +394,7 @@ class Model:
 
     def crash(self, random: Any) -> None:
         """The server dies and comes back: commits that were not on disk may be forgotten."""
+        before = {row.lease for row in self.hot.rows() if row.lease is not None}
         self.journal.crash(random)
+        self.forgotten |= before - {row.lease for row in self.hot.rows()}
         self.started = self.now()

@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from datetime import UTC, datetime
 from random import Random
 from typing import Any, NamedTuple
@@ -56,6 +57,8 @@ class Network:
         """The share of statements that are lost, or whose answers are."""
         self.up = True
         self.cut: set[str] = set()
+        self.trap: Callable[[str], None] | None = None
+        """Springs once, when a claim has given a process something and before it hears of that."""
         self._connections: list[Connection] = []
 
     async def connect(self, *_: Any, **__: Any) -> "Connection":
@@ -106,8 +109,6 @@ class Connection:
     """What the stores use of asyncpg.Connection."""
 
     def __init__(self, network: Network, process: str) -> None:
-        from contextvars import copy_context
-
         self.process = process
         self.context = copy_context()
         self.listeners: dict[str, Callable[..., None]] = {}
@@ -156,7 +157,11 @@ class Connection:
     async def fetch(self, text: str, *arguments: Any) -> Answer:
         return await self._ask(_NAMES[text], *arguments)
 
-    fetchrow = fetchval = execute = fetch
+    fetchrow = execute = fetch
+
+    async def fetchval(self, text: str, *arguments: Any) -> Answer:
+        answer = await self.fetch(text, *arguments)
+        return next(iter(answer.values())) if isinstance(answer, dict) else answer
 
     async def copy_records_to_table(self, table: str, *, records: Any, **_: Any) -> None:
         rows = [(row[0], row[1], row[2], Kind(row[4]), row[5].total_seconds() if row[5] else 0.0) for row in records]
@@ -196,6 +201,12 @@ class Connection:
         await network.trip(self)
         return answer
 
+    def spring(self) -> None:
+        """A claim of this process has given it something."""
+        trap, self._network.trap = self._network.trap, None
+        if trap is not None:
+            trap(self.process)
+
     def _say(self, notice: Notice) -> None:
         for listener in list(self._log):
             listener(self, notice)
@@ -232,12 +243,15 @@ class _Verbs:
     def __init__(self, model: Model, say: Callable[[Notice], None], connection: Connection) -> None:
         self._model = model
         self._say = say
+        self._connection = connection
 
     def claim(
         self, node: int, room: int, queues: list[int], tasks: list[int], priorities: list[int], ids: list[int], aside: bool, durable: bool
     ) -> Answer:
         lines = {task: (priority, number) for task, priority, number in zip(tasks, priorities, ids, strict=True)}
         held = self._model.call(lambda commit: self._model.claim(commit, node, room, lines, aside=aside, durable=durable))
+        if held:
+            self._connection.spring()
         return [
             (row.run.id, queues[0], row.run.task, row.run.priority, row.attempt, row.lease, "{}", None, None, None, taken)
             for row, taken in held

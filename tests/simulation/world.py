@@ -21,7 +21,7 @@ from howdah.nearby import Nearby
 from howdah.node import Node
 
 from .loop import PROCESS, VirtualLoop
-from .model import ENDS, Model
+from .model import ENDS, Event, Hot, Model
 from .network import TASKS, Network, Pool
 from .workload import PATIENCE_S, Diary, tasks
 
@@ -45,9 +45,12 @@ CONFIG = Config(
     log_max=0,
     backoff_max_s=0.5,
 )
-STORM_S = 20.0
+STORM_S = 10.0
 HEALED_S = 90.0
 """After the storm: leases run out, the longest look comes round twice, and patient runs end."""
+FAULTS = (
+    *("trap",) * 5, "kill", "freeze", "freeze", "thaw", "cut", "join", "drop", "crash", "restart", "stop", "hurry", "start", "flush",
+)  # fmt: skip
 LATENCY_S = 1.0
 """Where nothing breaks a free node starts what is ready by notification, and not by the next look."""
 
@@ -85,12 +88,17 @@ class World:
         self.model: Model = self.network.model
         self.diary = Diary(self.model, self._is_alive)
         self.violations = self.diary.violations
+        self.model.audit = self._audit
         self._nodes: dict[str, tuple[Process, anyio.CancelScope]] = {}
         self._dead: dict[str, anyio.CancelScope] = {}
         self._numbers = iter(range(1, 1000))
 
     def _is_alive(self, process: str) -> bool:
         return process in self._nodes and not self.loop.is_frozen(process)
+
+    def _audit(self, event: Event, row: Hot | None) -> None:
+        if event.kind < Kind.CANCEL_REQUESTED and (row is None or (row.lease, row.node) != (event.lease, event.node)):
+            self.violations.append(f"an outcome was accepted that its lease does not cover: {event}, while {row}")
 
     async def live(self) -> None:
         """From the first node to the last check."""
@@ -105,8 +113,8 @@ class World:
             self.network.loss = 0.0 if self.calm else self.random.choice((0.0, 0.0, 0.01, 0.05))
             while self.loop.time() < end:
                 self._enqueue()
-                await asyncio.sleep(self.random.random() * 1.5)
-                if self.random.random() < 0.2:
+                await asyncio.sleep(self.random.random())
+                if self.random.random() < 0.3:
                     self._cancel_something()
                 if not self.calm and self.random.random() < 0.4:
                     self._break_something(group)
@@ -170,18 +178,20 @@ class World:
 
     def _cancel_something(self) -> None:
         pending = sorted(self.model.hot)
-        if pending:
-            chosen = self.random.choice(pending)
-            patient = [run for run in pending if TASKS[self.model.runs[run].task - 1] == "patient"]
-            if patient and self.random.random() < 0.7:
-                chosen = self.random.choice(patient)
-            self.model.call(lambda _: self.model.cancel([chosen]))
+        patient = [run for run in pending if TASKS[self.model.runs[run].task - 1] == "patient"]
+        held = [run for run in pending if self.model.hot[run].lease is not None]
+        for some in (patient, held, pending):
+            if some and self.random.random() < 0.5:
+                chosen = self.random.choice(some)
+                self.model.call(lambda _, run=chosen: self.model.cancel([run]))
 
     def _break_something(self, group: anyio.abc.TaskGroup) -> None:
         random, network = self.random, self.network
         names = sorted(self._nodes)
         name = random.choice(names) if names else ""
-        match random.choice(("kill", "freeze", "thaw", "cut", "join", "drop", "crash", "restart", "stop", "hurry", "start", "flush")):
+        match random.choice(FAULTS):
+            case "trap":
+                network.trap = random.choice((self._crash_soon, self._freeze_a_while, self.network.drop, self._cut_a_while))
             case "kill" if names:
                 self._kill(name)
                 self._start(group)
@@ -207,6 +217,22 @@ class World:
                 self._start(group)
             case _:
                 network.model.journal.flush()
+
+    def _crash_soon(self, _: str) -> None:
+        self.loop.call_later(self.random.random() * 0.01, lambda: self.network.restart(crash=True))
+
+    def _freeze_a_while(self, name: str) -> None:
+        """Longer than the lease, more often than not."""
+        self.loop.freeze(name)
+        self.loop.call_later(self.random.random() * 3 * CONFIG.lease_s, self._thaw, name)
+
+    def _thaw(self, name: str) -> None:
+        if name not in self._dead:
+            self.loop.thaw(name)
+
+    def _cut_a_while(self, name: str) -> None:
+        self.network.cut.add(name)
+        self.loop.call_later(self.random.random() * 3 * CONFIG.lease_s, self.network.cut.discard, name)
 
     def _kill(self, name: str) -> None:
         """As by SIGKILL: nothing of it runs any more, and the server notices that its connections are gone."""

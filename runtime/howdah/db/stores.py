@@ -233,12 +233,15 @@ class Leases:
         who = self._member
 
         async def work(connection: Owned) -> datetime:
-            try:
-                now = await connection.fetchval(
-                    query("join_node"), node, who.name, who.host, who.pid, who.version, who.tasks, who.hashes, who.queues, lease_s
-                )
-            except asyncpg.UniqueViolationError:  # An earlier try did commit.
-                now = await connection.fetchval(query("renew"), node, lease_s)
+            now = None
+            while now is None:
+                try:
+                    now = await connection.fetchval(
+                        query("join_node"), node, who.name, who.host, who.pid, who.version, who.tasks, who.hashes, who.queues, lease_s
+                    )
+                except asyncpg.UniqueViolationError:
+                    # An earlier try did commit. No answer: it has been reaped since then, and the identity is free again.
+                    now = await connection.fetchval(query("renew"), node, lease_s)
             assert isinstance(now, datetime)
             return now
 
