@@ -215,18 +215,22 @@ class Model:
         """Outcomes (run, lease, node, kind, delay) of a node, by COPY: those rejected, and whether there is something to settle."""
         rejected: list[tuple[int, int, str]] = []
         accepted: set[int] = set()
+        back: list[Hot] = []
         unsettled = False
         for run, lease, node, kind, delay_s in outcomes:
             if not self.is_held(run, lease, node):
                 if run in accepted:
                     raise Twice
-                before = any((e.run, e.lease, e.node) == (run, lease, node) for e in self.events.rows())
+                before = any((e.run, e.lease, e.node) == (run, lease, node) and e.kind < Kind.CANCEL_REQUESTED for e in self.events.rows())
                 rejected.append((run, lease, "duplicate" if before else "stale"))
                 self.stale[self.next("stale")] = Event(run, kind, self.now(), lease, node)
                 continue
             accepted.add(run)
             self._write(Event(run, kind, self.now(), lease, node))
             unsettled |= self._apply(self.hot[run], kind, delay_s)
+            if kind is Kind.RELEASED and run in self.hot:
+                back.append(self.hot[run])
+        self.wake(back)
         return rejected, unsettled
 
     def _apply(self, row: Hot, kind: Kind, delay_s: float) -> bool:
@@ -240,7 +244,6 @@ class Model:
             self.hot[row.run.id] = msgspec.structs.replace(row, lease=None, node=None, attempt=attempt, due=self.now() + delay_s, expires=None)
         else:
             self._free(row)
-            self.wake([row])
         return False
 
     def _free(self, row: Hot, crashes: int = 0) -> None:
