@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from howdah.core.states import ENDS, TRANSITIONS, Kind, State
 from howdah.db.files import query
@@ -14,14 +15,26 @@ _SILENT = {State.SCHEDULED: State.QUEUED, State.RETRYING: State.QUEUED, State.QU
 """Due timers and claims move hot rows and leave no event."""
 
 HOT = """
-select id, 'job' as at, flags, crashes, node, lease from howdah.job
-union all select id, 'timer', flags, crashes, null, null from howdah.timer
-union all select id, 'misfit', flags, crashes, null, null from howdah.misfit
+select id, 'job' as at, flags, crashes, case when lease is null then 'queued' else 'running' end as state from howdah.job
+union all select id, 'timer', flags, crashes, case when retrying then 'retrying' else 'scheduled' end from howdah.timer
+union all select id, 'misfit', flags, crashes, 'queued' from howdah.misfit
 """
 
-RUNS = "select id, howdah.state(id) as state from howdah.run"
-EVENTS = "select run, kind, lease, node from howdah.event order by run, at, kind"
+RUNS = "select id from howdah.run"
+EVENTS = "select run, kind from howdah.event order by run, at, kind"
 GIVEN_BACK = (Kind.RETRIED, Kind.SNOOZED, Kind.RELEASED, Kind.MISFIT, Kind.REAPED, Kind.RETURNED, Kind.REOPENED)
+
+_ENDING = {kind for kind, _ in TRANSITIONS if all(TRANSITIONS[cell] in ENDS for cell in TRANSITIONS if cell[0] == kind)} | {Kind.REOPENED}
+
+
+class Hot(NamedTuple):
+    """The row of a pending run."""
+
+    run: int
+    at: str
+    flags: int
+    crashes: int
+    state: str
 
 
 def replay(kinds: Iterable[int], state: State) -> str | None:
@@ -47,13 +60,13 @@ async def violations(db: Session, scene: Scene, answers: Sequence[object], heard
     found: list[str] = []
     while await db.fetchval(query("settle")):
         pass
-    states = {row[0]: State(row[1]) if row[1] else None for row in await db.fetch(RUNS)}
     kinds: defaultdict[int, list[int]] = defaultdict(list)
     for row in await db.fetch(EVENTS):
         kinds[row[0]].append(row[1])
-    hot: defaultdict[int, list[tuple[str, int, int, int | None]]] = defaultdict(list)
+    hot: defaultdict[int, list[Hot]] = defaultdict(list)
     for row in await db.fetch(HOT):
-        hot[row[0]].append((row[1], row[2], row[3], row[4]))
+        hot[row[0]].append(Hot(*row))
+    states = {row[0]: _state(kinds[row[0]], hot[row[0]]) for row in await db.fetch(RUNS)}
     names = {run: name for name, run in scene.run.items()}
     for run, state in states.items():
         name = names.get(run, run)
@@ -69,16 +82,24 @@ async def violations(db: Session, scene: Scene, answers: Sequence[object], heard
     return found
 
 
-def _of_rows(state: State | None, kinds: list[int], hot: list[tuple[str, int, int, int | None]]) -> Iterable[str]:
+def _state(kinds: list[int], hot: list[Hot]) -> State | None:
+    """As howdah.state() and howdah.outcomes() see it: the hot row, else the newest end, unless the run was reopened after it."""
+    if hot:
+        return State(hot[0].state)
+    last = next((kind for kind in reversed(kinds) if kind in _ENDING), None)
+    return None if last in (None, Kind.REOPENED) else next(state for (kind, _), state in TRANSITIONS.items() if kind == last)
+
+
+def _of_rows(state: State | None, kinds: list[int], hot: list[Hot]) -> Iterable[str]:
     if len(hot) > 1:
         yield "has two hot rows"
     since = kinds[len(kinds) - kinds[::-1].index(Kind.REOPENED) :] if Kind.REOPENED in kinds else kinds
-    for at, flags, crashes, _ in hot:
-        if state in ENDS:
-            yield f"has ended and is in {at}"
-        if crashes != since.count(Kind.REAPED):
-            yield f"counts {crashes} crashes and was reaped {since.count(Kind.REAPED)} times"
-        if Kind.CANCEL_REQUESTED in since and not flags & 1:
+    for row in hot:
+        if since and since[-1] in _ENDING - {Kind.REOPENED}:
+            yield f"has ended and is in {row.at}"
+        if row.crashes != since.count(Kind.REAPED):
+            yield f"counts {row.crashes} crashes and was reaped {since.count(Kind.REAPED)} times"
+        if Kind.CANCEL_REQUESTED in since and not row.flags & 1:
             yield "forgot that its cancel was asked for"
 
 

@@ -21,6 +21,9 @@ ANSWERS = {
 }
 """What a verb may answer instead of doing its work. A deadlock is not among them."""
 
+VACUUM = "vacuum (index_cleanup on, truncate off) howdah.job, howdah.timer, howdah.misfit, howdah.inbox, howdah.held_key, howdah.tally"
+"""Every schedule leaves dead rows behind: without it the next ones become slower and slower."""
+
 
 class Theatre:
     """A database with the scene in it, a session that watches, one that looks on and listens, and those that play."""
@@ -60,8 +63,11 @@ class Theatre:
             self._ready = await invariants.ready(self.db)
             return [await self._actor(verb, place, levels[place]) for place, verb in enumerate(verbs)]
 
+        quiet = any(verb.looks for verb in verbs)
+        await self.db.execute(VACUUM)
+
         async def check(actors: Sequence[Actor], trace: str) -> None:
-            found = await self._check(actors)
+            found = await self._check(actors, quiet=quiet)
             if found:
                 wrong[trace] = found
 
@@ -89,11 +95,12 @@ class Theatre:
             steps.insert(0, lambda: db.execute(f"{begin}; select from howdah.kind"))
         return Actor(db, db.get_server_pid(), slot, steps)
 
-    async def _check(self, actors: Sequence[Actor]) -> list[str]:
+    async def _check(self, actors: Sequence[Actor], *, quiet: bool) -> list[str]:
         found = [f"{_name(actor.failure)} in session {n}" for n, actor in enumerate(actors) if actor.failure and not _expected(actor.failure)]
         answers = [answer for actor in actors if actor.failure is None for answer in actor.answers]
         await self.db.execute("select")  # Whatever was notified arrives before the answer.
-        found += await invariants.unheard(self.db, self._ready, self._heard)
+        if not quiet:
+            found += await invariants.unheard(self.db, self._ready, self._heard)
         found += await invariants.violations(self.db, self.scene, answers, self._heard)
         return found
 

@@ -43,26 +43,24 @@ class Verb:
     statements: tuple[Statement, ...]
     caller: bool = False
     """A user's session may send it, under an isolation level of its own."""
+    looks: bool = False
+    """Whoever sends it looks for runs right after it, so nobody is told of those that it makes ready."""
 
     def __str__(self) -> str:
         return self.name
 
 
 async def _enqueue(db: Session, _scene: Scene, _place: int) -> Made:
-    return Made([await db.fetchval("select howdah.enqueue('work', expires => interval '1 hour')")])
-
-
-async def _delay(db: Session, _scene: Scene, _place: int) -> Made:
-    return Made([await db.fetchval("select howdah.enqueue('work', delay => interval '1 hour')")])
+    return Made([await db.fetchval("select howdah.enqueue('work')"), await db.fetchval("select howdah.enqueue('work', delay => '1 hour')")])
 
 
 async def _new_name(db: Session, _scene: Scene, _place: int) -> Made:
     return Made([await db.fetchval("select howdah.enqueue('never heard of', queue => 'neither')")])
 
 
-def _unique(key: str) -> Statement:
+def _unique(*keys: str) -> Statement:
     async def enqueue(db: Session, _scene: Scene, _place: int) -> Made:
-        return Made([await db.fetchval("select howdah.enqueue('work', unique_key => $1)", key)])
+        return Made([await db.fetchval("select howdah.enqueue('work', unique_key => $1)", key) for key in keys])
 
     return enqueue
 
@@ -92,12 +90,9 @@ async def _outcomes(db: Session, scene: Scene, place: int) -> object:
     return await world.send(db, *batch[:: -1 if place else 1])
 
 
-async def _effect(db: Session, scene: Scene, _place: int) -> object:
-    return await db.execute("insert into public.effect values ($1)", scene.run["held"])
-
-
 async def _complete(db: Session, scene: Scene, _place: int) -> object:
     run = scene.held["held"]
+    await db.execute("insert into public.effect values ($1)", run.id)
     return await db.execute(query("complete"), run.id, run.lease, run.node, None, None, None)
 
 
@@ -139,13 +134,13 @@ def _call(text: str) -> Statement:
 
 
 VERBS = (
-    Verb("enqueue", (_enqueue, _delay), caller=True),
+    Verb("enqueue", (_enqueue,), caller=True),
     Verb("enqueue a new name", (_new_name,), caller=True),
-    Verb("enqueue once by key", (_unique("a of failed"), _unique("b of keyed")), caller=True),
+    Verb("enqueue once by key", (_unique("a of failed", "b of keyed"),), caller=True),
     Verb("enqueue once by arguments", (_unique_arguments,), caller=True),
     Verb("claim", (_claim,)),
     Verb("send outcomes", (_outcomes,)),
-    Verb("complete", (_effect, _complete), caller=True),
+    Verb("complete", (_complete,), caller=True),
     Verb("settle", (_call(query("settle")),)),
     Verb("cancel", (_cancel,), caller=True),
     Verb("cancel and enqueue once", (_cancel_child, _unique("a of failed")), caller=True),
@@ -156,7 +151,7 @@ VERBS = (
     Verb("reap", (_call("select howdah.reap(3)"),)),
     Verb("keep", (_call("select * from howdah.keep(100, 30, 3)"),)),
     Verb("renew", (_renew,)),
-    Verb("recover", (_recover,)),
+    Verb("recover", (_recover,), looks=True),
     Verb("leave", (_leave,)),
     Verb("trim", (_call("select * from howdah.trim(30, 100)"),)),
 )
