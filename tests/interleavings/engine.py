@@ -3,6 +3,7 @@
 A schedule is a list of choices: who makes the next step. It is played from the start; at its end the last choice that has an
 alternative is changed, and it is played again (a depth-first walk), until no alternative is left. A session whose step waits for
 a lock of another is no alternative until that lock is free. Whether it waits is asked of Postgres, not guessed from the time.
+Where that would be too many, `interruptions` bounds how often a session that could go on has to wait for another one.
 
 Functions that `paused()` has rewritten also stop between their own statements, at locks that the watcher holds.
 """
@@ -22,7 +23,8 @@ PAUSES_MAX = 60
 """Pauses in one schedule of one session: as many locks are held in advance."""
 
 GLANCE_S = 0.002
-"""A step that ends so soon is not asked about."""
+GLANCE_PAUSED_S = 0.0003
+"""A step that ends so soon is not asked about; where functions pause, most do not."""
 
 PAUSE = """
 create function public.pause() returns void language plpgsql as $$
@@ -95,10 +97,11 @@ class Actor:
 class Stage:
     """The sessions of a test and the one that watches them."""
 
-    def __init__(self, watcher: Session, sessions: Sequence[Session], *, pauses: bool = False) -> None:
+    def __init__(self, watcher: Session, sessions: Sequence[Session], *, pauses: bool = False, interruptions: int | None = None) -> None:
         self.watcher = watcher
         self.sessions = sessions
         self._pauses = pauses
+        self._interruptions = interruptions
         self._pids = {watcher.get_server_pid(), *(session.get_server_pid() for session in sessions)}
 
     async def explore(self, cast: Callable[[], Awaitable[Sequence[Actor]]], check: Callable[[Sequence[Actor], str], Awaitable[None]]) -> int:
@@ -123,15 +126,21 @@ class Stage:
                 "select pg_advisory_lock(slot, n) from unnest($1::int[]) slot, generate_series(0, $2) n", [a.slot for a in actors], PAUSES_MAX
             )
         trace: list[tuple[int, list[int]]] = []
+        last = -1
+        interruptions = 0
         while True:
             for actor in actors:
                 await self._rest(actor)
             options = [n for n, actor in enumerate(actors) if actor.paused or (actor.future is None and actor.steps)]
             if not options:
                 break
+            if interruptions == self._interruptions and last in options:
+                options = [last]
             choice = prefix[len(trace)] if len(trace) < len(prefix) else options[0]
             assert choice in options, f"the schedule {prefix} went another way this time, at step {len(trace)}"
             trace.append((choice, options))
+            interruptions += last in options and choice != last
+            last = choice
             if actors[choice].paused:
                 await self._release(actors[choice])
             else:
@@ -151,7 +160,7 @@ class Stage:
         """Returns when the step of the session has ended, waits for another of ours, or is paused."""
         if actor.future is None or actor.paused:
             return
-        await asyncio.wait([actor.future], timeout=GLANCE_S)
+        await asyncio.wait([actor.future], timeout=GLANCE_PAUSED_S if self._pauses else GLANCE_S)
         while not actor.future.done():
             holders = set(await self.watcher.fetchval("select pg_blocking_pids($1)", actor.pid)) & self._pids
             if holders and not actor.future.done():

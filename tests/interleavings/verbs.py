@@ -155,4 +155,5 @@ VERBS = (
     Verb("leave", (_leave,)),
     Verb("trim", (_call("select * from howdah.trim(30, 100)"),)),
 )
+ONE_KEY = Verb("enqueue once by the key of an ended run", (_unique("a of failed"),), caller=True)
 BY_NAME = {verb.name: verb for verb in VERBS}
