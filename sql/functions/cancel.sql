@@ -43,7 +43,10 @@ begin
       return query select w, 'cancelled' from unnest(v_waiting) w;
     end if;
     if cardinality(v_running) > 0 then
-      insert into howdah.event (run, task, kind, data) select r.id, r.task, 16, v_data from unnest(v_running) u join howdah.run r on r.id = u;
+      insert into howdah.event (run, task, kind, at, data)
+      select r.id, r.task, 16,
+             greatest(howdah.clock(), (select max(v.at) from howdah.event v where v.task = r.task and v.run = r.id) + interval '1 microsecond'), v_data
+      from unnest(v_running) u join howdah.run r on r.id = u;
     end if;
     if v_told is not null then
       return query select split_part(t, ' ', 1)::bigint, 'requested' from unnest(string_to_array(v_told, ',')) t;

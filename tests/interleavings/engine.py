@@ -110,7 +110,11 @@ class Stage:
         count = 0
         while True:
             actors = await cast()
-            trace = await self._play(actors, prefix)
+            try:
+                trace = await self._play(actors, prefix)
+            except BaseException:
+                await self._abandon(actors)
+                raise
             count += 1
             await check(actors, "".join(str(choice) for choice, _ in trace))
             while trace and trace[-1][0] == trace[-1][1][-1]:
@@ -119,6 +123,15 @@ class Stage:
                 return count
             choice, options = trace.pop()
             prefix = [*(made for made, _ in trace), options[options.index(choice) + 1]]
+
+    async def _abandon(self, actors: Sequence[Actor]) -> None:
+        """Ends what a failed schedule left under way, so that the next one finds no locks."""
+        await self.watcher.execute("select pg_advisory_unlock_all()")
+        for actor in actors:
+            await self.watcher.execute("select pg_cancel_backend($1)", actor.pid)
+            if actor.future is not None:
+                await asyncio.wait([actor.future])
+            await actor.db.execute("rollback")
 
     async def _play(self, actors: Sequence[Actor], prefix: Sequence[int]) -> list[tuple[int, list[int]]]:
         if self._pauses:
@@ -129,8 +142,7 @@ class Stage:
         last = -1
         interruptions = 0
         while True:
-            for actor in actors:
-                await self._rest(actor)
+            await self._settle(actors, last)
             options = [n for n, actor in enumerate(actors) if actor.paused or (actor.future is None and actor.steps)]
             if not options:
                 break
@@ -150,6 +162,16 @@ class Stage:
         if any(actor.future is not None for actor in actors):
             raise Deadlock(f"all wait for each other after {trace}")
         return trace
+
+    async def _settle(self, actors: Sequence[Actor], last: int) -> None:
+        """Until nobody moves: first the one that stepped, since its end frees others, and theirs may free others again."""
+        moved = True
+        order = sorted(actors, key=lambda actor: actor is not actors[last])
+        while moved:
+            before = [(actor.future is None, actor.paused) for actor in order]
+            for actor in order:
+                await self._rest(actor)
+            moved = before != [(actor.future is None, actor.paused) for actor in order]
 
     async def _release(self, actor: Actor) -> None:
         await self.watcher.execute("select pg_advisory_unlock($1, $2)", actor.slot, actor.pauses)
