@@ -32,7 +32,7 @@ class Theatre:
         watcher, self.db, *players = sessions
         self.scene = made
         self._pauses = pauses
-        self._stage = Stage(watcher, players, pauses=pauses, interruptions=2 if pauses else None)
+        self._stage = Stage(watcher, players, pauses=pauses, interruptions=1 if pauses else None)
         self._heard: list[tuple[str, str]] = []
         self._ready: set[int] = set()
 

@@ -51,11 +51,10 @@ class Verb:
 
 
 async def _enqueue(db: Session, _scene: Scene, _place: int) -> Made:
-    return Made([await db.fetchval("select howdah.enqueue('work')"), await db.fetchval("select howdah.enqueue('work', delay => '1 hour')")])
-
-
-async def _new_name(db: Session, _scene: Scene, _place: int) -> Made:
-    return Made([await db.fetchval("select howdah.enqueue('never heard of', queue => 'neither')")])
+    now = await db.fetchval("select howdah.enqueue('work')")
+    later = await db.fetchval("select howdah.enqueue('work', delay => '1 hour')")
+    named = await db.fetchval("select howdah.enqueue('never heard of', queue => 'neither')")
+    return Made([now, later, named])
 
 
 def _unique(*keys: str) -> Statement:
@@ -135,7 +134,6 @@ def _call(text: str) -> Statement:
 
 VERBS = (
     Verb("enqueue", (_enqueue,), caller=True),
-    Verb("enqueue a new name", (_new_name,), caller=True),
     Verb("enqueue once by key", (_unique("a of failed", "b of keyed"),), caller=True),
     Verb("enqueue once by arguments", (_unique_arguments,), caller=True),
     Verb("claim", (_claim,)),
@@ -146,8 +144,7 @@ VERBS = (
     Verb("cancel and enqueue once", (_cancel_child, _unique("a of failed")), caller=True),
     Verb("watch", (_watch,), caller=True),
     Verb("retry", (_retry,), caller=True),
-    Verb("fire timers", (_call("select howdah.fire(100)"),)),
-    Verb("expire", (_call("select howdah.expire(100)"),)),
+    Verb("fire timers", (_call("select howdah.fire(100), howdah.expire(100)"),)),
     Verb("reap", (_call("select howdah.reap(3)"),)),
     Verb("keep", (_call("select * from howdah.keep(100, 30, 3)"),)),
     Verb("renew", (_renew,)),
