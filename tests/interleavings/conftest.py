@@ -14,6 +14,9 @@ from .play import Theatre
 
 Open = Callable[..., Awaitable[Theatre]]
 
+SETTINGS = {"deadlock_timeout": "5ms", "synchronous_commit": "off", "plan_cache_mode": "force_generic_plan", "jit": "off"}
+"""Of every session here: a deadlock is told at once, and what is asked thousands of times is planned once."""
+
 _numbers = itertools.count(1)
 
 
@@ -30,7 +33,7 @@ async def theatre(server: Embedded, template: str) -> AsyncIterator[Open]:
             stack.push_async_callback(admin.execute, f"drop database {name} with (force)")
 
             async def connect() -> Session:
-                db = await asyncpg.connect(server.dsn(name), server_settings={"deadlock_timeout": "5ms", "synchronous_commit": "off"})
+                db = await asyncpg.connect(server.dsn(name), server_settings=SETTINGS)
                 stack.callback(db.terminate)
                 return db
 
