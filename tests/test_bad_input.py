@@ -113,7 +113,9 @@ async def test_what_sql_enqueues_is_refused_with_a_sentence_or_ends(db: Db, jobs
     later = {row[0] for row in await db.fetch("select id from howdah.timer where due > howdah.clock() + interval '1 minute'")}
     async with jobs, jobs.work():
         with anyio.fail_after(20):
-            while await db.fetchval("select exists (select from howdah.job) or exists (select from howdah.timer where id <> all ($1))", later):
+            while await db.fetchval(
+                "select exists (select from howdah.job) or exists (select from howdah.timer where id <> all ($1))", later
+            ):
                 await anyio.sleep(0)
         unfit = {row[0] for row in await db.fetch("select id from howdah.misfit")}
         for run in made.keys() - later - unfit:
@@ -125,7 +127,11 @@ async def test_what_sql_enqueues_is_refused_with_a_sentence_or_ends(db: Db, jobs
 @pytest.mark.parametrize("what", ["task", "queue"])
 async def test_a_name_that_cannot_be_stored_is_refused_by_sql_with_a_sentence(db: Db, what: str, name: str) -> None:
     with pytest.raises(asyncpg.DataError) as refused:
-        await (db.fetchval("select howdah.enqueue($1)", name) if what == "task" else db.fetchval("select howdah.enqueue('a', queue => $1)", name))
+        await (
+            db.fetchval("select howdah.enqueue($1)", name)
+            if what == "task"
+            else db.fetchval("select howdah.enqueue('a', queue => $1)", name)
+        )
     assert what in str(refused.value) or "\0" in name
 
 
@@ -147,7 +153,12 @@ async def test_what_could_never_run_or_be_shown_is_refused_by_sql(db: Db, argume
 
 
 DURATIONS = st.one_of(
-    st.floats(), st.integers(), st.sampled_from(["1h", "-1s", "", "soon", "1e400", "0"]), st.timedeltas(), st.sampled_from([timedelta.max, 10**400]), st.none()
+    st.floats(),
+    st.integers(),
+    st.sampled_from(["1h", "-1s", "", "soon", "1e400", "0"]),
+    st.timedeltas(),
+    st.sampled_from([timedelta.max, 10**400]),
+    st.none(),
 )
 
 OPTIONS = st.fixed_dictionaries(
@@ -186,7 +197,9 @@ async def test_what_python_enqueues_is_refused_as_one_of_ours_or_is_a_run(db: Db
 
 
 NUMBERS = st.sampled_from(["0", "-1", "1", "99999999999999999999", "1.5", "x", ""])
-WORDS = NAMES | NUMBERS | st.sampled_from(["\0", "\udc80", "a=\0", "0001-01-01", "9999-12-31T23:59:59-23:59", "99999999999d", "1e400", "--"])
+WORDS = (
+    NAMES | NUMBERS | st.sampled_from(["\0", "\udc80", "a=\0", "0001-01-01", "9999-12-31T23:59:59-23:59", "99999999999d", "1e400", "--"])
+)
 COMMANDS = st.sampled_from(
     [["runs", "ls"], ["runs", "show"], ["runs", "retry", "--yes"], ["runs", "cancel", "--yes"], ["todo"], ["tasks"], ["queues", "ls"],
      ["queues", "set"], ["queues", "set", "--retention"], ["nodes", "ls"], ["grant"], ["grant", "--as", "read"], ["settings"], []]

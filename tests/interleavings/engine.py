@@ -104,7 +104,9 @@ class Stage:
         self._interruptions = interruptions
         self._pids = {watcher.get_server_pid(), *(session.get_server_pid() for session in sessions)}
 
-    async def explore(self, cast: Callable[[], Awaitable[Sequence[Actor]]], check: Callable[[Sequence[Actor], str], Awaitable[None]]) -> int:
+    async def explore(
+        self, cast: Callable[[], Awaitable[Sequence[Actor]]], check: Callable[[Sequence[Actor], str], Awaitable[None]]
+    ) -> int:
         """Plays all schedules: `cast` sets the scene anew, `check` looks at what became of it. Returns how many there were."""
         prefix: list[int] = []
         count = 0
@@ -136,7 +138,9 @@ class Stage:
     async def _play(self, actors: Sequence[Actor], prefix: Sequence[int]) -> list[tuple[int, list[int]]]:
         if self._pauses:
             await self.watcher.fetch(
-                "select pg_advisory_lock(slot, n) from unnest($1::int[]) slot, generate_series(0, $2) n", [a.slot for a in actors], PAUSES_MAX
+                "select pg_advisory_lock(slot, n) from unnest($1::int[]) slot, generate_series(0, $2) n",
+                [a.slot for a in actors],
+                PAUSES_MAX,
             )
         trace: list[tuple[int, list[int]]] = []
         last = -1

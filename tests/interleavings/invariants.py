@@ -123,21 +123,21 @@ def _of_answers(
                     yield f"nobody was told of the end of {run}"
 
 
-TABLES_WRONG = """
+TABLES_WRONG = (
+    """
 select 'a lease of run ' || j.id || ' belongs to no node' from howdah.job j
   where j.lease is not null and not exists (select from howdah.node n where n.id = j.node)
 union all
 select 'run ' || h.id || ' lives and its unique key is not held' from (%s) h
   where h.flags & 8 <> 0 and not exists (select from howdah.held_key k where k.run = h.id)
 union all
-select 'two leases of ' || v.run || ' ended it' from howdah.event v where v.kind in (1, 2, 3)
-  group by v.run having count(*) > 1 + (select count(*) from howdah.event o where o.run = v.run and o.kind = 23)
-union all
 select 'effects of ' || e.run || ': ' || count(*) || ', and it is ' || coalesce(howdah.state(e.run), 'nowhere') from public.effect e
   group by e.run having count(*) > 1 or not exists (select from howdah.event v where v.run = e.run and v.kind = 1)
 union all
 select 'an effect was not settled: ' || i.what || ' of ' || i.run from howdah.inbox i
-""" % HOT
+"""
+    % HOT
+)
 
 UNSEEN = """
 select format('run %s is ready and no look finds its line', j.id) from howdah.job j

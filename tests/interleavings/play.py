@@ -96,7 +96,9 @@ class Theatre:
         return Actor(db, db.get_server_pid(), slot, steps)
 
     async def _check(self, actors: Sequence[Actor], *, quiet: bool) -> list[str]:
-        found = [f"{_name(actor.failure)} in session {n}" for n, actor in enumerate(actors) if actor.failure and not _expected(actor.failure)]
+        found = [
+            f"{_name(actor.failure)} in session {n}" for n, actor in enumerate(actors) if actor.failure and not _expected(actor.failure)
+        ]
         answers = [answer for actor in actors if actor.failure is None for answer in actor.answers]
         await self.db.execute("select")  # Whatever was notified arrives before the answer.
         if not quiet:
@@ -117,5 +119,3 @@ def told(wrong: dict[str, list[str]]) -> str:
     """The first few schedules that broke something, for a person."""
     lines = [f"{trace}: {'; '.join(sentences)}" for trace, sentences in list(wrong.items())[:5]]
     return "\n".join([f"{len(wrong)} schedules broke something:", *lines])
-
-

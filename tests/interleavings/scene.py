@@ -8,7 +8,24 @@ from howdah.db.files import query
 from ..db import world
 from ..db.world import Claimed, Session
 
-TABLES = "run job timer misfit event stale_event inbox held_key progress tally total rate trim node task queue".split()
+TABLES = [
+    "run",
+    "job",
+    "timer",
+    "misfit",
+    "event",
+    "stale_event",
+    "inbox",
+    "held_key",
+    "progress",
+    "tally",
+    "total",
+    "rate",
+    "trim",
+    "node",
+    "task",
+    "queue",
+]
 
 KEEP = """
 create table public.effect (run bigint not null);

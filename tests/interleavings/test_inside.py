@@ -61,10 +61,22 @@ async def test_a_key_taken_after_a_look_that_found_it_stale_is_not_deleted(theat
         ("complete", " for update;", ";", ("complete", "send outcomes"), "effects of"),
         ("fold", "j.lease = e.lease and j.node = e.node and e.kind <= 3", "e.kind <= 3", ("send outcomes", "reap"), "tallies"),
         ("retry", "order by r.id for key share of r", "order by r.id", ("retry", "trim"), "has a hot row and no row"),
-        ("cancel", "any(v_left) order by j.id for update", "any(v_left) order by j.id", ("cancel", "send outcomes"), "CANCEL_REQUESTED was accepted"),
+        (
+            "cancel",
+            "any(v_left) order by j.id for update",
+            "any(v_left) order by j.id",
+            ("cancel", "send outcomes"),
+            "CANCEL_REQUESTED was accepted",
+        ),
         ("fire", "told as (", "told as (select * from gone where false), untold as (", ("fire timers", "settle"), "no node was told"),
     ],
-    ids=["complete without its lock", "an end without its fence", "retry without its lock", "cancel without its lock", "timers that wake nobody"],
+    ids=[
+        "complete without its lock",
+        "an end without its fence",
+        "retry without its lock",
+        "cancel without its lock",
+        "timers that wake nobody",
+    ],
 )
 async def test_a_planted_fault_is_found(theatre: Open, name: str, text: str, instead: str, verbs: tuple[str, str], sentence: str) -> None:
     wrong = await theatre([planted(TEXTS[name], text, instead)], sessions=2)

@@ -35,7 +35,9 @@ def grant(role: str, kind: str | None, dsn: str | None, *, none: bool, sql: bool
         click.echo(said.replace("$1", _quoted(role)) + ";")
         return
     run(_grant(configure({"dsn": dsn}), role, kind))
-    click.echo(f"{plain(role)} has no rights of ours any more." if kind is None else f"{plain(role)} is permitted as {kind}: {_KINDS[kind]}.")
+    click.echo(
+        f"{plain(role)} has no rights of ours any more." if kind is None else f"{plain(role)} is permitted as {kind}: {_KINDS[kind]}."
+    )
 
 
 async def _grant(config: Config, role: str, kind: str | None) -> None:

@@ -39,7 +39,9 @@ def _cells(one: QueueInfo) -> tuple[object, ...]:
 
 @queues.command(name="set")
 @click.argument("name", type=TEXT)
-@click.option("--retention", required=True, type=TEXT, metavar="DAYS", help="How long ended runs are kept, as in 7d; default: as the setting says.")
+@click.option(
+    "--retention", required=True, type=TEXT, metavar="DAYS", help="How long ended runs are kept, as in 7d; default: as the setting says."
+)
 @dsn_option
 def set_(dsn: str | None, name: str, retention: str) -> None:
     """Set how long the queue NAME keeps its history."""
@@ -48,4 +50,6 @@ def set_(dsn: str | None, name: str, retention: str) -> None:
         await jobs.queues.set(name, retention=None if retention == "default" else retention)
 
     ask(dsn, work)
-    click.echo(f"Queue {plain(name)} keeps its history {'as long as the setting retention_days says' if retention == 'default' else retention}.")
+    click.echo(
+        f"Queue {plain(name)} keeps its history {'as long as the setting retention_days says' if retention == 'default' else retention}."
+    )
