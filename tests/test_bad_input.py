@@ -271,7 +271,8 @@ async def test_nothing_that_others_said_reaches_the_terminal_raw(dsn: str, db: D
     waiting = await db.fetchval("select howdah.enqueue('orphan ' || $1, queue => $1)", HOSTILE)
     await db.fetch("select * from howdah.cancel(array[howdah.enqueue('stopped')], $1)", HOSTILE)
     for words in (
-        ("runs", "ls"), ("runs", "show", str(run.id)), ("runs", "show", str(waiting)), ("todo",), ("tasks",), ("queues", "ls"), ("nodes", "ls"),
+        ("runs", "ls"), ("runs", "show", str(run.id)), ("runs", "show", str(waiting)), ("todo",), ("tasks",), ("queues", "ls"),
+        ("nodes", "ls"),
         ("queues", "set", HOSTILE, "--retention", "7d"), ("runs", "ls", "--task", HOSTILE), ("runs", "cancel", "--queue", HOSTILE, "--yes"),
     ):  # fmt: skip
         code, said = await anyio.to_thread.run_sync(_tell, dsn, *words)

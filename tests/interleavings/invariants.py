@@ -128,21 +128,20 @@ TABLES_WRONG = (
 select 'a lease of run ' || j.id || ' belongs to no node' from howdah.job j
   where j.lease is not null and not exists (select from howdah.node n where n.id = j.node)
 union all
-select 'run ' || h.id || ' lives and its unique key is not held' from (%s) h
+select 'run ' || h.id || ' lives and its unique key is not held' from (HOT) h
   where h.flags & 8 <> 0 and not exists (select from howdah.held_key k where k.run = h.id)
 union all
 select 'effects of ' || e.run || ': ' || count(*) || ', and it is ' || coalesce(howdah.state(e.run), 'nowhere') from public.effect e
   group by e.run having count(*) > 1 or not exists (select from howdah.event v where v.run = e.run and v.kind = 1)
 union all
 select 'an effect was not settled: ' || i.what || ' of ' || i.run from howdah.inbox i
-"""
-    % HOT
+""".replace("HOT", HOT)
 )
 
 UNSEEN = """
 select format('run %s is ready and no look finds its line', j.id) from howdah.job j
 where j.lease is null and j.crashes < 2 and not exists (
-  select from howdah.look(0, array[j.task], null) l where l.queue = j.queue and l.task = j.task and (l.priority, l.id) <= (j.priority, j.id))
+  select from howdah.look(0, array[j.task], null) l where l.queue = j.queue and (l.priority, l.id) <= (j.priority, j.id))
 """
 
 MISCOUNTED = """

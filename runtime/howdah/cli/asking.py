@@ -68,7 +68,7 @@ def filter_options(command: F) -> F:
         click.option("--task", multiple=True, type=TEXT, metavar="NAME", help="Of this task; may be given again."),
         click.option("--queue", multiple=True, type=TEXT, metavar="NAME", help="In this queue; may be given again."),
         click.option("--tag", "tags", multiple=True, type=TEXT, metavar="TAG", help="With this tag; given again: with all of them."),
-        click.option("--metadata", multiple=True, type=TEXT, metavar="KEY=VALUE", callback=_pairs, help="With this metadata; again: and this."),
+        click.option("--metadata", multiple=True, type=TEXT, metavar="KEY=VALUE", callback=_pairs, help="With this metadata; again: too."),
         click.option("--parent", type=RUN, metavar="RUN", help="Enqueued by this run."),
         click.option("--root", type=RUN, metavar="RUN", help="In the tree of this run."),
         click.option("--error", type=TEXT, metavar="FINGERPRINT", help="Failed with this error, as `howdah todo` names it."),
