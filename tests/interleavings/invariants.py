@@ -123,8 +123,7 @@ def _of_answers(
                     yield f"nobody was told of the end of {run}"
 
 
-TABLES_WRONG = (
-    """
+TABLES_WRONG = """
 select 'a lease of run ' || j.id || ' belongs to no node' from howdah.job j
   where j.lease is not null and not exists (select from howdah.node n where n.id = j.node)
 union all
@@ -136,7 +135,6 @@ select 'effects of ' || e.run || ': ' || count(*) || ', and it is ' || coalesce(
 union all
 select 'an effect was not settled: ' || i.what || ' of ' || i.run from howdah.inbox i
 """.replace("HOT", HOT)
-)
 
 UNSEEN = """
 select format('run %s is ready and no look finds its line', j.id) from howdah.job j
