@@ -20,7 +20,10 @@ def seconds(duration: Duration) -> float:
     elif isinstance(duration, str):
         value = _parse(duration)
     else:
-        value = float(duration)
+        try:
+            value = float(duration)
+        except OverflowError:  # An int that no float can hold.
+            value = float("inf")
     if not 0 <= value <= LONGEST_S:
         message = f"{duration!r} is no duration: it must be finite, not negative and at most a hundred years"
         raise ValueError(message)

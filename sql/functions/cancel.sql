@@ -1,5 +1,6 @@
 -- Cancels runs: one that waits ends now; one that runs is flagged, and its node is told. Returns for each run
 -- whether it was cancelled, requested, had ended before, or is unknown. The reason is kept in the event.
+-- The event is the newest of its run, also where this statement waited for one that reopened it: it began before that.
 -- Locks: job, then timer, then misfit rows, each in id order. A run between them is looked for again.
 create or replace function howdah.cancel(p_runs bigint[], p_reason text) returns table (run bigint, answer text)
   language plpgsql volatile security definer
@@ -35,12 +36,17 @@ begin
     select v_waiting || array_agg(h.id), array(select unnest(v_left) except select h2.id from held h2)
     into v_waiting, v_left from held h;
     if cardinality(v_waiting) > 0 then
-      insert into howdah.event (run, task, kind, data)
-      select w, r.task, 17, v_data from unnest(v_waiting) w join howdah.run r on r.id = w;
+      insert into howdah.event (run, task, kind, at, data)
+      select r.id, r.task, 17,
+             greatest(howdah.clock(), (select max(v.at) from howdah.event v where v.task = r.task and v.run = r.id) + interval '1 microsecond'), v_data
+      from unnest(v_waiting) w join howdah.run r on r.id = w;
       return query select w, 'cancelled' from unnest(v_waiting) w;
     end if;
     if cardinality(v_running) > 0 then
-      insert into howdah.event (run, task, kind, data) select r.id, r.task, 16, v_data from unnest(v_running) u join howdah.run r on r.id = u;
+      insert into howdah.event (run, task, kind, at, data)
+      select r.id, r.task, 16,
+             greatest(howdah.clock(), (select max(v.at) from howdah.event v where v.task = r.task and v.run = r.id) + interval '1 microsecond'), v_data
+      from unnest(v_running) u join howdah.run r on r.id = u;
     end if;
     if v_told is not null then
       return query select split_part(t, ' ', 1)::bigint, 'requested' from unnest(string_to_array(v_told, ',')) t;

@@ -23,6 +23,12 @@ begin
     raise exception 'the arguments of % must be a json object of its parameters', task
       using errcode = '22023', hint = 'For example: select howdah.enqueue(''welcome'', ''{"user_id": 1}'');';
   end if;
+  if jsonb_typeof(metadata) <> 'object' then
+    raise exception 'the metadata of % must be a json object', task using errcode = '22023';
+  end if;
+  if exists (select from unnest(array[delay, expires, timeout, unique_for]) i where abs(extract(epoch from i)) > 36525 * 86400.0) then
+    raise exception 'delay, expires, timeout and unique_for are at most a hundred years' using errcode = '22023';
+  end if;
   if on_parent_cancel not in ('cancel', 'keep') then
     raise exception 'on_parent_cancel is % and not cancel or keep', on_parent_cancel using errcode = '22023';
   end if;

@@ -8,6 +8,9 @@ as $$
 declare
   v_id int;
 begin
+  if length(p_name) not between 1 and 200 then
+    raise exception 'the name of a task has % characters and not from 1 to 200', length(p_name) using errcode = '22023';
+  end if;
   loop
     select t.id into v_id from howdah.task t where t.name = p_name;
     if found then

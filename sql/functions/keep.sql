@@ -1,7 +1,8 @@
--- One round of upkeep, safe on any node, at any time, twice: due timers, late runs, dead nodes, unsettled effects, tallies.
+-- One round of upkeep, safe on any node, at any time, twice: dead nodes, due timers, late runs, tallies.
 -- Answers in how many seconds the next thing is due (at most p_longest_s), how much was done now, and which facts
 -- were found (lost nodes, quarantined runs).
--- While there is something to tally the next round is due within five seconds. Locks: those of fire, expire, reap, roll_up.
+-- While there is something to tally the next round is due within five seconds. Locks: those of reap, which alone waits
+-- for others and so comes first; then of fire, expire and roll_up, which pass over what is locked.
 create or replace function howdah.keep(p_limit int, p_longest_s double precision, p_quarantine int)
   returns table (next_s double precision, fired int, expired int, facts jsonb)
   language plpgsql volatile security definer
@@ -10,9 +11,9 @@ as $$
 declare
   v_longest_s double precision := p_longest_s;
 begin
+  facts := howdah.reap(p_quarantine);
   fired := howdah.fire(p_limit);
   expired := howdah.expire(p_limit);
-  facts := howdah.reap(p_quarantine);
   if howdah.roll_up() > 0 then
     v_longest_s := least(v_longest_s, 5);
   end if;

@@ -7,6 +7,9 @@ as $$
 declare
   v_id int;
 begin
+  if length(p_name) not between 1 and 200 then
+    raise exception 'the name of a queue has % characters and not from 1 to 200', length(p_name) using errcode = '22023';
+  end if;
   loop
     select q.id into v_id from howdah.queue q where q.name = p_name;
     if found then

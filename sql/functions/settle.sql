@@ -1,8 +1,8 @@
 -- Applies what events mean for others, exactly once, by whoever comes first: tells the waiters of ended runs, frees unique
 -- keys, cancels the children of cancelled runs, and starts handlers and subscribers of facts.
 -- Call it right after the commit, outside of a transaction; a crash in between is found by the next call.
--- Locks: inbox rows with skip locked, then held_key entries with skip locked (one that
--- somebody holds is freed by whoever wants it, or swept), then those of cancel().
+-- Locks: inbox rows with skip locked, then those of cancel(), then held_key entries with skip locked (one that
+-- somebody holds is freed by whoever wants it, or swept).
 -- Does not wait for the disk: the log keeps the order. Returns rows taken.
 create or replace function howdah.settle() returns int
   language plpgsql volatile security definer
@@ -31,15 +31,16 @@ begin
          array_agg(coalesce((t.data ->> 'after')::bigint, t.run)) filter (where t.what = 'cancelled'), array_agg(t.run) filter (where t.what = 'failed'),
          jsonb_agg(t.data || jsonb_build_object('fact', t.what)) filter (where t.data ? 'fact' or t.what like '%.%'), count(*)
   into v_runs, v_freed, v_cancelled, v_after, v_failed, v_facts, v_count from taken t;
+  -- First, as it alone waits for others: nobody waits for a key that it would hold meanwhile.
+  if v_cancelled is not null then
+    perform howdah.cancel_children(v_cancelled, v_after);
+  end if;
   if v_freed is not null then
     with held as materialized (
       select h.task, h.key from howdah.held_key h
       where h.owner = any(v_freed) and h.run = h.owner and h.until is null order by h.task, h.key for update skip locked
     )
     delete from howdah.held_key h using held d where h.task = d.task and h.key = d.key;
-  end if;
-  if v_cancelled is not null then
-    perform howdah.cancel_children(v_cancelled, v_after);
   end if;
   if v_failed is not null then
     perform howdah.tell_failures(v_failed);

@@ -54,6 +54,9 @@ begin
     if p_options ? 'queue' then
       v_queue := howdah.queue_id(p_options ->> 'queue');
     end if;
+    if abs((p_options ->> 'priority')::numeric) > 32767 then
+      raise exception 'priority is % and not from -32767 to 32767', p_options ->> 'priority' using errcode = '22023';
+    end if;
     v_priority := coalesce(-(p_options ->> 'priority')::smallint, v_priority);
     v_due := (p_options ->> 'at')::timestamptz;
     if p_options ? 'delay' then
@@ -61,6 +64,9 @@ begin
     end if;
     if p_options ? 'expires' then
       v_expires := greatest(v_due, howdah.clock()) + make_interval(secs => (p_options ->> 'expires')::double precision);
+    end if;
+    if greatest(v_due, v_expires) >= '9999-01-01 00:00:00+00' then
+      raise exception 'a run of % would be due or expire beyond the year 9998: it would wait for ever', p_task using errcode = '22023';
     end if;
     if p_options ? 'tags' then
       v_tags := array(select jsonb_array_elements_text(p_options -> 'tags'));

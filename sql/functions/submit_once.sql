@@ -10,6 +10,10 @@ declare
   v_keys text[];
 begin
   flags := p_flags;
+  if length(coalesce(p_options ->> 'child', p_options ->> 'unique_key')) > 500 then
+    raise exception 'a key has % characters and not at most 500', length(coalesce(p_options ->> 'child', p_options ->> 'unique_key'))
+      using errcode = '22023', hint = 'Take a digest of it.';
+  end if;
   if p_options ? 'child' then
     if p_parent is null then
       raise exception 'child=% needs a parent', p_options ->> 'child'

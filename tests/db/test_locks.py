@@ -369,3 +369,17 @@ async def test_a_waiter_is_still_known_after_its_timer_has_fired(db: Session) ->
     await db.fetchval("select howdah.fire(10)")
     (claimed,) = await world.claim(db, await world.join(db))
     assert (await world.send(db, world.outcome(claimed))).unsettled
+
+
+async def test_a_cancel_that_waited_while_its_run_was_reopened_is_the_newest_word(db: Session, connect: Connect) -> None:
+    """Its statement began before the reopening: written with that time, the end would count as undone, and the run as nowhere."""
+    (held, failed) = await world.running(db, 2)
+    await world.send(db, world.outcome(failed, Kind.FAILED))
+    user, client, watcher = await connect(), await connect(), await connect()
+    await user.execute("begin")
+    await world.watch(user, held.id)
+    answer = await world.while_held(client, world.cancel(client, held.id, failed.id), watcher)
+    await db.fetch(query("retry"), [failed.id])
+    await user.execute("commit")
+    assert await answer == {held.id: "requested", failed.id: "cancelled"}
+    assert await world.watch(db, failed.id) == {failed.id: Kind.CANCELLED}

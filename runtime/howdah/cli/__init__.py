@@ -10,6 +10,7 @@ import os
 import click
 
 from ..errors import HowdahError
+from .plain import plain
 
 _COMMANDS = {
     "db": "Run and look after the embedded Postgres.",
@@ -60,7 +61,8 @@ class _Refusal(click.ClickException):
     """One red line on stderr, exit code 1."""
 
     def show(self, file: object = None) -> None:  # noqa: ARG002 - the signature is click's
-        click.secho(f"howdah: {self.message}", fg="red", err=True, color=False if os.environ.get("NO_COLOR") else None)
+        said = "\n".join(map(plain, self.message.splitlines()))
+        click.secho(f"howdah: {said}", fg="red", err=True, color=False if os.environ.get("NO_COLOR") else None)
 
 
 def _only_sentence(error: BaseException) -> str | None:

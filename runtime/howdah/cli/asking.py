@@ -15,6 +15,23 @@ from .loop import run
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
+RUN = click.IntRange(1, 2**63 - 1)
+"""The id of a run."""
+
+
+class _Text(click.ParamType):
+    """Text that Postgres can hold: a name of a task, a queue, a tag."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if "\0" in value or any("\ud800" <= one <= "\udfff" for one in value):
+            self.fail(f"{value!r} holds what is no text", param, ctx)
+        return value
+
+
+TEXT = _Text()
+
 _STATES = [state.value for state in State]
 
 
@@ -48,15 +65,15 @@ def filter_options(command: F) -> F:
     """The options that say which runs; see which()."""
     options = [
         click.option("--state", multiple=True, type=click.Choice(_STATES), help="In this state; may be given again."),
-        click.option("--task", multiple=True, metavar="NAME", help="Of this task; may be given again."),
-        click.option("--queue", multiple=True, metavar="NAME", help="In this queue; may be given again."),
-        click.option("--tag", "tags", multiple=True, metavar="TAG", help="With this tag; given again: with all of them."),
-        click.option("--metadata", multiple=True, metavar="KEY=VALUE", callback=_pairs, help="With this metadata; may be given again."),
-        click.option("--parent", type=int, metavar="RUN", help="Enqueued by this run."),
-        click.option("--root", type=int, metavar="RUN", help="In the tree of this run."),
-        click.option("--error", metavar="FINGERPRINT", help="Failed with this error, as `howdah todo` names it."),
-        click.option("--since", metavar="TIME", callback=_since, help="Enqueued since: 2h, 7d, or 2026-05-01T12:00Z."),
-        click.option("--before", type=int, metavar="RUN", help="Older than this run."),
+        click.option("--task", multiple=True, type=TEXT, metavar="NAME", help="Of this task; may be given again."),
+        click.option("--queue", multiple=True, type=TEXT, metavar="NAME", help="In this queue; may be given again."),
+        click.option("--tag", "tags", multiple=True, type=TEXT, metavar="TAG", help="With this tag; given again: with all of them."),
+        click.option("--metadata", multiple=True, type=TEXT, metavar="KEY=VALUE", callback=_pairs, help="With this metadata; again: too."),
+        click.option("--parent", type=RUN, metavar="RUN", help="Enqueued by this run."),
+        click.option("--root", type=RUN, metavar="RUN", help="In the tree of this run."),
+        click.option("--error", type=TEXT, metavar="FINGERPRINT", help="Failed with this error, as `howdah todo` names it."),
+        click.option("--since", type=TEXT, metavar="TIME", callback=_since, help="Enqueued since: 2h, 7d, or 2026-05-01T12:00Z."),
+        click.option("--before", type=RUN, metavar="RUN", help="Older than this run."),
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -85,6 +102,6 @@ def _since(_context: click.Context, _option: click.Parameter, text: str | None) 
         pass
     try:
         at = datetime.fromisoformat(text)
-    except ValueError as error:
+        return at if at.tzinfo is not None else at.astimezone()
+    except (ValueError, OverflowError) as error:
         raise click.BadParameter(f"{text!r} is neither how long ago (2h, 7d) nor a time (2026-05-01T12:00Z)") from error
-    return at if at.tzinfo is not None else at.astimezone()

@@ -8,7 +8,9 @@ from ..db.files import query
 from ..db.migrate import check
 from ..db.pool import Pool
 from ..errors import ConfigurationError
+from .asking import TEXT
 from .loop import run
+from .plain import plain
 
 _KINDS = {
     "enqueue": "it enqueues, and can neither read runs nor cancel them",
@@ -18,7 +20,7 @@ _KINDS = {
 
 
 @click.command()
-@click.argument("role")
+@click.argument("role", type=TEXT)
 @click.option("--as", "kind", type=click.Choice(sorted(_KINDS)), help="What it is for; given again, a role may be several.")
 @click.option("--none", is_flag=True, help="Take everything of ours from it.")
 @click.option("--sql", is_flag=True, help="Print the SQL instead, for psql; no database is needed.")
@@ -33,7 +35,9 @@ def grant(role: str, kind: str | None, dsn: str | None, *, none: bool, sql: bool
         click.echo(said.replace("$1", _quoted(role)) + ";")
         return
     run(_grant(configure({"dsn": dsn}), role, kind))
-    click.echo(f"{role} has no rights of ours any more." if kind is None else f"{role} is permitted as {kind}: {_KINDS[kind]}.")
+    click.echo(
+        f"{plain(role)} has no rights of ours any more." if kind is None else f"{plain(role)} is permitted as {kind}: {_KINDS[kind]}."
+    )
 
 
 async def _grant(config: Config, role: str, kind: str | None) -> None:

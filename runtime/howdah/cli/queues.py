@@ -4,7 +4,8 @@ import click
 
 from ..app import App
 from ..management.rows import QueueInfo
-from .asking import ask, dsn_option, json_option, print_lines
+from .asking import TEXT, ask, dsn_option, json_option, print_lines
+from .plain import plain
 from .tables import age, table
 
 
@@ -37,8 +38,10 @@ def _cells(one: QueueInfo) -> tuple[object, ...]:
 
 
 @queues.command(name="set")
-@click.argument("name")
-@click.option("--retention", required=True, metavar="DAYS", help="How long ended runs are kept, as in 7d; default: as the setting says.")
+@click.argument("name", type=TEXT)
+@click.option(
+    "--retention", required=True, type=TEXT, metavar="DAYS", help="How long ended runs are kept, as in 7d; default: as the setting says."
+)
 @dsn_option
 def set_(dsn: str | None, name: str, retention: str) -> None:
     """Set how long the queue NAME keeps its history."""
@@ -47,4 +50,6 @@ def set_(dsn: str | None, name: str, retention: str) -> None:
         await jobs.queues.set(name, retention=None if retention == "default" else retention)
 
     ask(dsn, work)
-    click.echo(f"Queue {name} keeps its history {'as long as the setting retention_days says' if retention == 'default' else retention}.")
+    click.echo(
+        f"Queue {plain(name)} keeps its history {'as long as the setting retention_days says' if retention == 'default' else retention}."
+    )

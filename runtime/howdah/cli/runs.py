@@ -8,7 +8,8 @@ import msgspec
 
 from ..app import App
 from ..management.rows import Branch, Event, Page, RunDetails, RunInfo
-from .asking import ask, dsn_option, filter_options, json_option, print_lines, which
+from .asking import RUN, TEXT, ask, dsn_option, filter_options, json_option, print_lines, which
+from .plain import plain
 from .tables import moment, short, table
 
 COUNTED_MAX = 10_000
@@ -44,7 +45,7 @@ def ls(dsn: str | None, limit: int, *, as_json: bool, **options: Any) -> None:
 
 
 @runs.command()
-@click.argument("run", type=int)
+@click.argument("run", type=RUN)
 @json_option
 @dsn_option
 def show(dsn: str | None, run: int, *, as_json: bool) -> None:
@@ -58,7 +59,7 @@ def show(dsn: str | None, run: int, *, as_json: bool) -> None:
         click.echo(msgspec.json.encode(details))
         return
     for name, value in _facts(details):
-        click.echo(f"{click.style(f'{name}:', bold=True)} {value}")
+        click.echo(f"{click.style(f'{name}:', bold=True)} {plain(value)}")
     for event in details.history:
         click.echo()
         _print_event(event)
@@ -72,7 +73,7 @@ def show(dsn: str | None, run: int, *, as_json: bool) -> None:
 
 
 @runs.command()
-@click.argument("ids", nargs=-1, type=int, metavar="[RUN]...")
+@click.argument("ids", nargs=-1, type=RUN, metavar="[RUN]...")
 @filter_options
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @dsn_option
@@ -93,9 +94,9 @@ def retry(dsn: str | None, ids: tuple[int, ...], *, yes: bool, **options: Any) -
 
 
 @runs.command()
-@click.argument("ids", nargs=-1, type=int, metavar="[RUN]...")
+@click.argument("ids", nargs=-1, type=RUN, metavar="[RUN]...")
 @filter_options
-@click.option("--reason", help="Why: stored and shown.")
+@click.option("--reason", type=TEXT, help="Why: stored and shown.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @dsn_option
 def cancel(dsn: str | None, ids: tuple[int, ...], reason: str | None, *, yes: bool, **options: Any) -> None:
@@ -160,18 +161,18 @@ def _print_event(event: Event) -> None:
     where = "" if event.node is None else f" on node {event.node} under lease {event.lease}"
     click.echo(f"{moment(event.at)} {click.style(event.kind, bold=True)}{where}")
     if event.reason is not None:
-        click.echo(f"  reason: {event.reason}")
+        click.echo(f"  reason: {plain(event.reason)}")
     if event.error is not None:
-        click.echo(f"  {event.error.type}: {event.error.message}")
+        click.echo(f"  {plain(event.error.type)}: {plain(event.error.message)}")
         if event.error.fingerprint:
-            click.echo(f"  fingerprint: {event.error.fingerprint}")
+            click.echo(f"  fingerprint: {plain(event.error.fingerprint)}")
         for line in event.error.traceback.splitlines():
-            click.echo(f"  {line}")
+            click.echo(f"  {plain(line)}")
     for line in event.logs:
-        click.echo(f"  | +{line.seconds:.3f} s {line.level} {line.logger}: {line.message}")
+        click.echo(f"  | +{line.seconds:.3f} s {plain(line.level)} {plain(line.logger)}: {plain(line.message)}")
 
 
 def _lines(branch: Branch, depth: int) -> Iterator[str]:
-    yield f"{'  ' * (depth + 1)}{branch.run.id} {branch.run.task} {branch.run.state}"
+    yield f"{'  ' * (depth + 1)}{branch.run.id} {plain(branch.run.task)} {branch.run.state}"
     for child in branch.children:
         yield from _lines(child, depth + 1)

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .plain import plain
+
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Prints rows under their headings. None is shown as nothing."""
@@ -31,10 +33,10 @@ def moment(at: datetime | None) -> str | None:
 
 
 def short(text: str | None, characters: int = 80) -> str | None:
-    """The first line of a text, cut where it is long."""
+    """The first line of a text, printable, cut where it is long."""
     if text is None:
         return None
-    line = text.partition("\n")[0]
+    line = plain(text.partition("\n")[0])
     return line if len(line) <= characters else f"{line[: characters - 3]}..."
 
 
@@ -49,4 +51,4 @@ def age(seconds: float | None) -> str | None:
 
 
 def _text(cell: object) -> str:
-    return "" if cell is None else f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell)
+    return "" if cell is None else f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else plain(cell)

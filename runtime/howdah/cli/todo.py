@@ -1,5 +1,7 @@
 """`howdah todo`: what waits for a human, with the command that deals with each of it."""
 
+import shlex
+
 import click
 import msgspec
 
@@ -7,6 +9,7 @@ from ..app import App
 from ..management.catalogue import MISFITS_MAX
 from ..management.rows import Todo, Trouble
 from .asking import ask, dsn_option
+from .plain import plain
 from .tables import moment, short
 
 
@@ -28,7 +31,7 @@ def todo(dsn: str | None, *, as_json: bool) -> None:
         return
     for one in found.unimplemented:
         _print(f"{one.task}: nobody implements it, and runs wait in {one.queue} since {moment(one.since)}",
-               "start a worker that defines it, or: " + f"howdah runs cancel --task {one.task}")  # fmt: skip
+               "start a worker that defines it, or: " + f"howdah runs cancel --task {shlex.quote(one.task)}")  # fmt: skip
     for misfit in found.misfits:
         _print(f"{misfit.task}: run {misfit.run} fits no node since {moment(misfit.since)}: {short(misfit.mismatch, 200)}",
                f"deploy a definition that fits it, or: howdah runs cancel {misfit.run}")  # fmt: skip
@@ -38,7 +41,7 @@ def todo(dsn: str | None, *, as_json: bool) -> None:
         _print(_sentence(group), _mend(group))
     cut = sorted({group.task for group in found.trouble if group.truncated})
     if cut:
-        click.echo(f"Only the newest of {', '.join(cut)} were looked at: there are more behind them.")
+        click.echo(f"Only the newest of {plain(', '.join(cut))} were looked at: there are more behind them.")
     if not (found.unimplemented or found.misfits or found.trouble):
         click.echo("Nothing waits for you.")
 
@@ -50,10 +53,10 @@ def _sentence(group: Trouble) -> str:
 
 
 def _mend(group: Trouble) -> str:
-    aim = f"--error {group.fingerprint}" if group.fingerprint else f"--state {group.state}"
-    return f"howdah runs retry --task {group.task} {aim}"
+    aim = f"--error {shlex.quote(group.fingerprint)}" if group.fingerprint else f"--state {group.state}"
+    return f"howdah runs retry --task {shlex.quote(group.task)} {aim}"
 
 
 def _print(what: str, mend: str) -> None:
-    click.echo(what)
-    click.secho(f"  {mend}\n", fg="green")
+    click.echo(plain(what))
+    click.secho(f"  {plain(mend)}\n", fg="green")

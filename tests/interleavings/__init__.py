@@ -1,0 +1,1 @@
+"""Every pair of SQL verbs, stepped through all orders of their statements."""

@@ -1,0 +1,137 @@
+"""What sessions meet: runs in every state that a verb may find, set once by product code and put back before each schedule."""
+
+from dataclasses import dataclass, field
+
+from howdah.core.states import Kind
+from howdah.db.files import query
+
+from ..db import world
+from ..db.world import Claimed, Session
+
+TABLES = [
+    "run",
+    "job",
+    "timer",
+    "misfit",
+    "event",
+    "stale_event",
+    "inbox",
+    "held_key",
+    "progress",
+    "tally",
+    "total",
+    "rate",
+    "trim",
+    "node",
+    "task",
+    "queue",
+]
+
+KEEP = """
+create table public.effect (run bigint not null);
+create function public.put_back() returns void language plpgsql as $$
+begin
+  set local session_replication_role = replica;  -- Events were applied when they were written.
+  set local synchronous_commit = off;
+  delete from public.effect;
+  %s
+end $$
+"""
+
+
+@dataclass
+class Scene:
+    """The ids of its runs, and who holds them."""
+
+    here: int = 0
+    """A living node."""
+    dead: int = 0
+    """A node whose lease is over, and which may not know it yet."""
+    other: int = 0
+    """A living node with another definition of the task."""
+
+    run: dict[str, int] = field(default_factory=dict[str, int])
+    held: dict[str, Claimed] = field(default_factory=dict[str, Claimed])
+    known: list[int] = field(default_factory=list[int])
+    """The leases that `here` knows of."""
+    old: list[int] = field(default_factory=list[int])
+    """Ended runs beyond the retention of their queue."""
+    line: tuple[int, int] = (0, 0)
+    """Queue and task."""
+
+    @property
+    def runs(self) -> list[int]:
+        """All of them."""
+        return [*self.run.values(), *self.old]
+
+
+async def make(db: Session) -> Scene:
+    """Sets the scene and keeps a copy of every table."""
+    scene = Scene()
+    scene.here = await world.join(db, 3600, work="first")
+    scene.other = await world.join(db, 3600, work="second")
+    await _past(db, scene)
+
+    await _enqueue(db, scene, "parent", delay=3600)
+    for name in ("held", "asked", "released"):
+        await _enqueue(db, scene, name)
+    await _enqueue(db, scene, "keyed", unique_key="b of keyed")
+    await _enqueue(db, scene, "running child", parent=scene.run["parent"])
+    await _claim(db, scene, scene.here)
+    scene.known = [run.lease for run in scene.held.values()]
+    await world.watch(db, scene.run["held"])
+    await world.cancel(db, scene.run["asked"])
+    await _enqueue(db, scene, "failed", unique_key="a of failed")
+    await _enqueue(db, scene, "unfit")
+    await _enqueue(db, scene, "forgotten")
+    await _claim(db, scene, scene.here)
+    await world.send(
+        db,
+        world.outcome(scene.held["failed"], Kind.FAILED),
+        world.outcome(scene.held["unfit"], Kind.MISFIT, data='{"hash": "first"}'),
+    )
+    await _enqueue(db, scene, "orphan")
+    scene.dead = await world.join(db, 0.001, work="first")
+    await _claim(db, scene, scene.dead)
+
+    await _enqueue(db, scene, "child", parent=scene.run["parent"])
+    await world.cancel(db, scene.run["parent"])
+    await _enqueue(db, scene, "waiting", unique_key="c of waiting")
+    await world.shift(db, "-1 hour")
+    await _enqueue(db, scene, "late", expires=60)
+    await _enqueue(db, scene, "due", delay=60)
+    await world.shift(db, "")
+    row = await db.fetchrow("select queue, task from howdah.job where id = $1", scene.run["waiting"])
+    assert row is not None
+    scene.line = (row[0], row[1])
+    tomorrow = await db.fetchval("select (howdah.day_base() >> 40) + 1")
+    await db.execute(f"drop table if exists howdah.event_d{tomorrow}, howdah.run_d{tomorrow}")  # Each look would read them, too.
+    await db.execute("create schema kept")
+    for name in TABLES:
+        await db.execute(f"create table kept.{name} as table howdah.{name}")
+    await db.execute(
+        KEEP % "\n".join(f"delete from howdah.{t}; insert into howdah.{t} overriding system value table kept.{t};" for t in TABLES)
+    )
+    return scene
+
+
+async def _enqueue(db: Session, scene: Scene, name: str, **options: object) -> None:
+    (scene.run[name],) = await world.enqueue(db, **options)
+
+
+async def _claim(db: Session, scene: Scene, node: int) -> None:
+    names = {run: name for name, run in scene.run.items()}
+    scene.held |= {names[run.id]: run for run in await world.claim(db, node)}
+
+
+async def _past(db: Session, scene: Scene) -> None:
+    """Two runs that failed ten days ago, in a queue that keeps its runs for a week."""
+    await db.execute(query("set_retention"), "mail", 7)
+    queue = await db.fetchval(query("queue_id"), "mail")
+    task = await db.fetchval("select howdah.introduce('old')")
+    day = await db.fetchval("select howdah.day_base() >> 40") - 10
+    await db.fetchval("select howdah.add_day($1, 1)", day)
+    scene.old = [(day << 40) + number for number in (1, 2)]
+    for run in scene.old:
+        await db.execute("insert into howdah.run (id, task, queue, priority, args) values ($1, $2, $3, 0, '{}')", run, task, queue)
+        await db.execute(f"insert into howdah.event_d{day} (run, task, kind) values ($1, $2, 2)", run, task)

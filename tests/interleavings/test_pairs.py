@@ -1,0 +1,45 @@
+"""Every pair of verbs in all orders of their statements: nothing is lost, nobody waits for ever, everybody is told."""
+
+from itertools import combinations_with_replacement
+
+import pytest
+
+from .conftest import Open
+from .play import RC, RR, Theatre, told
+from .verbs import BY_NAME, VERBS, Verb
+
+pytestmark = pytest.mark.anyio
+
+PAIRS = list(combinations_with_replacement(VERBS, 2))
+
+THREES = [
+    ("claim", "reap", "send outcomes"),
+    ("enqueue once by key", "settle", "send outcomes"),
+    ("retry", "trim", "cancel"),
+    ("watch", "settle", "keep"),
+    ("enqueue once by key", "enqueue once by key", "settle"),
+    ("complete", "cancel", "reap"),
+]
+
+
+@pytest.fixture(scope="module")
+async def stage(theatre: Open) -> Theatre:
+    """One database for all pairs."""
+    return await theatre()
+
+
+@pytest.mark.parametrize(("one", "two"), PAIRS, ids=[f"{one} and {two}" for one, two in PAIRS])
+async def test_every_order_of_two_verbs_is_right(stage: Theatre, one: Verb, two: Verb) -> None:
+    """Under read committed, and with callers under repeatable read: nodes' sessions look again and are never stricter."""
+    levels = [RC, RR] if one.caller or two.caller else [RC]
+    for callers in levels:
+        count, wrong = await stage.play(one, two, callers=callers)
+        assert not wrong, f"callers {callers}: {told(wrong)}"
+        assert count >= 2
+
+
+@pytest.mark.parametrize("names", THREES, ids=[", ".join(names) for names in THREES])
+async def test_every_order_of_three_verbs_is_right(stage: Theatre, names: tuple[str, ...]) -> None:
+    count, wrong = await stage.play(*(BY_NAME[name] for name in names))
+    assert not wrong, told(wrong)
+    assert count >= 6

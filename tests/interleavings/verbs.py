@@ -1,0 +1,156 @@
+"""The verbs that change runs, each as the statements of one transaction, and who sends them."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import msgspec
+from howdah.core.states import Kind
+from howdah.db.files import query
+
+from ..db import world
+from ..db.world import Session
+from .scene import Scene
+
+
+class Made(msgspec.Struct):
+    """Runs that an enqueue answered with."""
+
+    runs: list[int]
+
+
+class Taken(msgspec.Struct):
+    """Runs that a node was given."""
+
+    runs: list[int]
+
+
+class Awaited(msgspec.Struct):
+    """Runs that somebody waits for: they had not ended."""
+
+    runs: list[int]
+
+
+Statement = Callable[[Session, Scene, int], Awaitable[object]]
+"""Of a session, in this scene, in this place among the sessions (0, 1, 2)."""
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One transaction."""
+
+    name: str
+    statements: tuple[Statement, ...]
+    caller: bool = False
+    """A user's session may send it, under an isolation level of its own."""
+    looks: bool = False
+    """Whoever sends it looks for runs right after it, so nobody is told of those that it makes ready."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+async def _enqueue(db: Session, _scene: Scene, _place: int) -> Made:
+    now = await db.fetchval("select howdah.enqueue('work')")
+    later = await db.fetchval("select howdah.enqueue('work', delay => '1 hour')")
+    named = await db.fetchval("select howdah.enqueue('never heard of', queue => 'neither')")
+    return Made([now, later, named])
+
+
+def _unique(*keys: str) -> Statement:
+    async def enqueue(db: Session, _scene: Scene, _place: int) -> Made:
+        return Made([await db.fetchval("select howdah.enqueue('work', unique_key => $1)", key) for key in keys])
+
+    return enqueue
+
+
+async def _unique_arguments(db: Session, _scene: Scene, place: int) -> Made:
+    args = [json.dumps({"n": n}) for n in range(4)][:: -1 if place else 1]
+    row = await db.fetchrow(query("submit"), "work", args, '{"unique_args": true}', True)
+    assert row is not None
+    return Made(row["ids"])
+
+
+async def _claim(db: Session, scene: Scene, _place: int) -> Taken:
+    rows = await db.fetch(query("claim"), scene.other, 100, [scene.line[0]], [scene.line[1]], [-32768], [0], True, False)
+    return Taken([row["id"] for row in rows])
+
+
+async def _outcomes(db: Session, scene: Scene, place: int) -> object:
+    held = scene.held
+    batch = [
+        world.outcome(held["held"], Kind.FAILED if place else Kind.SUCCEEDED),
+        world.outcome(held["asked"], Kind.RETRIED, 60),
+        world.outcome(held["released"], Kind.RELEASED),
+        world.outcome(held["keyed"], Kind.FAILED),
+        world.outcome(held["running child"], Kind.SNOOZED, 60),
+        world.outcome(held["orphan"], Kind.SUCCEEDED),
+    ]
+    return await world.send(db, *batch[:: -1 if place else 1])
+
+
+async def _complete(db: Session, scene: Scene, _place: int) -> object:
+    run = scene.held["held"]
+    await db.execute("insert into public.effect values ($1)", run.id)
+    return await db.execute(query("complete"), run.id, run.lease, run.node, None, None, None)
+
+
+async def _cancel(db: Session, scene: Scene, place: int) -> object:
+    return await world.cancel(db, *scene.runs[:: -1 if place else 1])
+
+
+async def _cancel_child(db: Session, scene: Scene, _place: int) -> object:
+    return await world.cancel(db, scene.run["child"])
+
+
+async def _watch(db: Session, scene: Scene, place: int) -> Awaited:
+    runs = scene.runs[:: -1 if place else 1]
+    ended = await world.watch(db, *runs)
+    return Awaited([run for run in runs if run not in ended])
+
+
+async def _retry(db: Session, scene: Scene, _place: int) -> object:
+    return await db.fetch(query("retry"), [*scene.old, *scene.run.values()])
+
+
+async def _recover(db: Session, scene: Scene, _place: int) -> object:
+    return await db.fetchval(query("recover"), scene.here, scene.known, "nobody")
+
+
+async def _leave(db: Session, scene: Scene, _place: int) -> object:
+    return await db.fetchval(query("leave_node"), scene.here)
+
+
+async def _renew(db: Session, scene: Scene, _place: int) -> object:
+    return await db.fetch(query("renew"), scene.dead, 3600.0)
+
+
+def _call(text: str) -> Statement:
+    async def call(db: Session, _scene: Scene, _place: int) -> object:
+        return await db.fetch(text)
+
+    return call
+
+
+VERBS = (
+    Verb("enqueue", (_enqueue,), caller=True),
+    Verb("enqueue once by key", (_unique("a of failed", "b of keyed"),), caller=True),
+    Verb("enqueue once by arguments", (_unique_arguments,), caller=True),
+    Verb("claim", (_claim,)),
+    Verb("send outcomes", (_outcomes,)),
+    Verb("complete", (_complete,), caller=True),
+    Verb("settle", (_call(query("settle")),)),
+    Verb("cancel", (_cancel,), caller=True),
+    Verb("cancel and enqueue once", (_cancel_child, _unique("a of failed")), caller=True),
+    Verb("watch", (_watch,), caller=True),
+    Verb("retry", (_retry,), caller=True),
+    Verb("fire timers", (_call("select howdah.fire(100), howdah.expire(100)"),)),
+    Verb("reap", (_call("select howdah.reap(3)"),)),
+    Verb("keep", (_call("select * from howdah.keep(100, 30, 3)"),)),
+    Verb("renew", (_renew,)),
+    Verb("recover", (_recover,), looks=True),
+    Verb("leave", (_leave,)),
+    Verb("trim", (_call("select * from howdah.trim(30, 100)"),)),
+)
+ONE_KEY = Verb("enqueue once by the key of an ended run", (_unique("a of failed"),), caller=True)
+BY_NAME = {verb.name: verb for verb in VERBS}
