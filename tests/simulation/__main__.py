@@ -17,7 +17,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=2000, help="how many histories")
     parser.add_argument("--from", type=int, default=0, dest="first", help="the first seed")
-    parser.add_argument("--bug", choices=[bug.__name__ for bug in BUGS], help="plant this bug: histories that find it are what is hoped for")
+    parser.add_argument(
+        "--bug", choices=[bug.__name__ for bug in BUGS], help="plant this bug: histories that find it are what is hoped for"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     asked = parser.parse_args()
     began = time.perf_counter()

@@ -86,7 +86,11 @@ def hints_are_cleared_after_the_query(_: World) -> Generator[None]:
         begin(self)
         everybody.append(self)
 
-    with patch.object(Hints, "__init__", note), patch.object(Hints, "take_into", take_into), patch.object(Claims, "claim", claim_then_clear):
+    with (
+        patch.object(Hints, "__init__", note),
+        patch.object(Hints, "take_into", take_into),
+        patch.object(Claims, "claim", claim_then_clear),
+    ):
         yield
 
 

@@ -241,7 +241,9 @@ class Model:
             return self._end(row, Kind.CANCELLED)
         if kind in (Kind.RETRIED, Kind.SNOOZED):
             attempt = row.attempt - (kind is Kind.SNOOZED)
-            self.hot[row.run.id] = msgspec.structs.replace(row, lease=None, node=None, attempt=attempt, due=self.now() + delay_s, expires=None)
+            self.hot[row.run.id] = msgspec.structs.replace(
+                row, lease=None, node=None, attempt=attempt, due=self.now() + delay_s, expires=None
+            )
         else:
             self._free(row)
         return False

@@ -132,7 +132,10 @@ class Both:
 
     async def _record(self) -> None:
         some = self._take_held(self._random.randint(1, 4))
-        kinds = [self._random.choice((Kind.SUCCEEDED, Kind.SUCCEEDED, Kind.FAILED, Kind.STOPPED, Kind.RETRIED, Kind.SNOOZED, Kind.RELEASED)) for _ in some]
+        kinds = [
+            self._random.choice((Kind.SUCCEEDED, Kind.SUCCEEDED, Kind.FAILED, Kind.STOPPED, Kind.RETRIED, Kind.SNOOZED, Kind.RELEASED))
+            for _ in some
+        ]
         delays = [float(self._random.randint(1, 3)) for _ in some]
         if not some:
             return
@@ -141,7 +144,9 @@ class Both:
         )
         rows = [(hot.run.id, hot.lease or 0, hot.node or 0, kind, delay) for (hot, _), kind, delay in zip(some, kinds, delays, strict=True)]
         rejected, unsettled = self.model.call(lambda _: self.model.record(rows))
-        assert sorted((self.ids[late.run], late.verdict) for late in heard.rejected) == sorted((run, verdict) for run, _, verdict in rejected)
+        assert sorted((self.ids[late.run], late.verdict) for late in heard.rejected) == sorted(
+            (run, verdict) for run, _, verdict in rejected
+        )
         assert heard.unsettled == unsettled
 
     async def _complete(self) -> None:

@@ -272,7 +272,9 @@ class World:
             if TASKS[run.task - 1] == "charge" and self.diary.charged[run.id] != (end is State.SUCCEEDED):
                 say(f"run {run.id} is {end} and charged {self.diary.charged[run.id]} times")
             if run.parent is not None and not run.keeps and _replayed(told.get(run.parent, [])) is State.CANCELLED:
-                if end is not State.CANCELLED and self.diary.first_start.get(run.id, 0.0) > self._ended_at(run.parent) + (LATENCY_S if self.calm else STORM_S):
+                if end is not State.CANCELLED and self.diary.first_start.get(run.id, 0.0) > self._ended_at(run.parent) + (
+                    LATENCY_S if self.calm else STORM_S
+                ):
                     say(f"run {run.id} began after its parent {run.parent} was cancelled")
         if self.calm:
             self._judge_latency()
@@ -306,8 +308,24 @@ def _replayed(kinds: list[Kind]) -> State | None:
     """The state that follows from the events; None: they do not follow from one another."""
     state: State | None = State.QUEUED
     for kind in kinds:
-        if state is not None and kind in (Kind.SUCCEEDED, Kind.FAILED, Kind.STOPPED, Kind.RETRIED, Kind.SNOOZED, Kind.RELEASED, Kind.REAPED,
-                                          Kind.RETURNED, Kind.LOST, Kind.QUARANTINED, Kind.CANCEL_REQUESTED) and state in _CLAIMABLE:
+        if (
+            state is not None
+            and kind
+            in (
+                Kind.SUCCEEDED,
+                Kind.FAILED,
+                Kind.STOPPED,
+                Kind.RETRIED,
+                Kind.SNOOZED,
+                Kind.RELEASED,
+                Kind.REAPED,
+                Kind.RETURNED,
+                Kind.LOST,
+                Kind.QUARANTINED,
+                Kind.CANCEL_REQUESTED,
+            )
+            and state in _CLAIMABLE
+        ):
             state = State.RUNNING  # A claim leaves no event.
         state = None if state is None else TRANSITIONS.get((kind, state))
     return state
