@@ -27,6 +27,8 @@ class Diary:
         self.charged: Counter[int] = Counter()
         self.first_start: dict[int, float] = {}
         self.violations: list[str] = []
+        self.ambush: Callable[[str], None] | None = None
+        """Hears of the process in which an attempt begins."""
         self._model = model
         self._is_alive = is_alive
         self._running: dict[int, list[Attempt]] = {}
@@ -47,6 +49,8 @@ class Diary:
         self._running.setdefault(run.id, []).append(attempt)
         self.started[run.id] += 1
         self.first_start.setdefault(run.id, self._model.now())
+        if self.ambush is not None:
+            self.ambush(attempt.process)
         return attempt
 
     def under_way(self, process: str) -> int:

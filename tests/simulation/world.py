@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from random import Random
 from typing import Any
 from unittest.mock import patch
-from uuid import UUID
 
 import anyio
 import asyncpg
@@ -42,6 +41,7 @@ CONFIG = Config(
     block_warning_s=4.0,
     claim_max=8,
     prefetch_max=8,
+    prefetch_horizon_s=1.0,
     log_max=0,
     backoff_max_s=0.5,
 )
@@ -49,7 +49,7 @@ STORM_S = 10.0
 HEALED_S = 90.0
 """After the storm: leases run out, the longest look comes round twice, and patient runs end."""
 FAULTS = (
-    *("trap",) * 5, "kill", "freeze", "freeze", "thaw", "cut", "join", "drop", "crash", "restart", "stop", "hurry", "start", "flush",
+    *("trap",) * 5, *("ambush",) * 2, "kill", "freeze", "freeze", "thaw", "cut", "join", "drop", "crash", "restart", "stop", "hurry", "start", "flush",
 )  # fmt: skip
 LATENCY_S = 1.0
 """Where nothing breaks a free node starts what is ready by notification, and not by the next look."""
@@ -190,6 +190,8 @@ class World:
         names = sorted(self._nodes)
         name = random.choice(names) if names else ""
         match random.choice(FAULTS):
+            case "ambush":
+                self.diary.ambush = self._freeze_where_runs_wait
             case "trap":
                 network.trap = random.choice((self._crash_soon, self._freeze_a_while, self.network.drop, self._cut_a_while))
             case "kill" if names:
@@ -219,12 +221,18 @@ class World:
                 network.model.journal.flush()
 
     def _crash_soon(self, _: str) -> None:
-        self.loop.call_later(self.random.random() * 0.01, lambda: self.network.restart(crash=True))
+        self.loop.call_later(self.random.random() * 0.03, lambda: self.network.restart(crash=True))
 
     def _freeze_a_while(self, name: str) -> None:
         """Longer than the lease, more often than not."""
         self.loop.freeze(name)
         self.loop.call_later(self.random.random() * 3 * CONFIG.lease_s, self._thaw, name)
+
+    def _freeze_where_runs_wait(self, name: str) -> None:
+        node = self._nodes[name][0]
+        if any(room.waiting for room in node._rooms):
+            self.diary.ambush = None
+            self._freeze_a_while(name)
 
     def _thaw(self, name: str) -> None:
         if name not in self._dead:
@@ -258,7 +266,7 @@ class World:
         for row in model.hot.rows():
             say(f"run {row.run.id} ({TASKS[row.run.task - 1]}) is still pending: {row}")
         if len(model.inbox):
-            say(f"effects were not applied: {sorted(set(what for _, what in model.inbox.rows()))}")
+            say(f"effects were not applied: {sorted({what for _, what in model.inbox.rows()})}")
         told: dict[int, list[Kind]] = {}
         for event in model.events.rows():
             told.setdefault(event.run, []).append(event.kind)
@@ -272,9 +280,8 @@ class World:
             if TASKS[run.task - 1] == "charge" and self.diary.charged[run.id] != (end is State.SUCCEEDED):
                 say(f"run {run.id} is {end} and charged {self.diary.charged[run.id]} times")
             if run.parent is not None and not run.keeps and _replayed(told.get(run.parent, [])) is State.CANCELLED:
-                if end is not State.CANCELLED and self.diary.first_start.get(run.id, 0.0) > self._ended_at(run.parent) + (
-                    LATENCY_S if self.calm else STORM_S
-                ):
+                latest = self._ended_at(run.parent) + (LATENCY_S if self.calm else STORM_S)
+                if self.diary.first_start.get(run.id, 0.0) > latest:
                     say(f"run {run.id} began after its parent {run.parent} was cancelled")
         if self.calm:
             self._judge_latency()
@@ -308,24 +315,7 @@ def _replayed(kinds: list[Kind]) -> State | None:
     """The state that follows from the events; None: they do not follow from one another."""
     state: State | None = State.QUEUED
     for kind in kinds:
-        if (
-            state is not None
-            and kind
-            in (
-                Kind.SUCCEEDED,
-                Kind.FAILED,
-                Kind.STOPPED,
-                Kind.RETRIED,
-                Kind.SNOOZED,
-                Kind.RELEASED,
-                Kind.REAPED,
-                Kind.RETURNED,
-                Kind.LOST,
-                Kind.QUARANTINED,
-                Kind.CANCEL_REQUESTED,
-            )
-            and state in _CLAIMABLE
-        ):
+        if state in _CLAIMABLE and (kind, State.RUNNING) in TRANSITIONS and (kind, state) not in TRANSITIONS:
             state = State.RUNNING  # A claim leaves no event.
         state = None if state is None else TRANSITIONS.get((kind, state))
     return state
