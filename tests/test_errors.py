@@ -227,7 +227,7 @@ TABLE = [
     Row("SQL: arguments as an array", lambda s: s.sql(f"{SELECT}('t', '[1]')"), asyncpg.DataError, "must be a json object", lambda s: s.sql(f"{SELECT}('t', '{{}}')")),
     Row("SQL: no arguments", lambda s: s.sql(f"{SELECT}('t', null)"), asyncpg.DataError, "must be a json object", lambda s: s.sql(f"{SELECT}('t')")),
     Row("SQL: an unknown option", lambda s: s.sql("select howdah.submit('t', array['{}'], '{\"colour\": 1}', true)"), asyncpg.DataError, 'does not know the option "colour"', None),
-    Row("SQL: a priority", lambda s: s.sql(f"{SELECT}('t', priority => 40000)"), asyncpg.DataError, "out of range", lambda s: s.sql(f"{SELECT}('t', priority => 4)")),
+    Row("SQL: a priority", lambda s: s.sql(f"{SELECT}('t', priority => 40000)"), asyncpg.DataError, "not from -32767 to 32767", lambda s: s.sql(f"{SELECT}('t', priority => 4)")),
     # Connections and roles.
     Row("a poll without a pause", lambda s: App(poll_s=0), C, "poll_s=0 must be more than 0", lambda s: App(poll_s=0.1)),
     Row("the status as a role that may only enqueue", lambda s: s.enqueuer(lambda t: t.attach(1).status()), C, "howdah grant ROLE --as", lambda s: s.enqueuer(lambda t: t.enqueue(1))),

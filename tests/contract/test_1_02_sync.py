@@ -99,7 +99,7 @@ async def test_a_fork_after_the_start_is_an_error_that_says_so(dsn: str) -> None
         "    double.enqueue_sync(4)\n"
         "    print('parent enqueued', flush=True)\n"
         "except Exception as error:\n"
-        "    print(type(error).__name__, error, flush=True)\n"
+        "    print(f'{type(error).__name__} {error}', flush=True)\n"  # In one write: the other process writes, too.
         "if child: sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
     )
     done = await aside(lambda: script(dsn, forks))
