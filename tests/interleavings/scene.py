@@ -1,6 +1,7 @@
 """What sessions meet: runs in every state that a verb may find, set once by product code and put back before each schedule."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from howdah.core.states import Kind
 from howdah.db.files import query
@@ -115,7 +116,7 @@ async def make(db: Session) -> Scene:
     return scene
 
 
-async def _enqueue(db: Session, scene: Scene, name: str, **options: object) -> None:
+async def _enqueue(db: Session, scene: Scene, name: str, **options: Any) -> None:
     (scene.run[name],) = await world.enqueue(db, **options)
 
 

@@ -16,7 +16,9 @@ from howdah.core.lines import Hints, Lines
 from howdah.core.states import Kind
 from howdah.db.stores import Claims, Outcomes
 
-from .model import Commit, Hot, Member, Model
+from .journal import Commit
+from .model import Model
+from .rows import Hot, Member
 from .world import World
 
 Bug = Callable[[World], Any]
@@ -51,7 +53,7 @@ def a_node_is_the_same_after_a_crash_and_so_are_its_leases(world: World) -> Gene
 
     def compare(self: Model, run: int, lease: int | None, node: int | None) -> bool:
         row = self.hot.get(run)
-        return row is not None and row.lease is not None and node in self.nodes
+        return row is not None and row.lease is not None and node is not None and node in self.nodes
 
     with patch.object(Model, "is_held", compare):
         yield
@@ -243,7 +245,7 @@ def an_outcome_is_sent_once_and_not_again(_: World) -> Generator[None]:
             await connection.copy_records_to_table(
                 "event", schema_name="howdah", columns=EVENT_COLUMNS, records=map(msgspec.structs.astuple, batch)
             )
-        except Exception:  # noqa: BLE001 - the bug
+        except Exception:
             await self._link.drop()
 
     with patch.object(Outcomes, "_record", once):

@@ -6,6 +6,7 @@ SIGSTOP: nothing of it runs until it is thawed, while the time goes on.
 
 import asyncio
 import selectors
+from collections import deque
 from contextvars import ContextVar
 from random import Random
 from typing import Any
@@ -46,7 +47,16 @@ class _NoFiles(selectors.BaseSelector):
         return {}
 
 
-class VirtualLoop(asyncio.SelectorEventLoop):
+class _Queued(asyncio.SelectorEventLoop):
+    """What asyncio keeps to itself, and what this loop is about."""
+
+    _ready: deque[Any]
+
+    def _run_once(self) -> None:
+        super()._run_once()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+
+
+class VirtualLoop(_Queued):
     """An event loop of virtual time. shuffled: what is ready runs in an order of the seed's, not in that of its arrival."""
 
     def __init__(self, random: Random, *, shuffled: bool) -> None:
@@ -83,7 +93,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self._random.shuffle(handles)
             self._ready.clear()
             self._ready.extend(handles)
-        super()._run_once()  # pyright: ignore[reportAttributeAccessIssue]
+        super()._run_once()
 
     def _hold_back(self) -> None:
         ready = list(self._ready)

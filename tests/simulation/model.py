@@ -5,80 +5,19 @@ transactions is not seen here: the interleavings are. test_model.py holds every 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from howdah.core.states import Kind
 
 from .journal import Commit, Journal, Table
+from .rows import Event, Hot, LeaseLost, Member, NodeGone, Run, Twice
 
 QUEUE = 1
 SUSPECT = 2
 LIMIT = 10_000
 ENDS = {Kind.SUCCEEDED, Kind.FAILED, Kind.STOPPED, Kind.CANCELLED, Kind.EXPIRED, Kind.LOST, Kind.QUARANTINED}
 FAILURES = {Kind.FAILED, Kind.EXPIRED, Kind.LOST, Kind.QUARANTINED}
-
-
-class NodeGone(Exception):
-    """HW002: the node has lost its lease."""
-
-
-class LeaseLost(Exception):
-    """HW001: the run is held no more."""
-
-
-class Twice(Exception):
-    """HW003: a batch names a run twice."""
-
-
-class Run(msgspec.Struct, frozen=True):
-    """What never changes of a run."""
-
-    id: int
-    task: int
-    priority: int = 0
-    once: bool = False
-    parent: int | None = None
-    keeps: bool = False
-    """It stays when its parent is cancelled."""
-    key: str | None = None
-    awaited: bool = False
-
-
-class Hot(msgspec.Struct, frozen=True):
-    """A pending run: a row of job, or of timer where it has a due time."""
-
-    run: Run
-    attempt: int = 0
-    lease: int | None = None
-    node: int | None = None
-    crashes: int = 0
-    cancelling: bool = False
-    expires: float | None = None
-    due: float | None = None
-
-    @property
-    def place(self) -> tuple[int, int]:
-        """Where it stands in its line."""
-        return self.run.priority, self.run.id
-
-
-class Event(NamedTuple):
-    """A row of event."""
-
-    run: int
-    kind: Kind
-    at: float
-    lease: int | None = None
-    node: int | None = None
-
-
-class Member(msgspec.Struct, frozen=True):
-    """A row of node."""
-
-    until: float
-    renewed: float
-    tasks: tuple[int, ...] = ()
 
 
 class Model:

@@ -20,7 +20,8 @@ from howdah.db.files import query
 from howdah.errors import DatabaseAway
 
 from .loop import PROCESS
-from .model import LeaseLost, Model, NodeGone, Twice
+from .model import Model
+from .rows import LeaseLost, NodeGone, Twice
 
 Answer = Any
 

@@ -13,7 +13,8 @@ from howdah.messages import Claimed
 
 from ..db import world
 from ..db.world import Connect, Session
-from .model import Hot, LeaseLost, Model, NodeGone, Twice
+from .model import Model
+from .rows import Hot, LeaseLost, NodeGone, Twice
 
 pytestmark = pytest.mark.anyio
 
@@ -21,6 +22,8 @@ TASKS = {1: "plain", 2: "other", 3: "once"}
 LEASE_S = 10
 STEPS = 60
 QUARANTINE = 3
+VERBS = (*["submit"] * 4, *["claim"] * 5, *["record"] * 5, *["cancel", "pass_time"] * 2, "settle", "keep", "join", "leave", "renew",
+         "recover", "complete", "look", "asked")  # fmt: skip
 
 Place = tuple[int, str, int, int, bool]
 """What is compared of a pending run: its attempt, where it is, its crashes, its node, and whether its cancel was asked for."""
@@ -56,10 +59,7 @@ class Both:
 
     async def step(self) -> str:
         """One verb, in both. Returns which."""
-        verb = self._random.choice(
-            ("submit",) * 4 + ("claim",) * 5 + ("record",) * 5 + ("settle", "cancel", "cancel", "keep", "join", "leave", "pass_time", "pass_time",
-             "renew", "recover", "complete", "look", "asked")
-        )  # fmt: skip
+        verb = self._random.choice(VERBS)
         self._told, self._heard = set(), []
         await getattr(self, f"_{verb}")()
         await self._listener.execute("select 1")
@@ -110,7 +110,7 @@ class Both:
         tasks = sorted({row["task"] for row in heads})
         room, aside, durable = self._random.choice((1, 2, 3, 10)), self._random.random() < 0.7, self._random.random() < 0.3
         arguments = ([1] * len(tasks), tasks, [-32768] * len(tasks), [0] * len(tasks), aside, durable)
-        lines = dict.fromkeys(tasks, (-32768, 0))
+        lines: dict[int, tuple[int, int]] = dict.fromkeys(tasks, (-32768, 0))
         try:
             rows = [Claimed(real, *row) for row in await self._db.fetch(query("claim"), real, room, *arguments)]
         except asyncpg.PostgresError as error:
@@ -228,7 +228,7 @@ class Both:
 
     async def _places(self) -> dict[int, Place]:
         rows = await self._db.fetch(
-            "select id, attempt, case when lease is null then 'ready' else 'held' end as place, crashes, coalesce(node, 0) as node, flags & 1 <> 0"
+            "select id, attempt, case when lease is null then 'ready' else 'held' end, crashes, coalesce(node, 0), flags & 1 <> 0"
             " from howdah.job union all select id, attempt, 'later', crashes, 0, flags & 1 <> 0 from howdah.timer"
         )
         return {self.ids[row[0]]: tuple(row)[1:] for row in rows}

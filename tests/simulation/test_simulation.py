@@ -5,7 +5,7 @@ import pytest
 from .bugs import BUGS, Bug
 from .world import simulate
 
-CLEAN = 120
+CLEAN = 60
 ENOUGH = 200
 """Seeds within which each bug is found; most take fewer than ten."""
 

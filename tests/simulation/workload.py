@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from typing import Any, cast
 
 from howdah import App, Retry, current_run, transaction
 
@@ -90,7 +91,7 @@ def tasks(diary: Diary) -> App:
             run = current_run().id
             async with transaction() as connection:
                 await asyncio.sleep(run % 3 * 0.05)
-                connection.effects.append(lambda: diary.charged.update([run]))  # type: ignore[attr-defined]  # pyright: ignore
+                cast("Any", connection).effects.append(lambda: diary.charged.update([run]))
         finally:
             diary.end(attempt)
 

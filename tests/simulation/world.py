@@ -12,16 +12,17 @@ from unittest.mock import patch
 import anyio
 import asyncpg
 import msgspec
+from howdah import context, logs
 from howdah.actors import dispatcher, heart, keeper, room
 from howdah.config import Config
 from howdah.core.states import TRANSITIONS, Kind, State
-from howdah import context, logs
 from howdah.nearby import Nearby
 from howdah.node import Node
 
 from .loop import PROCESS, VirtualLoop
-from .model import ENDS, Event, Hot, Model
+from .model import ENDS, Model
 from .network import TASKS, Network, Pool
+from .rows import Event, Hot
 from .workload import PATIENCE_S, Diary, tasks
 
 CONFIG = Config(
@@ -48,9 +49,8 @@ CONFIG = Config(
 STORM_S = 10.0
 HEALED_S = 90.0
 """After the storm: leases run out, the longest look comes round twice, and patient runs end."""
-FAULTS = (
-    *("trap",) * 5, *("ambush",) * 4, "kill", "freeze", "freeze", "thaw", "cut", "join", "drop", "crash", "restart", "stop", "hurry", "start", "flush",
-)  # fmt: skip
+FAULTS = (*["trap"] * 5, *["ambush"] * 4, *["freeze"] * 2, "kill", "thaw", "cut", "join", "drop", "crash", "restart", "stop", "hurry",
+          "start", "flush")  # fmt: skip
 LATENCY_S = 1.0
 """Where nothing breaks a free node starts what is ready by notification, and not by the next look."""
 
@@ -136,11 +136,15 @@ class World:
         scope = anyio.CancelScope()
         token = PROCESS.set(name)
         try:
-            node = Process(CONFIG, tasks(self.diary).registry, Pool(self.network, CONFIG), Nearby(), None)  # type: ignore[arg-type]  # pyright: ignore
+            node = self._made()
             self._nodes[name] = (node, scope)
             group.start_soon(self._run, name, node, scope)
         finally:
             PROCESS.reset(token)
+
+    def _made(self) -> Process:
+        pool: Any = Pool(self.network, CONFIG)
+        return Process(CONFIG, tasks(self.diary).registry, pool, Nearby(), None)
 
     async def _run(self, name: str, node: Process, scope: anyio.CancelScope) -> None:
         with scope:
@@ -148,12 +152,12 @@ class World:
                 try:
                     await node.run()
                     break
-                except Exception as error:  # noqa: BLE001 - whoever starts a node again
+                except Exception as error:
                     if node.started:
                         self.violations.append(f"{name} came down: {error!r}")
                         break
                     await asyncio.sleep(0.5)
-                    node = Process(CONFIG, tasks(self.diary).registry, Pool(self.network, CONFIG), Nearby(), None)  # type: ignore[arg-type]  # pyright: ignore
+                    node = self._made()
                     if name in self._nodes:
                         self._nodes[name] = (node, scope)
         self._nodes.pop(name, None)

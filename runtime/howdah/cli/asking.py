@@ -19,7 +19,7 @@ RUN = click.IntRange(1, 2**63 - 1)
 """The id of a run."""
 
 
-class _Text(click.ParamType):
+class _Text(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] - generic for type checkers alone in some releases
     """Text that Postgres can hold: a name of a task, a queue, a tag."""
 
     name = "text"
