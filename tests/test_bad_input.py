@@ -21,7 +21,12 @@ pytestmark = pytest.mark.anyio
 
 Db = asyncpg.Connection
 
-MANY = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck.__members__.values()])
+MANY = settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture],
+)
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 '; drop table howdah.run; -- $(reboot) \u202e\x9b2J"
 """A name that would colour, retitle and clear a terminal, and is SQL and shell."""

@@ -317,6 +317,10 @@ class Model:
     def keep(self, longest_s: float, quarantine: int) -> tuple[float, int, int]:
         """A round of upkeep: the seconds until the next one, how many timers fired, how many runs expired."""
         now = self.now()
+        for node, member in self.nodes.items():
+            if member.until < now and self.started + (member.until - member.renewed) < now:
+                self.nodes.pop(node)
+                self._return(node, set(), quarantine)
         due = [row for row in self.hot.rows() if row.due is not None and row.due <= now]
         for row in due:
             self.hot[row.run.id] = msgspec.structs.replace(row, due=None)
@@ -324,10 +328,6 @@ class Model:
         late = [row for row in self.ready() if row.attempt == 0 and row.expires is not None and row.expires <= now]
         for row in late:
             self._end_by_us(row, Kind.EXPIRED)
-        for node, member in self.nodes.items():
-            if member.until < now and self.started + (member.until - member.renewed) < now:
-                self.nodes.pop(node)
-                self._return(node, set(), quarantine)
         return self._next_round_in(longest_s), len(due), len(late)
 
     def _next_round_in(self, longest_s: float) -> float:
