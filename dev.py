@@ -29,8 +29,8 @@ CHECKS = (
     ("lint-imports", "--no-logo"),
 )
 
-AT_ONCE = ("-n", "3", "--dist", "worksteal")
-"""The whole suite in three processes, each with a Postgres of its own: tests wait more than they compute."""
+AT_ONCE = ("-n", "4", "--dist", "worksteal")
+"""The whole suite in four processes, each with a Postgres of its own: tests wait more than they compute."""
 
 
 def stamp() -> str:
