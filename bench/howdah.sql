@@ -1,7 +1,8 @@
 -- What the benchmarks ask of a howdah database from outside.
 
 -- name: pending
-select exists (select from howdah.job)
+-- By the index, whose dead entries are marked: a look at the table reads all that is dead, a fifth of the server's time.
+select (select id from howdah.job order by id limit 1) is not null
 
 -- name: newest
 select coalesce(max(id), 0) from howdah.run
