@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .measure import Line, read
+from .peers import rounds, table
 
 REPORT = Path(__file__).with_name("report.md")
 WIDTH = 40
@@ -68,6 +69,18 @@ COMPARISONS = (
         "Runs with dependencies, two middlewares and a captured log line", ("lane", "lane.bare", "lane.python", "lane.bare.python"),
         "lane.ratio", "at least 0.5 of bare ones", ("lane.ratio", 0.5, float("inf")),
     ),
+    Comparison(
+        "Drain where nobody has set OpenTelemetry up, beside one with tracing switched off: how far 1 is outside of the interval",
+        ("drain.otel.off.ratio",), "drain.otel.off.ratio", "1 within the 95% interval of ten pairs", ("drain.otel.off.outside", 0, 0),
+    ),
+    Comparison(
+        "Drain with 1% of the runs traced, beside none", ("drain.otel.some", "drain.otel.off", "drain.otel.all"), "drain.otel.some.ratio",
+        "at least 0.95 of untraced", ("drain.otel.some.ratio", 0.95, float("inf")),
+    ),
+    Comparison(
+        "CPU that tracing each run adds to it", ("drain.otel.all.added", "drain.otel.some.added"), None,
+        "at most 20 us a run", ("drain.otel.all.added", float("-inf"), 20),
+    ),
     Comparison("Statements of an idle node in a minute", ("idle",), None, "at most 60", ("idle", 0, 60)),
     Comparison(
         "Lists and counts with 10,000,000 ended runs: the slowest answer to each question", ("history.slowest",), None,
@@ -101,6 +114,8 @@ def _text(lines: dict[str, Line]) -> Iterable[str]:
     yield from _goals(lines)
     for comparison in COMPARISONS:
         yield from _section(comparison, lines)
+    if pass_ := rounds.read():
+        yield from table.section(pass_)
 
 
 def _origins(lines: Iterable[Line]) -> dict[str, set[str]]:

@@ -1,0 +1,1 @@
+"""Howdah beside its peers: the same work, the same server, in turns."""
