@@ -4,6 +4,8 @@ A schedule is a list of choices: who makes the next step. It is played from the 
 alternative is changed, and it is played again (a depth-first walk), until no alternative is left. A session whose step waits for
 a lock of another is no alternative until that lock is free. Whether it waits is asked of Postgres, not guessed from the time.
 Where that would be too many, `interruptions` bounds how often a session that could go on has to wait for another one.
+Of orders that cannot differ one is played: a snapshot changes places with whatever another session does, save its commit, so it is
+taken at the beginning, or right after a commit.
 
 Functions that `paused()` has rewritten also stop between their own statements, at locks that the watcher holds.
 """
@@ -70,15 +72,24 @@ class Actor:
     steps: list[Step]
     """What is left; the last one is the commit."""
 
+    fresh: bool = False
+    """The next step takes its snapshot, and does nothing else."""
+
     answers: list[object] = field(default_factory=list[object])
     failure: asyncpg.PostgresError | None = None
     pauses: int = 0
     paused: bool = False
     future: "asyncio.Future[object] | None" = None
 
+    @property
+    def is_over(self) -> bool:
+        """It has committed, or rolled back."""
+        return self.future is None and not self.steps
+
     def go(self) -> None:
         """Begins the next step."""
         assert self.future is None
+        self.fresh = False
         self.future = asyncio.ensure_future(self.steps.pop(0)())
 
     def end(self) -> None:
@@ -145,6 +156,7 @@ class Stage:
         trace: list[tuple[int, list[int]]] = []
         last = -1
         interruptions = 0
+        opening = True  # Nobody has done more than to take a snapshot.
         while True:
             await self._settle(actors, last)
             options = [n for n, actor in enumerate(actors) if actor.paused or (actor.future is None and actor.steps)]
@@ -152,11 +164,14 @@ class Stage:
                 break
             if interruptions == self._interruptions and last in options:
                 options = [last]
+            may_look = range(last + 1, len(actors)) if opening else range(len(actors) if actors[last].is_over else 0)
+            options = [n for n in options if not actors[n].fresh or n in may_look] or options
             choice = prefix[len(trace)] if len(trace) < len(prefix) else options[0]
             assert choice in options, f"the schedule {prefix} went another way this time, at step {len(trace)}"
             trace.append((choice, options))
             interruptions += last in options and choice != last
             last = choice
+            opening = opening and actors[choice].fresh
             if actors[choice].paused:
                 await self._release(actors[choice])
             else:

@@ -15,13 +15,19 @@ _SILENT = {State.SCHEDULED: State.QUEUED, State.RETRYING: State.QUEUED, State.QU
 """Due timers and claims move hot rows and leave no event."""
 
 HOT = """
-select id, 'job' as at, flags, crashes, case when lease is null then 'queued' else 'running' end as state from howdah.job
-union all select id, 'timer', flags, crashes, case when retrying then 'retrying' else 'scheduled' end from howdah.timer
-union all select id, 'misfit', flags, crashes, 'queued' from howdah.misfit
+select id, 'job' as at, flags, crashes, case when lease is null then 'queued' else 'running' end as state, node from howdah.job
+union all select id, 'timer', flags, crashes, case when retrying then 'retrying' else 'scheduled' end, null from howdah.timer
+union all select id, 'misfit', flags, crashes, 'queued', null from howdah.misfit
 """
+ALARMS = """
+select r.args -> 'alert' ->> 'fact', (r.args -> 'alert' ->> 'run_id')::bigint from howdah.run r
+where r.task = $1 and r.args -> 'alert' ->> 'fact' <> 'node.lost'
+"""
+STALE = "select 'run.stale', run from howdah.stale_event where verdict = 'stale'"
 
 RUNS = "select id from howdah.run"
 EVENTS = "select run, kind from howdah.event order by run, at, kind"
+FAILURES = (Kind.FAILED, Kind.EXPIRED, Kind.LOST, Kind.QUARANTINED)
 GIVEN_BACK = (Kind.RETRIED, Kind.SNOOZED, Kind.RELEASED, Kind.MISFIT, Kind.REAPED, Kind.RETURNED, Kind.REOPENED)
 
 _ENDING = {kind for kind, _ in TRANSITIONS if all(TRANSITIONS[cell] in ENDS for cell in TRANSITIONS if cell[0] == kind)} | {Kind.REOPENED}
@@ -35,6 +41,7 @@ class Hot(NamedTuple):
     flags: int
     crashes: int
     state: str
+    node: int | None
 
 
 def replay(kinds: Iterable[int], state: State) -> str | None:
@@ -60,8 +67,8 @@ def _onwards(state: State) -> list[State]:
 async def violations(db: Session, scene: Scene, answers: Sequence[object], heard: Sequence[tuple[str, str]]) -> list[str]:
     """Of the state after a schedule: `answers` of what was committed, `heard` the notifications since it began."""
     found: list[str] = []
-    while await db.fetchval(query("settle")):
-        pass
+    while await db.fetchval("select exists (select from howdah.inbox)"):
+        await db.fetchval(query("settle"))
     kinds: defaultdict[int, list[int]] = defaultdict(list)
     for row in await db.fetch(EVENTS):
         kinds[row[0]].append(row[1])
@@ -80,6 +87,13 @@ async def violations(db: Session, scene: Scene, answers: Sequence[object], heard
     found += [f"{names.get(run, run)} has a hot row and no row" for run in hot if run not in states and hot[run]]
     found += [f"{names.get(run, run)} has events and no row" for run in kinds if run not in states and kinds[run]]
     found += _of_answers(answers, states, kinds, heard)
+    suspects = Counter(row.node for rows in hot.values() for row in rows if row.node is not None and row.crashes >= 2)
+    found += [f"node {node} holds {count} suspects" for node, count in suspects.items() if count > 1]
+    found += _of_facts(
+        {run: some[len(scene.events.get(run, ())) :] for run, some in kinds.items()},
+        Counter(tuple(row) for row in await db.fetch(STALE)),
+        Counter(tuple(row) for row in await db.fetch(ALARMS, scene.alarm)),
+    )
     found += await _of_tables(db, scene)
     return found
 
@@ -101,8 +115,26 @@ def _of_rows(state: State | None, kinds: list[int], hot: list[Hot]) -> Iterable[
             yield f"has ended and is in {row.at}"
         if row.crashes != since.count(Kind.REAPED):
             yield f"counts {row.crashes} crashes and was reaped {since.count(Kind.REAPED)} times"
+        if row.flags & 4 and Kind.REAPED in since:
+            yield "starts at most once, and a reaper gave it back"
         if Kind.CANCEL_REQUESTED in since and not row.flags & 1:
             yield "forgot that its cancel was asked for"
+
+
+def _of_facts(kinds: dict[int, list[int]], stale: Counter[tuple[str, int]], told: Counter[tuple[str, int]]) -> Iterable[str]:
+    """Subscribers hear of each fact once. A run that was reopened before anybody was told has not failed: who looks finds it pending."""
+    most, least = Counter(stale), Counter(stale)
+    for run, some in kinds.items():
+        for place, kind in enumerate(some):
+            if kind in FAILURES:
+                most["run.failed", run] += 1
+                least["run.failed", run] += Kind.REOPENED not in some[place:]
+            if kind == Kind.QUARANTINED:
+                most["run.quarantined", run] += 1
+                least["run.quarantined", run] += 1
+    for fact, run in {*most, *told}:
+        if not least[fact, run] <= told[fact, run] <= most[fact, run]:
+            yield f"{fact} of {run} happened {most[fact, run]} times and was told {told[fact, run]} times"
 
 
 def _of_answers(
@@ -132,6 +164,9 @@ select 'run ' || h.id || ' lives and its unique key is not held' from (HOT) h
 union all
 select 'effects of ' || e.run || ': ' || count(*) || ', and it is ' || coalesce(howdah.state(e.run), 'nowhere') from public.effect e
   group by e.run having count(*) > 1 or not exists (select from howdah.event v where v.run = e.run and v.kind = 1)
+union all
+select 'an order to ' || o.node || ', which has left' from howdah.node_order o
+  where not exists (select from howdah.node n where n.name = o.node)
 union all
 select 'an effect was not settled: ' || i.what || ' of ' || i.run from howdah.inbox i
 """.replace("HOT", HOT)

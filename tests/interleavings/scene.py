@@ -1,5 +1,6 @@
 """What sessions meet: runs in every state that a verb may find, set once by product code and put back before each schedule."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,7 @@ TABLES = [
     "rate",
     "trim",
     "node",
+    "node_order",
     "task",
     "queue",
 ]
@@ -59,6 +61,12 @@ class Scene:
     """Ended runs beyond the retention of their queue."""
     line: tuple[int, int] = (0, 0)
     """Queue and task."""
+    alarm: int = 0
+    """The task that starts for each fact."""
+    events: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
+    """The kinds of what was written of each run before."""
+    rare: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    """The lines of suspects, and of runs that start at most once."""
 
     @property
     def runs(self) -> list[int]:
@@ -66,10 +74,18 @@ class Scene:
         return [*self.run.values(), *self.old]
 
 
+RARE = ("risky", "frail", "once")
+QUARANTINE = 3
+"""As the verbs have it: what has been reaped four times is quarantined by the next reaper."""
+FACTS = ("run.failed", "run.quarantined", "run.stale", "node.lost")
+
+
 async def make(db: Session) -> Scene:
     """Sets the scene and keeps a copy of every table."""
     scene = Scene()
+    await _crashed(db, scene)
     scene.here = await world.join(db, 3600, work="first")
+    await db.execute("update howdah.node set name = 'here' where id = $1", scene.here)
     scene.other = await world.join(db, 3600, work="second")
     await _past(db, scene)
 
@@ -92,8 +108,11 @@ async def make(db: Session) -> Scene:
         world.outcome(scene.held["unfit"], Kind.MISFIT, data='{"hash": "first"}'),
     )
     await _enqueue(db, scene, "orphan")
+    await _enqueue(db, scene, "once", task="once")
     scene.dead = await world.join(db, 0.001, work="first")
-    await _claim(db, scene, scene.dead)
+    for task in ("work", "once", "killer"):
+        await _claim(db, scene, scene.dead, task)
+    await _enqueue(db, scene, "once waiting", task="once")
 
     await _enqueue(db, scene, "child", parent=scene.run["parent"])
     await world.cancel(db, scene.run["parent"])
@@ -105,6 +124,13 @@ async def make(db: Session) -> Scene:
     row = await db.fetchrow("select queue, task from howdah.job where id = $1", scene.run["waiting"])
     assert row is not None
     scene.line = (row[0], row[1])
+    scene.rare = [
+        (row[0], row[1]) for row in await db.fetch("select queue, id from howdah.task where name = any($1) order by id", list(RARE))
+    ]
+    alerts = json.dumps({"alerts": {"facts": FACTS, "parameter": "alert"}})
+    scene.alarm = await db.fetchval(query("register"), "alarm", "default", 0, alerts, None, None, "h")
+    for row in await db.fetch("select run, kind from howdah.event order by run, at, kind"):
+        scene.events.setdefault(row[0], []).append(row[1])
     tomorrow = await db.fetchval("select (howdah.day_base() >> 40) + 1")
     await db.execute(f"drop table if exists howdah.event_d{tomorrow}, howdah.run_d{tomorrow}")  # Each look would read them, too.
     await db.execute("create schema kept")
@@ -120,9 +146,19 @@ async def _enqueue(db: Session, scene: Scene, name: str, **options: Any) -> None
     (scene.run[name],) = await world.enqueue(db, **options)
 
 
-async def _claim(db: Session, scene: Scene, node: int) -> None:
+async def _claim(db: Session, scene: Scene, node: int, task: str = "work") -> None:
     names = {run: name for name, run in scene.run.items()}
-    scene.held |= {names[run.id]: run for run in await world.claim(db, node)}
+    scene.held |= {names[run.id]: run for run in await world.claim(db, node, tasks=[task])}
+
+
+async def _crashed(db: Session, scene: Scene) -> None:
+    """Suspects: two that wait, and one whose next crash is its last. And a task whose runs start at most once."""
+    await db.fetchval(query("introduce"), "once", "default", 0, json.dumps({"delivery": "at_most_once"}))
+    for name, task, crashes in (("suspect", "risky", 2), ("other suspect", "frail", 2), ("killer", "killer", QUARANTINE + 1)):
+        await _enqueue(db, scene, name, task=task)
+        for _ in range(crashes):
+            await world.claim(db, await world.join(db, 0), tasks=[task])
+            await db.fetchval("select howdah.reap($1)", QUARANTINE)
 
 
 async def _past(db: Session, scene: Scene) -> None:

@@ -8,13 +8,14 @@ from howdah.db.files import listing
 
 from .conftest import Open
 from .engine import paused
-from .play import Theatre, told
-from .verbs import BY_NAME, ONE_KEY
+from .play import RC, RR, Theatre, told
+from .verbs import BY_NAME, LEAVER_CLAIMS, ONE_KEY
 
 pytestmark = pytest.mark.anyio
 
 TEXTS = dict(listing("functions"))
 
+RARE = "claim suspects and runs that start at most once"
 INSIDE = ("cancel", "fire", "hold_keys", "keep", "reap", "reap_nodes", "retry", "settle", "trim", "watch")
 
 PAIRS = [
@@ -68,6 +69,15 @@ async def test_a_key_taken_after_a_look_that_found_it_stale_is_not_deleted(theat
             ("cancel", "send outcomes"),
             "CANCEL_REQUESTED was accepted",
         ),
+        ("claim_aside", "for no key update", "for key share", (RARE, RARE), "holds 2 suspects"),
+        (
+            "reap_nodes",
+            "when h.flags & 4 <> 0 then 21",
+            "when false then 21",
+            ("reap", "enqueue"),
+            "starts at most once, and a reaper gave",
+        ),
+        ("note_ends", "e.kind in (2, 18, 21, 22) and v_heard", "e.kind in (2, 18) and v_heard", ("reap", "settle"), "was told 0 times"),
         ("fire", "told as (", "told as (select * from gone where false), untold as (", ("fire timers", "settle"), "no node was told"),
     ],
     ids=[
@@ -75,6 +85,9 @@ async def test_a_key_taken_after_a_look_that_found_it_stale_is_not_deleted(theat
         "an end without its fence",
         "retry without its lock",
         "cancel without its lock",
+        "suspects without their lock",
+        "a reaper that forgets what starts at most once",
+        "an end that subscribers are not told of",
         "timers that wake nobody",
     ],
 )
@@ -83,6 +96,18 @@ async def test_a_planted_fault_is_found(theatre: Open, name: str, text: str, ins
     one, two = (BY_NAME[verb] for verb in verbs)
     found = (await wrong.play(one, two))[1]
     assert any(sentence in said for sentences in found.values() for said in sentences), found
+
+
+async def test_under_repeatable_read_a_node_that_leaves_sees_every_claim_or_says_that_it_cannot(theatre: Open) -> None:
+    """Its snapshot is older than a claim that it has waited for: that run would belong to nobody."""
+    leave = BY_NAME["leave"]
+    right = await theatre(sessions=2)
+    for level in (RC, RR):
+        assert (await right.play(leave, LEAVER_CLAIMS, nodes=level))[1] == {}
+    text = planted(TEXTS["leave_node"], "if current_setting('transaction_isolation') <> 'read committed' then", "if false then")
+    wrong = await theatre([text], sessions=2)
+    found = (await wrong.play(leave, LEAVER_CLAIMS, nodes=RR))[1]
+    assert any("belongs to no node" in sentence for sentences in found.values() for sentence in sentences), found
 
 
 def planted(text: str, right: str, wrong: str) -> str:

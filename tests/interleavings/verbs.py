@@ -4,6 +4,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import asyncpg
 import msgspec
 from howdah.core.states import Kind
 from howdah.db.files import query
@@ -72,7 +73,23 @@ async def _unique_arguments(db: Session, _scene: Scene, place: int) -> Made:
 
 
 async def _claim(db: Session, scene: Scene, _place: int) -> Taken:
-    rows = await db.fetch(query("claim"), scene.other, 100, [scene.line[0]], [scene.line[1]], [-32768], [0], True, False)
+    return await _claim_for(scene.other, db, scene)
+
+
+async def _claim_here(db: Session, scene: Scene, _place: int) -> Taken:
+    return await _claim_for(scene.here, db, scene)
+
+
+async def _claim_for(node: int, db: Session, scene: Scene) -> Taken:
+    rows = await db.fetch(query("claim"), node, 100, [scene.line[0]], [scene.line[1]], [-32768], [0], True, False)
+    return Taken([row["id"] for row in rows])
+
+
+async def _claim_rare(db: Session, scene: Scene, place: int) -> Taken:
+    """What no ordinary claim sees or takes in advance: durable, a suspect beside it. Two sessions begin at different lines."""
+    queues, tasks = zip(*scene.rare[:: -1 if place else 1], strict=True)
+    firsts = ([-32768] * len(tasks), [0] * len(tasks))
+    rows = await db.fetch(query("claim"), scene.other, 100, list(queues), list(tasks), *firsts, True, True)
     return Taken([row["id"] for row in rows])
 
 
@@ -85,6 +102,8 @@ async def _outcomes(db: Session, scene: Scene, place: int) -> object:
         world.outcome(held["keyed"], Kind.FAILED),
         world.outcome(held["running child"], Kind.SNOOZED, 60),
         world.outcome(held["orphan"], Kind.SUCCEEDED),
+        world.outcome(held["killer"], Kind.FAILED if place else Kind.RETRIED, None if place else 60),
+        world.outcome(held["once"], Kind.SUCCEEDED if place else Kind.FAILED),
     ]
     return await world.send(db, *batch[:: -1 if place else 1])
 
@@ -125,6 +144,14 @@ async def _renew(db: Session, scene: Scene, _place: int) -> object:
     return await db.fetch(query("renew"), scene.dead, 3600.0)
 
 
+async def _order(db: Session, scene: Scene, place: int) -> object:
+    await db.execute("savepoint before")
+    try:
+        return await db.fetchval(query("order_node"), str(scene.here), "resume" if place else "pause")
+    except asyncpg.InvalidParameterValueError:  # It has left.
+        return await db.execute("rollback to before")
+
+
 def _call(text: str) -> Statement:
     async def call(db: Session, _scene: Scene, _place: int) -> object:
         return await db.fetch(text)
@@ -137,6 +164,7 @@ VERBS = (
     Verb("enqueue once by key", (_unique("a of failed", "b of keyed"),), caller=True),
     Verb("enqueue once by arguments", (_unique_arguments,), caller=True),
     Verb("claim", (_claim,)),
+    Verb("claim suspects and runs that start at most once", (_claim_rare,)),
     Verb("send outcomes", (_outcomes,)),
     Verb("complete", (_complete,), caller=True),
     Verb("settle", (_call(query("settle")),)),
@@ -150,7 +178,9 @@ VERBS = (
     Verb("renew", (_renew,)),
     Verb("recover", (_recover,), looks=True),
     Verb("leave", (_leave,)),
+    Verb("tell a node", (_order,)),
     Verb("trim", (_call("select * from howdah.trim(30, 100)"),)),
 )
 ONE_KEY = Verb("enqueue once by the key of an ended run", (_unique("a of failed"),), caller=True)
+LEAVER_CLAIMS = Verb("claim for the node that leaves", (_claim_here,))
 BY_NAME = {verb.name: verb for verb in VERBS}

@@ -181,8 +181,8 @@ class Fleet:
 class Server:
     """A Postgres of the test's own, which may be stopped in any way and started again."""
 
-    def __init__(self, base: Path) -> None:
-        self._embedded = Embedded(base, settings={"fsync": "off", "max_connections": "100"}).start()
+    def __init__(self, base: Path, **settings: str) -> None:
+        self._embedded = Embedded(base, settings={"fsync": "off", "max_connections": "100", **settings}).start()
 
     def dsn(self, database: str = "postgres") -> str:
         return self._embedded.dsn(database)

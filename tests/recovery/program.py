@@ -95,10 +95,10 @@ async def linger(seconds: float) -> None:
 @jobs.task
 async def defy() -> None:
     """Its first attempt swallows its cancellation and goes on as if it still held the run."""
-    if not await begin():
-        await note("end")
-        return
     try:
+        if not await begin():  # Within the block: a node may be frozen before it hears that its row is written.
+            await note("end")
+            return
         await asyncio.sleep(60)
     except asyncio.CancelledError:
         await note("cancelled")

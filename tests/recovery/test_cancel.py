@@ -74,3 +74,23 @@ async def test_a_cancel_whose_notification_was_lost_is_found_by_the_poll(dsn: st
         await began.wait()
         await effects.execute("insert into howdah.event (run, task, kind) select id, task, 16 from howdah.job where id = $1", run.id)
         await until(effects, "select howdah.state($1) = 'cancelled'", run.id, within_s=3)
+
+
+async def test_a_cancel_that_was_told_while_nobody_listened_is_found_when_the_node_listens_again(dsn: str, effects: Session) -> None:
+    jobs = App(dsn, idle_look_s=60, grace_s=2, hard_grace_s=2)
+    began = asyncio.Event()
+
+    @jobs.task
+    async def work() -> None:
+        began.set()
+        await asyncio.sleep(60)
+
+    async with jobs.work():
+        run = await work.enqueue()
+        await began.wait()
+        # As by a cancel whose notification was sent into a connection that had been lost.
+        await effects.execute("update howdah.job set flags = flags | 1 where id = $1", run.id)
+        listening = "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'howdah listen%'"
+        assert await effects.fetch(listening)
+        with pytest.raises(RunCancelled):
+            await run.result("10s")

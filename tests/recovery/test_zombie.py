@@ -54,6 +54,7 @@ async def test_a_frozen_node_cannot_commit_and_effects_in_transactions_happen_on
     await until(effects, "select true from effect where pid = $1 and what = 'commit refused'", zombie.pid)
     assert await effects.fetchval("select count(*) from effect where run = $1 and what = 'stored'", run) == 1
     assert await _said(effects, zombie.pid) == ["begin", "cancelled", "commit refused"]
+    await happens(lambda: f"WARNING howdah.node: run {run}: the transaction() of node" in zombie.log)
 
 
 async def test_what_a_frozen_node_finished_too_late_is_kept_as_stale_and_it_is_warned(

@@ -9,17 +9,20 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
+import asyncpg
 import msgspec
 from howdah.actors import keeper, writer
 from howdah.actors.room import Room
 from howdah.core.lines import Hints, Lines
 from howdah.core.states import Kind
+from howdah.db import stores
+from howdah.db.link import is_lost
 from howdah.db.stores import Claims, Outcomes
 
 from .journal import Commit
 from .model import Model
-from .rows import Hot, Member
-from .world import World
+from .rows import Hot, NodeGone
+from .world import Process, World
 
 Bug = Callable[[World], Any]
 
@@ -135,16 +138,28 @@ def a_claim_whose_answer_was_lost_is_not_undone(_: World) -> Generator[None]:
 
 
 @contextmanager
+def a_lease_number_comes_again_after_a_crash(_: World) -> Generator[None]:
+    """To the node that is still at work under it: what a lost answer gave it then seems to be known. A bug that this simulation
+    found."""
+
+    async def trust(self: Any, _: Any) -> None:
+        """Nothing is doubted but a claim without an answer."""
+
+    with patch.object(Claims, "_doubt", trust):
+        yield
+
+
+@contextmanager
 def runs_start_after_the_lease_has_run_out(world: World) -> Generator[None]:
     """The node believes in its lease until it is told otherwise."""
     begin = Room.__init__
 
-    def credulous(self: Any, name: str, slots: int, lanes: Any, ledger: Any, standing: Any, *, slice_s: float) -> None:
+    def credulous(self: Any, name: str, slots: int, lanes: Any, ledger: Any, standing: Any, **others: Any) -> None:
         def always() -> Any:
             found = standing()
             return None if found is None else msgspec.structs.replace(found, until=float("inf"))
 
-        begin(self, name, slots, lanes, ledger, always, slice_s=slice_s)
+        begin(self, name, slots, lanes, ledger, always, **others)
 
     with patch.object(Room, "__init__", credulous):
         yield
@@ -222,7 +237,7 @@ def a_lost_node_is_never_reaped(_: World) -> Generator[None]:
     def keep(self: Model, longest_s: float, quarantine: int) -> tuple[float, int, int]:
         members = dict(self.nodes.items())
         for node, member in members.items():
-            self.nodes[node] = Member(float("inf"), member.renewed, member.tasks)
+            self.nodes[node] = msgspec.structs.replace(member, until=float("inf"))
         answer = real(self, longest_s, quarantine)
         for node, member in members.items():
             self.nodes[node] = member
@@ -266,6 +281,86 @@ def cancels_are_asked_for_running_attempts_alone(_: World) -> Generator[None]:
         yield
 
 
+@contextmanager
+def a_lease_of_the_old_world_is_renewed(_: World) -> Generator[None]:
+    """After a failover a node lives on under its identity, and keeps what it does not know to hold: it has ended that already."""
+    renew = Model.renew
+
+    def welcome(self: Model, commit: Commit, node: int, lease_s: float) -> Any:
+        if node in self.nodes:
+            self.nodes[node] = msgspec.structs.replace(self.nodes[node], world=self.world)
+        return renew(self, commit, node, lease_s)
+
+    with patch.object(Model, "renew", welcome):
+        yield
+
+
+@contextmanager
+def a_node_of_the_old_world_is_given_runs(_: World) -> Generator[None]:
+    """Between a failover and its next renewal: under lease numbers that it has seen before. A bug that this simulation found."""
+
+    def look(self: Model, node: int) -> None:
+        if node not in self.nodes:
+            raise NodeGone
+
+    with patch.object(Model, "_check_member", look):
+        yield
+
+
+@contextmanager
+def a_hint_without_room_fails_its_transaction(_: World) -> Generator[None]:
+    """What should be told is told, however full the queue is."""
+    with patch.object(Model, "tell", Model.notify):
+        yield
+
+
+@contextmanager
+def a_probe_without_room_takes_the_node_down(_: World) -> Generator[None]:
+    """A full queue is taken for an error of ours."""
+
+    def judge(error: BaseException, connection: Any = None) -> bool:
+        return not isinstance(error, asyncpg.ProgramLimitExceededError) and is_lost(error, connection)
+
+    with patch.object(stores, "is_lost", judge):
+        yield
+
+
+@contextmanager
+def nobody_looks_who_was_not_told(_: World) -> Generator[None]:
+    """Claims follow notifications alone, and one that was not sent costs the work."""
+
+    def forget(self: Any, *_: Any) -> None:
+        self._next_look = float("inf")
+
+    found = Lines.found
+
+    def trust(self: Any, *arguments: Any) -> None:
+        found(self, *arguments)
+        forget(self)
+
+    with patch.object(Lines, "found", trust), patch.object(Lines, "_look_within", forget):
+        yield
+
+
+@contextmanager
+def an_order_is_done_by_those_who_hear_of_it(_: World) -> Generator[None]:
+    """Renewals do not bring it: one whose notification was lost is not obeyed."""
+    obey, heard = Process._obey, Process._heard
+
+    def listen(self: Any, channel: str, payload: str) -> None:
+        if channel == "howdah_node":
+            self.has_heard = True
+        heard(self, channel, payload)
+
+    def wait(self: Any, order: str | None) -> None:
+        if getattr(self, "has_heard", False):
+            self.has_heard = False
+            obey(self, order)
+
+    with patch.object(Process, "_heard", listen), patch.object(Process, "_obey", wait):
+        yield
+
+
 BUGS: tuple[Bug, ...] = (
     outcomes_are_not_fenced,
     the_fence_is_the_lease_alone,
@@ -274,6 +369,7 @@ BUGS: tuple[Bug, ...] = (
     a_cancel_is_announced_before_its_commit,
     a_claim_does_not_look_for_its_node,
     a_claim_whose_answer_was_lost_is_not_undone,
+    a_lease_number_comes_again_after_a_crash,
     runs_start_after_the_lease_has_run_out,
     reaped_runs_that_start_at_most_once_go_back,
     at_most_once_is_claimed_without_the_disk,
@@ -283,4 +379,10 @@ BUGS: tuple[Bug, ...] = (
     a_lost_node_is_never_reaped,
     an_outcome_is_sent_once_and_not_again,
     cancels_are_asked_for_running_attempts_alone,
+    a_lease_of_the_old_world_is_renewed,
+    a_node_of_the_old_world_is_given_runs,
+    a_hint_without_room_fails_its_transaction,
+    a_probe_without_room_takes_the_node_down,
+    nobody_looks_who_was_not_told,
+    an_order_is_done_by_those_who_hear_of_it,
 )

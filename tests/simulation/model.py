@@ -4,20 +4,25 @@ A statement is one transaction here, and notifications go out at its commit. Wha
 transactions is not seen here: the interleavings are. test_model.py holds every answer against the real functions.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 from howdah.core.states import Kind
 
 from .journal import Commit, Journal, Table
-from .rows import Event, Hot, LeaseLost, Member, NodeGone, Run, Twice
+from .rows import Event, Hot, LeaseLost, Member, NodeGone, QueueFull, Run, Twice
 
 QUEUE = 1
 SUSPECT = 2
 LIMIT = 10_000
+NEARLY_FULL = 0.9
 ENDS = {Kind.SUCCEEDED, Kind.FAILED, Kind.STOPPED, Kind.CANCELLED, Kind.EXPIRED, Kind.LOST, Kind.QUARANTINED}
 FAILURES = {Kind.FAILED, Kind.EXPIRED, Kind.LOST, Kind.QUARANTINED}
+
+Hold = tuple[int, int | None, int | None]
+"""A run, the lease, and the node that holds it so."""
 
 
 class Model:
@@ -34,23 +39,39 @@ class Model:
         self.inbox = Table[int, tuple[int, str]](self.journal)
         self.keys = Table[str, int](self.journal)
         self.numbers = Table[str, int](self.journal)
+        self.effects = Table[int, int](self.journal)
+        """How often functions took effect in the database, in transactions of theirs, by run."""
         self.started = now()
-        self.forgotten: set[int] = set()
-        """Leases that a crash took back: whoever holds one cannot know."""
+        self.world = 1
+        """Which history of the database this is. A standby or a copy that took its place begins another one."""
+        self.queue = 0.0
+        """How full the cluster's queue of notifications is, of one."""
+        self.forgotten: set[Hold] = set()
+        """What a crash, or a standby, took back: whoever holds it cannot know."""
+        self.parted: set[Hold] = set()
+        """Those among them that a standby took back, durable as they were."""
+        self.given: dict[Hold, int] = {}
+        """The world in which each was given, as an outside observer has it: nothing here is rolled back."""
+        self.given_again: Callable[[Hold, int], None] = lambda _hold, _world: None
+        """Hears of what was given in an earlier world, and is given once more."""
         self.audit: Callable[[Event, Hot | None], None] = lambda _event, _row: None
         """Hears of each event before it takes effect, with the hot row of its run."""
         self._notify = notify
         self._told: list[tuple[str, str]] = []
+        self._under_way = False
 
     def call(self, verb: Callable[[Commit], Any]) -> Any:
-        """One statement. What it has to tell goes out when it has committed."""
-        self._told = []
+        """One statement, or a part of the transaction at hand. What it has to tell goes out when it has committed."""
+        if self._under_way:
+            with self.journal.transaction() as commit:
+                return verb(commit)
+        self._told, self._under_way = [], True
         try:
             with self.journal.transaction() as commit:
                 answer = verb(commit)
         finally:
-            told, self._told = self._told, []
-        for channel, payload in told:
+            self._under_way = False
+        for channel, payload in self._told:
             self._notify(channel, payload)
         return answer
 
@@ -61,7 +82,14 @@ class Model:
         return number
 
     def tell(self, channel: str, payload: str) -> None:
-        """Notifies at the commit."""
+        """Notifies at the commit, unless the queue is nearly full."""
+        if self.queue < NEARLY_FULL:
+            self.notify(channel, payload)
+
+    def notify(self, channel: str, payload: str) -> None:
+        """Notifies at the commit. QueueFull: there is no room."""
+        if self.queue >= 1:
+            raise QueueFull
         if (channel, payload) not in self._told:
             self._told.append((channel, payload))
 
@@ -138,11 +166,13 @@ class Model:
         return held + [(self._hold(row, node, lease), False) for row in sorted(picked[:room], key=lambda row: row.place)]
 
     def _check_member(self, node: int) -> None:
-        if node not in self.nodes:
+        if node not in self.nodes or self.nodes[node].world != self.world:
             raise NodeGone
 
     def _hold(self, row: Hot, node: int, lease: int) -> Hot:
         held = self.hot[row.run.id] = msgspec.structs.replace(row, attempt=row.attempt + 1, node=node, lease=lease)
+        if self.given.setdefault(held.hold, self.world) != self.world:
+            self.given_again(held.hold, self.given[held.hold])
         return held
 
     def is_held(self, run: int, lease: int | None, node: int | None) -> bool:
@@ -261,14 +291,14 @@ class Model:
         """A node enters. KeyError: this identity has."""
         if node in self.nodes:
             raise KeyError(node)
-        self.nodes[node] = Member(self.now() + lease_s, self.now(), tuple(tasks))
+        self.nodes[node] = Member(self.now() + lease_s, self.now(), tuple(tasks), self.world)
         return self.now()
 
     def renew(self, commit: Commit, node: int, lease_s: float) -> tuple[float, bool] | None:
-        """Extends a lease. None: the node was reaped."""
+        """Extends a lease. None: the node was reaped, or entered another world."""
         commit.durable = False
         member = self.nodes.get(node)
-        if member is None:
+        if member is None or member.world != self.world:
             return None
         self.nodes[node] = msgspec.structs.replace(member, until=self.now() + lease_s, renewed=self.now())
         return self.now(), len(self.inbox) > 0
@@ -280,7 +310,9 @@ class Model:
         self._return(node, set(), None)
 
     def recover(self, node: int, leases: Sequence[int]) -> int:
-        """Hands back what a living node does not know to hold."""
+        """Hands back what a living node does not know to hold, and passes over the numbers of the leases that it knows."""
+        while (self.numbers.get("lease") or 0) < max(leases, default=0):
+            self.next("lease")
         rows = [row for row in self.hot.rows() if row.node == node and row.lease not in leases]
         for row in rows:
             if row.cancelling:
@@ -336,9 +368,28 @@ class Model:
         times += [max(one.until, self.started + (one.until - one.renewed)) + 0.001 for one in self.nodes.rows()]
         return max(0.0, min([longest_s, *(time - self.now() for time in times)]))
 
+    def take_effect(self, run: int) -> None:
+        """A function did something in the database."""
+        self.effects[run] = (self.effects.get(run) or 0) + 1
+
     def crash(self, random: Any) -> None:
         """The server dies and comes back: commits that were not on disk may be forgotten."""
-        before = {row.lease for row in self.hot.rows() if row.lease is not None}
-        self.journal.crash(random)
-        self.forgotten |= before - {row.lease for row in self.hot.rows()}
+        with self._forgetting():
+            self.journal.crash(random)
+
+    def fail_over(self, random: Any) -> set[int]:
+        """An older state takes the place of this one, in another world. Returns the runs of which something did not happen there."""
+        before = self.forgotten.copy()
+        with self._forgetting():
+            undone = self.journal.fail_over(random)
+        self.parted |= self.forgotten - before
+        self.world += 1
+        self.queue = 0.0
+        return self.hot.named_in(undone) | self.runs.named_in(undone) | self.effects.named_in(undone)
+
+    @contextmanager
+    def _forgetting(self) -> Generator[None]:
+        before = {row.hold for row in self.hot.rows() if row.lease is not None}
+        yield
+        self.forgotten |= before - {row.hold for row in self.hot.rows()}
         self.started = self.now()

@@ -21,7 +21,7 @@ from howdah.errors import DatabaseAway
 
 from .loop import PROCESS
 from .model import Model
-from .rows import LeaseLost, NodeGone, Twice
+from .rows import LeaseLost, NodeGone, QueueFull, Twice
 
 Answer = Any
 
@@ -38,7 +38,12 @@ class _HW003(asyncpg.PostgresError):
     sqlstate = "HW003"
 
 
-_REFUSALS: dict[type[Exception], type[asyncpg.PostgresError]] = {LeaseLost: _HW001, NodeGone: _HW002, Twice: _HW003}
+_REFUSALS: dict[type[Exception], type[asyncpg.PostgresError]] = {
+    LeaseLost: _HW001,
+    NodeGone: _HW002,
+    Twice: _HW003,
+    QueueFull: asyncpg.ProgramLimitExceededError,
+}
 
 
 class Notice(NamedTuple):
@@ -58,6 +63,10 @@ class Network:
         """The share of statements that are lost, or whose answers are."""
         self.up = True
         self.cut: set[str] = set()
+        self.names: dict[int, str] = {}
+        """What each identity of a node is called."""
+        self.orders: dict[str, str] = {}
+        """What nodes were told, by name."""
         self.trap: Callable[[str], None] | None = None
         """Springs once, when a claim has given a process something and before it hears of that."""
         self._connections: list[Connection] = []
@@ -93,6 +102,12 @@ class Network:
             self.model.journal.flush()
             self.model.started = self.model.now()
         self.drop()
+
+    def fail_over(self) -> set[int]:
+        """A standby that lags takes the place of the server, under the same address. The runs of which something was forgotten."""
+        forgotten = self.model.fail_over(self.random)
+        self.drop()
+        return forgotten
 
     def _deliver(self, channel: str, payload: str) -> None:
         loop = asyncio.get_running_loop()
@@ -155,6 +170,9 @@ class Connection:
     def get_server_pid(self) -> int:
         return id(self)
 
+    def be_lent(self, *, lent: bool) -> None:
+        """Nobody watches statements."""
+
     async def fetch(self, text: str, *arguments: Any) -> Answer:
         return await self._ask(_NAMES[text], *arguments)
 
@@ -182,7 +200,7 @@ class Connection:
         return Block(self)
 
     async def _ask(self, name: str, *arguments: Any) -> Answer:
-        verb = getattr(_Verbs(self._network.model, self._say, self), name)
+        verb = getattr(_Verbs(self._network, self._say, self), name)
         if name == "complete" and self._later is not None:
             await self._network.trip(self)
             self._later.append(lambda: verb(*arguments))
@@ -196,7 +214,7 @@ class Connection:
         await network.trip(self)
         try:
             answer = statement()
-        except (LeaseLost, NodeGone, Twice) as refusal:
+        except (LeaseLost, NodeGone, QueueFull, Twice) as refusal:
             await network.trip(self)
             raise _REFUSALS[type(refusal)](str(refusal)) from None
         await network.trip(self)
@@ -231,18 +249,19 @@ class Block:
         later, effects = connection._later or [], connection.effects
         connection._later, connection.effects = None, []
 
-        def all_of_it() -> None:
+        def all_of_it(_: object) -> None:
             for statement in [*later, *effects]:
                 statement()
 
-        await connection._carry_out(all_of_it)
+        await connection._carry_out(lambda: self._connection._network.model.call(all_of_it))
 
 
 class _Verbs:
     """Each query by its name, with its arguments as the stores send them."""
 
-    def __init__(self, model: Model, say: Callable[[Notice], None], connection: Connection) -> None:
-        self._model = model
+    def __init__(self, network: Network, say: Callable[[Notice], None], connection: Connection) -> None:
+        self._network = network
+        self._model = network.model
         self._say = say
         self._connection = connection
 
@@ -300,6 +319,7 @@ class _Verbs:
         return 0
 
     def join_node(self, node: int, name: str, host: str, pid: int, version: str, tasks: list[int], *rest: Any) -> Answer:
+        self._network.names[node] = name
         try:
             return _instant(self._model.call(lambda _: self._model.join(node, rest[-1], tasks)))
         except KeyError:
@@ -307,13 +327,16 @@ class _Verbs:
 
     def renew(self, node: int, lease_s: float) -> Answer:
         answer = self._model.call(lambda commit: self._model.renew(commit, node, lease_s))
-        return None if answer is None else {"now": _instant(answer[0]), "unsettled": answer[1]}
+        if answer is None:
+            return None
+        ordered = self._network.orders.get(self._network.names[node])
+        return {"now": _instant(answer[0]), "unsettled": answer[1], "ordered": ordered}
 
     def leave_node(self, node: int) -> Answer:
         self._model.call(lambda _: self._model.leave(node))
 
     def probe(self, channel: str) -> Answer:
-        self._model.call(lambda _: self._model.tell(channel, "probe"))
+        self._model.call(lambda _: self._model.notify(channel, "probe"))
 
     def register(self, name: str, *_: Any) -> Answer:
         return TASKS.index(name) + 1
@@ -330,6 +353,9 @@ _NAMES = {query(name): name for name in vars(_Verbs) if not name.startswith("_")
 
 class Pool:
     """What a node uses of howdah's pool."""
+
+    instruments = None
+    """Nobody measures."""
 
     def __init__(self, network: Network, config: Any) -> None:
         self.config = config

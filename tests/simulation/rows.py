@@ -18,6 +18,13 @@ class Twice(Exception):
     """HW003: a batch names a run twice."""
 
 
+class QueueFull(Exception):
+    """54000: there is no room for a notification, and the transaction fails at its commit."""
+
+    def __init__(self) -> None:
+        super().__init__("too many notifications in the NOTIFY queue")
+
+
 class Run(msgspec.Struct, frozen=True):
     """What never changes of a run."""
 
@@ -45,6 +52,11 @@ class Hot(msgspec.Struct, frozen=True):
     due: float | None = None
 
     @property
+    def hold(self) -> tuple[int, int | None, int | None]:
+        """Who holds it, and under which lease."""
+        return self.run.id, self.lease, self.node
+
+    @property
     def place(self) -> tuple[int, int]:
         """Where it stands in its line."""
         return self.run.priority, self.run.id
@@ -66,3 +78,5 @@ class Member(msgspec.Struct, frozen=True):
     until: float
     renewed: float
     tasks: tuple[int, ...] = ()
+    world: int = 1
+    """The one that it entered."""

@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 import pytest
 from howdah.core.states import Kind
-from howdah.db.files import query
+from howdah.db.files import listing, query
 from howdah.messages import Claimed
 
 from ..db import world
@@ -23,7 +23,14 @@ LEASE_S = 10.5
 STEPS = 60
 QUARANTINE = 3
 VERBS = (*["submit"] * 4, *["claim"] * 5, *["record"] * 5, *["cancel", "pass_time"] * 2, "settle", "keep", "join", "leave", "renew",
-         "recover", "complete", "look", "asked")  # fmt: skip
+         "recover", "complete", "look", "asked", "fill", "move_on")  # fmt: skip
+WORLD = """
+create or replace function howdah.world() returns text language sql stable as $$ select current_setting('test.world') $$
+"""
+"""Which world this is, as the test says. That a failover and a copy begin another one is shown by tests of the real thing."""
+TELL = dict(listing("functions"))["tell"].replace("pg_notification_queue_usage()", "current_setting('test.queue')::float8")
+"""How full the queue is, as the test says: it belongs to the whole cluster."""
+SAY = "select set_config($1, $2, false)"
 
 Place = tuple[int, str, int, int, bool]
 """What is compared of a pending run: its attempt, where it is, its crashes, its node, and whether its cancel was asked for."""
@@ -55,6 +62,10 @@ class Both:
         for number, name in TASKS.items():
             defaults = json.dumps({"delivery": "at_most_once"} if name == "once" else {})
             assert await self._db.fetchval(query("introduce"), name, "default", 0, defaults) == number
+        for text in (WORLD, TELL):
+            await self._db.execute(text)
+        await self._db.execute(SAY, "test.world", str(self.model.world))
+        await self._db.execute(SAY, "test.queue", "0")
         await self._listener.add_listener("howdah_work", lambda *said: self._heard.append(str(said[3])))
 
     async def step(self) -> str:
@@ -188,7 +199,7 @@ class Both:
         assert (row["fired"], row["expired"]) == (fired, expired)
 
     async def _join(self) -> None:
-        if len(self.nodes) < 3:
+        if len(self.nodes) < 4:
             real = await world.join(self._db, LEASE_S, **dict.fromkeys(TASKS.values(), "h"))
             self.nodes[real] = real
             self.model.call(lambda _: self.model.join(real, LEASE_S, list(TASKS)))
@@ -213,6 +224,17 @@ class Both:
             known = [(hot.lease or 0, real.lease) for hot, real in self.held if real.node == found[0] and self._random.random() < 0.7]
             back = await self._db.fetchval(query("recover"), found[0], [real for _, real in known], "nobody")
             assert back == self.model.call(lambda _: self.model.recover(found[1], [mine for mine, _ in known]))
+
+    async def _fill(self) -> None:
+        """The queue of notifications becomes as full as that."""
+        self.model.queue = self._random.choice((0.0, 0.0, 0.5, 0.9, 0.99))
+        await self._db.execute(SAY, "test.queue", str(self.model.queue))
+
+    async def _move_on(self) -> None:
+        """A standby that has everything takes the place of the server: nodes live on, and their leases do not."""
+        if self._random.random() < 0.5:
+            self.model.world += 1
+            await self._db.execute(SAY, "test.world", str(self.model.world))
 
     async def _pass_time(self) -> None:
         self._now += self._random.choice((1, 1, 2, 5, 11))

@@ -18,6 +18,7 @@ class Attempt:
 
     def __init__(self, run: int, lease: int, node: int, process: str) -> None:
         self.run, self.lease, self.node, self.process = run, lease, node, process
+        self.hold = (run, lease, node)
 
 
 class Diary:
@@ -25,7 +26,6 @@ class Diary:
 
     def __init__(self, model: Model, is_alive: Callable[[str], bool]) -> None:
         self.started: Counter[int] = Counter()
-        self.charged: Counter[int] = Counter()
         self.first_start: dict[int, float] = {}
         self.violations: list[str] = []
         self.ambush: Callable[[str], None] | None = None
@@ -39,20 +39,31 @@ class Diary:
         run = current_run()
         claimed = run.claimed
         attempt = Attempt(run.id, claimed.lease, claimed.node, PROCESS.get())
-        # A crash that forgets a claim may hand its lease out again: whoever had it cannot know, and is not blamed.
-        if claimed.lease not in self._model.forgotten:
+        # A crash, or a standby, that forgets a claim may hand its run out again: whoever had it cannot know, and is not blamed.
+        if attempt.hold not in self._model.forgotten:
             if not self._model.is_held(run.id, claimed.lease, claimed.node):
                 self.violations.append(f"run {run.id} began under lease {claimed.lease}, which it was not held under any more")
             for other in self._running.get(run.id, []):
-                valid = other.lease not in self._model.forgotten and self._model.is_held(run.id, other.lease, other.node)
+                valid = other.hold not in self._model.forgotten and self._model.is_held(run.id, other.lease, other.node)
                 if valid and self._is_alive(other.process):
                     self.violations.append(f"run {run.id} began under lease {claimed.lease} while lease {other.lease} was valid")
+        if attempt.hold not in self._model.parted:
+            self.started[run.id] += 1
         self._running.setdefault(run.id, []).append(attempt)
-        self.started[run.id] += 1
         self.first_start.setdefault(run.id, self._model.now())
         if self.ambush is not None:
             self.ambush(attempt.process)
         return attempt
+
+    def take_effect(self, run: int) -> None:
+        """In the database, and so together with the end of the run, or not at all."""
+        self._model.take_effect(run)
+
+    def forget(self, runs: set[int]) -> None:
+        """Something of these did not happen, in the world that the database has become: their starts are counted anew."""
+        for run in runs:
+            self.started.pop(run, None)
+            self.first_start.pop(run, None)
 
     def under_way(self, process: str) -> int:
         """How many attempts a process is making."""
@@ -91,7 +102,7 @@ def tasks(diary: Diary) -> App:
             run = current_run().id
             async with transaction() as connection:
                 await asyncio.sleep(run % 3 * 0.05)
-                cast("Any", connection).effects.append(lambda: diary.charged.update([run]))
+                cast("Any", connection).effects.append(lambda: diary.take_effect(run))
         finally:
             diary.end(attempt)
 

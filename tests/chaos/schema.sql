@@ -1,0 +1,28 @@
+-- What the runs of a storm leave behind (chaos.effect, chaos.booking), what is kept of nodes that were taken off the list
+-- (chaos.gone), and the diaries, which are read in afterwards.
+create schema chaos;
+
+create table chaos.effect (run bigint not null, lease bigint, node bigint, attempt int, at timestamptz not null default clock_timestamp());
+create table chaos.booking (mark text primary key);
+
+create table chaos.gone (node bigint not null, pid int, renewed timestamptz, until timestamptz, at timestamptz not null);
+create function chaos.keep_gone() returns trigger language plpgsql as $$
+begin
+  insert into chaos.gone (node, pid, renewed, until, at) values (old.id, old.pid, old.renewed, old.until, statement_timestamp());
+  return null;
+end
+$$;
+create trigger keep_gone after delete on howdah.node for each row execute function chaos.keep_gone();
+
+create table chaos.attempt (
+  run bigint not null, lease bigint not null, node bigint not null, attempt int, process text not null,
+  began timestamptz not null, ended timestamptz, how text
+);
+create table chaos.promise (mark text not null, run bigint not null, task text not null, created boolean not null, at timestamptz not null);
+create table chaos.unknown (mark text not null, task text not null, at timestamptz not null);
+create table chaos.cancel (run bigint not null, answer text not null, at timestamptz not null);
+create table chaos.fault (
+  number int not null, kind text not null, variant text not null, target text, began timestamptz not null, ended timestamptz not null
+);
+-- A process that was started here, and when it was gone.
+create table chaos.process (name text not null, pid int not null, began timestamptz not null, ended timestamptz not null, why text not null);

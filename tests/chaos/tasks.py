@@ -1,0 +1,118 @@
+"""The workload: what nodes run and producers enqueue. Settings come from HOWDAH_* variables, as a user's would."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import time
+from pathlib import Path
+
+import howdah
+from howdah import App, Retry
+
+from .diary import Diary
+
+jobs = App()
+diary = Diary(os.environ["CHAOS_DIARY"])
+
+EFFECT = "insert into chaos.effect (run, lease, node, attempt) values ($1, $2, $3, $4)"
+STUBBORN = Retry(500, base=0.05, cap=0.5)
+"""What speaks to Postgres itself fails as long as that is away."""
+
+
+@jobs.task
+async def plain(mark: str) -> None:
+    """Its only effect is outside: the line in the diary."""
+    with diary.attempt():
+        pass
+
+
+@jobs.task(retry=STUBBORN)
+async def stored(mark: str, seconds: float = 0.0) -> None:
+    """One row in the transaction that ends the run."""
+    with diary.attempt() as run:
+        async with howdah.transaction() as connection:
+            await connection.execute(EFFECT, run.id, run.claimed.lease, run.claimed.node, run.attempt)
+            if seconds:
+                await asyncio.sleep(seconds)
+
+
+@jobs.task(delivery="at_most_once", retry=1)
+async def once(mark: str) -> None:
+    with diary.attempt():
+        await asyncio.sleep(0.002)
+
+
+@jobs.task(retry=Retry(10, base=0.05, cap=0.5))
+async def flaky(mark: str, fails: int) -> None:
+    """Fails so many times."""
+    with diary.attempt() as run:
+        await asyncio.sleep(0)
+        if run.attempt <= fails:
+            raise ValueError("not yet")
+
+
+@jobs.task
+async def patient(mark: str, seconds: float) -> None:
+    """What is cancelled."""
+    with diary.attempt():
+        await asyncio.sleep(seconds)
+
+
+@jobs.task
+async def child(mark: str) -> int:
+    with diary.attempt():
+        return len(mark)
+
+
+@jobs.task(retry=STUBBORN)
+async def parent(mark: str, children: int, waits: bool) -> None:
+    """So many children, once each however often this is tried; one that waits sees their results."""
+    with diary.attempt():
+        runs = [await child.options(child=str(number)).enqueue(f"{mark}/{number}") for number in range(children)]
+        if waits:
+            for run in runs:
+                await run.result(timeout="20s")
+
+
+@jobs.task
+def threaded(mark: str) -> None:
+    with diary.attempt():
+        time.sleep(0.001)
+
+
+@jobs.task(isolation="process", retry=Retry(20, base=0.05, cap=0.5))
+def apart(mark: str, dies: int = 0) -> None:
+    """Its process dies of a segmentation fault so many times."""
+    with diary.attempt() as run:
+        if run.attempt <= dies:
+            ctypes.string_at(0)
+
+
+@jobs.task
+async def block(mark: str, seconds: float) -> None:
+    """Its first attempt holds the loop, and with it everything but the heart."""
+    with diary.attempt() as run:
+        if _first(run.id, "block"):
+            time.sleep(seconds)
+
+
+@jobs.task
+async def murder(mark: str, deaths: int) -> None:
+    """Takes down the node that runs it, so many times."""
+    with diary.attempt() as run:
+        if _count(run.id, "murder") < deaths:
+            os.kill(os.getpid(), signal.SIGSEGV if run.id % 2 else signal.SIGKILL)
+            await asyncio.sleep(5)
+
+
+def _first(run: int, what: str) -> bool:
+    return _count(run, what) == 0
+
+
+def _count(run: int, what: str) -> int:
+    """How often this was asked before, over all processes."""
+    path = Path(os.environ["CHAOS_FOLDER"]) / f"{what}-{run}"
+    with path.open("ab") as file:
+        file.write(b".")
+        return file.tell() - 1
