@@ -49,7 +49,7 @@ def set_up() -> None:
     if VENV.exists() and not (VENV / "pyvenv.cfg").exists():
         sys.exit(f"HOWDAH_VENV names {VENV}, which is there and is no environment: name another folder, or remove it")
     print(f"setting up {VENV} ...", file=sys.stderr, flush=True)
-    package = ["-c", "constraints.txt", "-e", ".[test]"]
+    package = ["-c", "constraints.txt", "-e", ".[dev]"]
     uv = shutil.which("uv") or (None if plain_venv() else private_uv())
     if uv:
         shutil.rmtree(VENV, ignore_errors=True)

@@ -42,13 +42,13 @@ async def send_mail(email: str, text: str) -> str:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
-    async with jobs, asyncpg.create_pool(jobs.config.dsn, min_size=1) as pool:
+    async with asyncpg.create_pool(jobs.config.dsn, min_size=1) as pool:
         await pool.execute("create table if not exists users (id bigint generated always as identity, email text unique)")
         app.state.pool = pool
         yield
 
 
-app = FastAPI(lifespan=lifespan)
+app = FastAPI(lifespan=jobs.lifespan_with(lifespan, work=False))  # without work=False it needs no worker beside it
 
 
 @app.post("/users", status_code=201)

@@ -205,11 +205,12 @@ WORDS = (
 )
 COMMANDS = st.sampled_from(
     [["runs", "ls"], ["runs", "show"], ["runs", "retry", "--yes"], ["runs", "cancel", "--yes"], ["todo"], ["tasks"], ["queues", "ls"],
-     ["queues", "set"], ["queues", "set", "--retention"], ["nodes", "ls"], ["grant"], ["grant", "--as", "read"], ["settings"], []]
+     ["queues", "set"], ["queues", "set", "--retention"], ["nodes", "ls"], ["nodes", "pause"], ["nodes", "drain"],
+     ["enqueue"], ["enqueue", "--ahead", "work"], ["grant"], ["grant", "--as", "read"], ["settings"], []]
 )  # fmt: skip
 FLAGS = st.sampled_from(
     ["--task", "--queue", "--tag", "--metadata", "--parent", "--root", "--error", "--since", "--before", "--limit", "--state", "--reason",
-     "--retention", "--json"]
+     "--retention", "--json", "--priority", "--delay", "--expires", "--unique"]
 )  # fmt: skip
 
 
@@ -244,6 +245,10 @@ async def test_the_command_line_answers_or_refuses_and_never_shows_a_traceback(d
         ("runs", "ls", "--task", "a\0b"),
         ("runs", "ls", "--since", "0001-01-01"),
         ("queues", "set", "x\0", "--retention", "7d"),
+        ("nodes", "pause", "x\0"),
+        ("enqueue", "x\0"),
+        ("enqueue", "x", "{}", "--priority", "99999"),
+        ("enqueue", "x", "{}", "--delay", "soon"),
     ],
     ids=" ".join,
 )

@@ -251,3 +251,45 @@ async def test_a_dsn_that_cannot_work_is_a_mistake_and_not_an_outage(dsn: str) -
     for wrong in ("postgresql://h:port/x", dsn.replace("/test_", "/tset_")):
         with pytest.raises(ConfigurationError, match="Check HOWDAH_DSN"):
             await App(wrong).__aenter__()
+
+
+async def test_a_rare_enqueue_wakes_nodes_by_its_commit_and_frequent_ones_after_theirs(
+    jobs: App, echo: Task[[int, str], tuple[int, str]], connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener, holder = await connect(), await connect()
+    told: list[str] = []
+    await listener.add_listener("howdah_work", lambda *said: told.append(str(said[3])))
+
+    async def heard() -> list[str]:
+        """The words of a notification, the fifth of which says who told it after its commit."""
+        await listener.execute("select 1")
+        words = [f"{len(one.split())} {one.split()[3]}" for one in told]
+        told.clear()
+        return words
+
+    async with jobs:
+        monkeypatch.setattr("howdah.client.RARE_S", -1)
+        rare = await echo.enqueue(1, "")
+        assert await heard() == [f"4 {rare.id}"]
+        gate = holder.transaction()
+        await gate.start()
+        await holder.execute("select pg_advisory_xact_lock(7738135626414)")  # As another's commit that wakes nodes would hold it.
+        second = await echo.enqueue(2, "")
+        assert await heard() == [f"5 {second.id}"]
+        await gate.rollback()
+        monkeypatch.setattr("howdah.client.RARE_S", 3600)
+        frequent = await echo.enqueue(3, "")
+        assert await heard() == [f"5 {frequent.id}"]
+
+
+async def test_where_a_node_hears_by_itself_its_app_tells_others_after_the_commit(
+    jobs: App, echo: Task[[int, str], tuple[int, str]], connect: Connect
+) -> None:
+    listener = await connect()
+    told: list[str] = []
+    await listener.add_listener("howdah_work", lambda *said: told.append(str(said[3])))
+    async with jobs.work():
+        run = await echo.enqueue(1, "")
+        await run.result("10s")
+        await listener.execute("select 1")
+        assert told == [f"{' '.join(told[0].split()[:3])} {run.id} {jobs.client.nearby.origin}"]

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from howdah import App
 from howdah.config import Config, configure
+from howdah.core.ancestry import Parenting
 from howdah.errors import ConfigurationError
 
 FIELDS = {field.name: field for field in msgspec.structs.fields(Config)}
@@ -21,6 +22,10 @@ def other(name: str) -> Any:
         return "ERROR"
     if name == "processes":
         return 7
+    if name == "tracing":
+        return False
+    if name == "trace_parenting":
+        return "link"
     return f"postgres://{name}" if default is None else default + 1 if name != "heartbeat_s" else default - 1
 
 
@@ -50,6 +55,7 @@ def test_a_variable_that_is_no_number_is_refused(name: str, monkeypatch: pytest.
         ({"pool_size": -1}, "pool_size=-1 must be at least 1"),
         ({"poll_s": 0}, "poll_s=0 must be more than 0"),
         ({"pooler": "maybe"}, "wrong type"),
+        ({"trace_parenting": "child"}, "wrong type"),
         ({"retention_days": 0}, "retention_days=0 must be at least 1"),
         ({"lease": 5}, "does not know the setting 'lease'"),
         ({"threads": "few"}, "wrong type"),
@@ -69,4 +75,4 @@ def test_the_dsn_is_the_first_argument_or_a_variable(monkeypatch: pytest.MonkeyP
 
 def test_every_setting_has_a_type_that_text_can_say() -> None:
     hints = typing.get_type_hints(Config)
-    assert {hints[name] for name in FIELDS} <= {int, float, str, str | None, bool | None}
+    assert {hints[name] for name in FIELDS} <= {bool, int, float, str, str | None, bool | None, Parenting}

@@ -6,7 +6,7 @@ import threading
 import anyio
 import asyncpg
 import pytest
-from howdah import App, HowdahError, Retry, RunCancelled, RunFailed, current_run, transaction
+from howdah import App, DatabaseAway, HowdahError, Retry, RunCancelled, RunFailed, current_run, transaction
 
 pytestmark = pytest.mark.anyio
 
@@ -169,18 +169,25 @@ async def test_enqueueing_in_every_connection_of_the_pool_needs_no_further_one(d
 async def test_a_transaction_that_sits_idle_for_a_lease_is_ended_and_the_run_is_tried_again(dsn: str, db: Session) -> None:
     jobs = App(dsn, lease_s=0.6, heartbeat_s=0.15, lease_margin_s=0.1, grace_s=2, hard_grace_s=2)
     attempts: list[int] = []
+    told: list[Exception] = []
 
     @jobs.task(retry=Retry(2, base="1ms"))
     async def idle() -> None:
         attempts.append(current_run().attempt)
-        async with transaction() as conn:
-            assert await conn.fetchval("show idle_in_transaction_session_timeout") == "600ms"
-            if len(attempts) == 1:
-                await anyio.sleep(0.9)  # Time is what this is about.
+        try:
+            async with transaction() as conn:
+                assert await conn.fetchval("show idle_in_transaction_session_timeout") == "600ms"
+                if len(attempts) == 1:
+                    await anyio.sleep(0.9)  # Time is what this is about.
+        except Exception as error:
+            told.append(error)
+            raise
 
     async with jobs.work():
         await (await idle.enqueue()).result("10s")
     assert attempts == [1, 2]
+    assert [type(error) for error in told] == [DatabaseAway]
+    assert "it sat idle for a lease (0.6 s)" in str(told[0])
 
 
 async def test_current_run_says_so_outside_of_a_run() -> None:

@@ -31,3 +31,19 @@ def test_the_page_of_settings_is_what_the_command_prints() -> None:
 @pytest.mark.parametrize("command", sorted(_COMMANDS))
 def test_each_command_stands_in_the_readme(command: str) -> None:
     assert re.search(rf"`howdah {command}\b", (ROOT / "README.md").read_text())
+
+
+@pytest.mark.parametrize(
+    ("said", "bar"),
+    [
+        ("times as fast as graphile-worker at its", "Drain by one worker, of graphile-worker at its fastest"),
+        ("times as fast as the fastest Python peer", "Drain by one worker, of the fastest Python peer"),
+        ("of that beside a snapshot", "Drain beside a held snapshot, of the drain without"),
+    ],
+)
+def test_a_ratio_in_the_readme_is_the_report_s(said: str, bar: str) -> None:
+    quoted = re.search(rf"([\d.]+) {said}", (ROOT / "README.md").read_text())
+    measured = re.search(rf"\| {bar}: [^|]*\| ([\d.]+) ", (ROOT / "bench" / "report.md").read_text())
+    assert quoted, said
+    assert measured, bar
+    assert quoted[1] == f"{float(measured[1]):.1f}"

@@ -30,8 +30,11 @@ class Scripted:
             raise answer
         return answer
 
+    async def execute(self, text: str, *_: Any) -> None:
+        self._answers[text].pop(0)
+
 
 async def test_a_node_whose_entry_was_committed_unheard_and_reaped_meanwhile_enters_again() -> None:
     leases = Leases(Config(), Member("node", "here", 1, "0", [], [], None))
-    leases._link = Scripted(join_node=[asyncpg.UniqueViolationError(""), NOW], renew=[None])  # type: ignore[assignment]
+    leases._link = Scripted(join_node=[asyncpg.UniqueViolationError(""), NOW], renew=[None], leave_node=[None])  # type: ignore[assignment]
     assert await leases.enter(1, 15.0) == NOW

@@ -3,18 +3,19 @@
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
+import anyio
 import anyio.to_thread
 import asyncpg
 import psycopg
 import pytest
-import sqlalchemy as sa
-from howdah import App, FailedRun, Snooze, Task, Tasks, current_run, transaction, use
+from howdah import App, CurrentRun, FailedRun, RunFailed, Snooze, Task, Tasks, current_run, transaction, use
 from howdah.db import migrate
+from howdah.db.link import is_gone
 from howdah.process import place
 
 
@@ -49,6 +50,16 @@ class Stage:
         self.patch.setattr(migrate, "newest", lambda: 2)
         async with self.closed:
             pass
+
+    async def order(self, *said: str) -> None:
+        """Tells nodes of two that are there: a node, what it is told, and so on."""
+        for number in (1, 2):
+            await self.conn.execute(f"select howdah.join_node({number}, 'near-{number}', 'here', 1, '1', '{{}}', '{{}}', null, 60)")
+        try:
+            for node, what in zip(said[::2], said[1::2], strict=True):
+                await getattr(self.jobs.nodes, what)(node)
+        finally:
+            await self.conn.execute("select howdah.leave_node(1); select howdah.leave_node(2)")
 
     async def enqueuer(self, do: Callable[[Task[..., int]], Any]) -> Any:
         """As a role that may only enqueue."""
@@ -85,6 +96,43 @@ class Stage:
         task = self.jobs.task(retry=1, **said)(function)
         async with self.jobs.work():
             return await (await task.enqueue()).result("10s")
+
+    async def within(self, attempt: Callable[["Stage"], Any], **said: Any) -> None:
+        """Does it as an attempt, and raises here what it raised there."""
+        raised: list[Exception] = []
+
+        async def once() -> None:
+            if raised:
+                return
+            try:
+                await attempt(self)
+            except Exception as error:
+                raised.append(error)
+                raise
+
+        task = self.jobs.task(name=attempt.__name__, retry=1, **said)(once)
+        async with self.jobs.work():
+            with suppress(RunFailed):
+                await (await task.enqueue()).result("10s")
+        for error in raised:
+            raise error
+
+    async def kept(self) -> CurrentRun:
+        """The run of an attempt that has ended."""
+        runs: list[CurrentRun] = []
+
+        async def keep(_: Stage) -> None:
+            runs.append(current_run())
+
+        await self.within(keep)
+        return runs[0]
+
+    async def too_late(self) -> None:
+        (await self.kept()).extend("1h")
+
+    async def serializable(self, statement: str) -> None:
+        async with self.conn.transaction(isolation="serializable"):
+            await self.conn.fetchval(statement)
 
     async def isolated(self, function: Callable[..., Any], within_s: float = 20, **said: Any) -> Any:
         """The same in a process of its own, which finds this module by the name that it has here."""
@@ -182,6 +230,73 @@ def stays() -> None:
     time.sleep(60)
 
 
+async def twice(stage: Stage) -> None:
+    for _ in range(2):
+        async with transaction():
+            pass
+
+
+async def nested(stage: Stage) -> None:
+    async with transaction(), transaction():
+        pass
+
+
+async def in_one(stage: Stage) -> None:
+    async with transaction():
+        pass
+
+
+async def extends_late(stage: Stage) -> None:
+    try:
+        await anyio.sleep_forever()
+    finally:
+        current_run().extend("1h")
+
+
+async def extends_in_time(stage: Stage) -> None:
+    current_run().extend("1h")
+
+
+async def loses(stage: Stage) -> None:
+    """Others take over during its transaction."""
+    async with transaction():
+        await stage.conn.execute("update howdah.job set lease = null, node = null where id = $1", current_run().id)
+
+
+async def outlived(stage: Stage) -> None:
+    """Its session is ended while it does something else."""
+    async with transaction() as conn:
+        await stage.conn.execute("select pg_terminate_backend($1)", conn.get_server_pid())
+        while not is_gone(conn):
+            await anyio.sleep(0.001)
+
+
+def yields_twice() -> Iterator[int]:
+    yield 1
+    yield 2
+
+
+async def doubled(number: Any = use(yields_twice)) -> None: ...
+
+
+def around(number: int = 1) -> int:
+    return number
+
+
+def about(number: int = use(around)) -> int:
+    return number
+
+
+around.__defaults__ = (use(about),)
+
+
+async def circles(number: int = use(around)) -> None: ...
+
+
+async def gives_another() -> int:
+    return cast("Any", "one")
+
+
 def made() -> Callable[[], None]:
     def inner() -> None: ...
 
@@ -219,6 +334,13 @@ async def needs(number: int = use(one)) -> None: ...
 
 
 async def shorter(number: int = use(from_run, per="node")) -> None: ...
+
+
+def by_place(number: int = use(fine), /) -> int:
+    return number
+
+
+async def needs_by_place(number: int = use(by_place)) -> None: ...
 
 
 async def annotated(number: Annotated[int, use(fine)]) -> None: ...
@@ -264,7 +386,3 @@ async def one_text(text: str) -> None: ...
 
 async def in_thread(function: Callable[[], object]) -> None:
     await anyio.to_thread.run_sync(function)
-
-
-def engine(stage: Stage) -> sa.Engine:
-    return sa.create_engine(stage.dsn.replace("postgresql://", "postgresql+psycopg://"))

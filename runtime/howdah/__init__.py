@@ -28,6 +28,7 @@ from .errors import (
 )
 from .facts import Alert, FailedRun
 from .policy import Defaults
+from .records import RunFilter, run_fields
 from .registrar import Tasks
 from .runs import Run
 from .tasks import Call, Task
@@ -56,6 +57,7 @@ __all__ = [
     "RunEnded",
     "RunExpired",
     "RunFailed",
+    "RunFilter",
     "RunRejected",
     "RunSkipped",
     "SchemaMismatch",
@@ -64,6 +66,7 @@ __all__ = [
     "Task",
     "Tasks",
     "current_run",
+    "run_fields",
     "transaction",
     "use",
 ]

@@ -4,19 +4,24 @@ import asyncio
 import importlib
 import sys
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import anyio
 import anyio.abc
+import msgspec
 
+from .asgi import ASGIApp, Blocks, Lifespan, OwnLifespan, around, kept, lifespan_of
 from .client import Client
 from .config import Config, configure
 from .definitions import Definition, Middleware
+from .doctor import Examination, examine
+from .duration import Duration, seconds
 from .errors import ConfigurationError, HowdahError
 from .management.catalogue import Catalogue, Nodes, Queues
+from .management.glance import Glance, glance
 from .management.runs import Runs
 from .node import Node
 from .policy import SILENT, Defaults
@@ -93,6 +98,7 @@ class App(Registrar):
         async with self._door:
             if not self._users:
                 await self.client.open()
+            self.client.check_here()
             self._users += 1
         # Each block offers to serve results, enqueues and threads, and one of them does: it may leave in any order.
         block = AsyncExitStack()
@@ -116,14 +122,86 @@ class App(Registrar):
         group.cancel_scope.cancel()
         await block.aclose()
 
-    @asynccontextmanager
-    async def work(self, *, queues: Sequence[str] | None = None) -> AsyncGenerator[Node, None]:
+    async def glance(self, *, queues: int = 20, nodes: int = 20, runs: int = 20) -> Glance:
+        """What goes on now: the busiest queues, nodes, and runs that are held, at most so many of each, and the sums over all. One
+        statement, whose cost is that of what is pending: what `howdah top` asks each second. AppNotOpen, DatabaseAway."""
+        return await glance(self._client, queues, nodes, runs)
+
+    async def examine(self, *, older_than: Duration = "5m") -> Examination:
+        """What is not as it should be with the server, the way to it, our tables, the nodes and this process, each with its mend: what
+        `howdah doctor` prints. It only reads, on connections of its own: the app need not be open. older_than: from this age on
+        transactions, pauses and the like are findings. DatabaseAway, ConfigurationError: the database cannot be reached."""
+        return await examine(self.config, old_s=seconds(older_than))
+
+    @contextmanager
+    def redirected(self, dsn: str) -> Generator[None, None, None]:
+        """Points the closed app to another database until the block ends: for tests. HowdahError: the app is open."""
+        if self._users:
+            raise HowdahError("the app is open and connected: point it to another database before `async with jobs:`")
+        before = self.config
+        self._point(msgspec.structs.replace(before, dsn=dsn, direct_dsn=None, pooler=None))
+        try:
+            yield
+        finally:
+            self._point(before)
+
+    def _point(self, config: Config) -> None:
+        self.config = config
+        self._client.point(config)
+        self._portal.point(config)
+
+    def work(self, *, queues: Sequence[str] | None = None) -> AbstractAsyncContextManager[Node]:
         """Runs a node inside this process: its tasks are executed here until the block ends, then it drains.
 
         queues: the queues to serve; default all of them.
         """
         if isinstance(queues, str):
             raise ConfigurationError(f"queues={queues!r} is one text: pass a list, as in queues=[{queues!r}]")
+        return self._work(queues, self.config)
+
+    @property
+    def lifespan(self) -> Lifespan:
+        """A lifespan: with `FastAPI(lifespan=jobs.lifespan)` the server's process enqueues and works. So with Starlette;
+        Litestar takes a list of them. It is that of lifespan_with(), which says more."""
+        return self.lifespan_with()
+
+    def lifespan_with(self, mine: OwnLifespan | None = None, *, work: bool = True, grace: Duration | None = None) -> Lifespan:
+        """A lifespan around one of your own: yours may enqueue, and the tasks that run here may use what it opens, until the last of
+        them has ended. The state that it yields is passed on, with this app as "howdah" in it.
+
+        work: whether tasks are executed in this process, or only enqueued. grace: how long the end of it all takes at most, from when
+        the server asks for it; default lifespan_grace_s, 8 s. Nothing is claimed from then on, what runs may end until hand_back_s (2 s)
+        before that time, then it is cancelled and handed back; so it is also where the grace is shorter than that.
+        """
+        return lifespan_of(self._blocks(work=work, grace=grace), mine)
+
+    def asgi(self, app: ASGIApp, *, work: bool = True, grace: Duration | None = None) -> ASGIApp:
+        """Any ASGI app, Django's included, with the same around it: the one that is returned goes to the server. An app without
+        a lifespan of its own needs none. Words as in lifespan_with().
+        """
+        return around(app, self._blocks(work=work, grace=grace))
+
+    def _blocks(self, *, work: bool, grace: Duration | None) -> Blocks:
+        """What a server opens. The grace is all there is: what handing back takes is a part of it."""
+        given = None if grace is None else seconds(grace)
+        self._client.unrun, self._client.unworked = True, work
+
+        def client() -> AbstractAsyncContextManager[object]:
+            self._client.unrun = self._client.unworked = False
+            return self
+
+        def node() -> AbstractAsyncContextManager[object]:
+            if not work:
+                return nullcontext()
+            config = self.config
+            running_s = max(0.0, (config.lifespan_grace_s if given is None else given) - config.hand_back_s)
+            config = msgspec.structs.replace(config, grace_s=running_s, hard_grace_s=config.hand_back_s)
+            return kept(lambda: self._work(None, config))
+
+        return Blocks(client, node, self._client.check_open, {"howdah": self})
+
+    @asynccontextmanager
+    async def _work(self, queues: Sequence[str] | None, config: Config) -> AsyncGenerator[Node, None]:
         if in_child():
             raise HowdahError(
                 "jobs.work() was called in a child process of a node, which imports this module for its tasks and starts nothing: put"
@@ -136,7 +214,7 @@ class App(Registrar):
             )
         failure: BaseException | None = None
         async with self, anyio.create_task_group() as group:
-            node = Node(self.config, self.registry, self.client.pool, self.client.nearby, queues, self._module())
+            node = Node(config, self.registry, self.client.pool, self.client.nearby, queues, self._module())
             try:
                 await group.start(node.run)
                 self.client.know(self.registry)

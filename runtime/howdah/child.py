@@ -46,6 +46,7 @@ from .process.wire import Address, Broken, Ended, FromChild, Hello, Leave, Ready
 from .progress import Board, Reporter
 from .registrar import Tasks
 from .tasks import Task
+from .tracing import Inherited
 
 try:
     from uvloop import new_event_loop
@@ -145,6 +146,7 @@ class Attempts:
         self._standing: Standing | None = None
         self._stock = NodeStock()
         self._slice_s = config.slice_s
+        self._tracing = Inherited()
         sizes, around = Sizes(config.payload_max, config.error_max), Surroundings(middlewares, self._stock)
         self._board = FarBoard(node)
         self._home = Home(_refuse_transaction, self._board, UUID(int=0), config.dsn)
@@ -154,11 +156,12 @@ class Attempts:
     async def work(self) -> None:
         """Makes attempts until the node says that it is enough."""
         lanes = dict[int, Lane]()
-        room = Room("process", 1, lanes, self._ledger, lambda: self._standing, slice_s=self._slice_s)
+        room = Room("process", 1, lanes, self._ledger, lambda: self._standing, slice_s=self._slice_s, tracing=self._tracing)
 
         def obey(message: ToChild) -> None:
             match message:
-                case Start(claimed, offset_s, installation):
+                case Start(claimed, offset_s, installation, trace):
+                    self._tracing.follow(trace)
                     self._lane.home = msgspec.structs.replace(self._home, installation=installation)
                     lanes[claimed.task] = self._lane
                     self._standing = Standing(claimed.node, math.inf, offset_s)
@@ -229,7 +232,9 @@ def _app_of(definition: Definition) -> App | None:
 
 
 async def _opened(app: App) -> AsyncGenerator[None, None]:
-    """The app as something that is made at its first use, and lives as long as this process."""
+    """The app as something that is made at its first use, and lives as long as this process: with one connection, since a
+    child makes one attempt at a time, and a node may have as many children as the machine has cores."""
+    app.client.pool.config = msgspec.structs.replace(app.client.config, pool_size=1)
     async with app:
         yield
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import os
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from time import monotonic
 
 import anyio
 import asyncpg
@@ -19,20 +22,38 @@ from .db.migrate import check
 from .db.pool import Pool
 from .definitions import Definition
 from .drivers import async_driver, sync_driver
-from .errors import AppNotOpen, ArgumentsInvalid
+from .errors import AppNotOpen, ArgumentsInvalid, HowdahError
 from .messages import Ended
 from .nearby import Nearby
 from .results import Results
-from .submission import Made, Request, Submitted, answer, introduction, one, one_new, refusals, several
+from .submission import Made, Request, Submitted, answer, enqueuing, introduction, one, one_new, one_telling, refusals, several
+from .telemetry import unseen
 
 log = logging.getLogger("howdah.client")
 
 TIMER_NEWS_S = 30.0
 """A timer that is due within the keepers' longest sleep is announced."""
 
+RARE_S = 0.01
+"""An enqueue that comes so long after the one before is rare."""
+
 DEAF = (
     "HOWDAH_DSN goes through a pooler, where nothing can be heard: runs, timers, cancels and results are asked for each %g s"
     " (poll_s). Set HOWDAH_DIRECT_DSN to the same database past the pooler; or, if it pools whole sessions, HOWDAH_POOLER=false"
+)
+
+NOT_OPEN = "the app is not open: do this inside `async with jobs:` (or jobs.work()), or pass conn="
+
+UNRUN = (
+    ". Its lifespan was given to an ASGI app, and no server has run it. Servers run that of the outermost app alone: where yours is"
+    " mounted inside of another one, give lifespan=jobs.lifespan to that one, or wrap it in jobs.asgi(). A server may also speak no"
+    " lifespan or be told not to (uvicorn --lifespan off); and a TestClient runs it in `with TestClient(app) as client:`"
+)
+
+IDLE = (
+    "task %s is enqueued on a connection of yours, and nothing in this process works on it: jobs.lifespan was given to an ASGI app,"
+    " and no server has run it. If this is a server, its outermost app is another one, in which yours is mounted: give"
+    " lifespan=jobs.lifespan to that one, or wrap it in jobs.asgi(). (This is said once.)"
 )
 
 
@@ -54,20 +75,40 @@ class Client:
         self.nearby = Nearby()
         self.opener: Callable[[], Awaitable[None]] | None = None
         """Opens the app, in a child process: nobody has entered it there, and few functions need it."""
+        self.unrun = False
+        """An ASGI app has been given a lifespan that opens this, and no server has run it so far."""
+        self.unworked = False
+        """The same of one that works on tasks, until that has been said once."""
         self._open = False
+        self._process = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._introduced: set[str] = set()
+        self._submitted = -math.inf
 
     @property
     def config(self) -> Config:
         """The settings, with what was found out when it connected."""
         return self.pool.config
 
+    def point(self, config: Config) -> None:
+        """To another database, while it is closed."""
+        self.pool = Pool(config)
+        self._introduced.clear()
+
     async def open(self) -> None:
-        """Connects. DatabaseAway: Postgres does not answer. SchemaMismatch: this code cannot work with the schema."""
+        """Connects. DatabaseAway: Postgres does not answer. SchemaMismatch: this code cannot work with the schema. HowdahError: the
+        event loop is not one of asyncio."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError as error:
+            raise HowdahError(
+                "the app needs an event loop of asyncio, and is opened on another one: leave out what chose that, such as hypercorn's"
+                " --worker-class trio"
+            ) from error
         await self.pool.open()
         if not self.config.hears:
             log.warning(DEAF, self.config.poll_s)
-        self._open = True
+        self._open, self._process, self._loop = True, os.getpid(), loop
         try:
             async with self.pool.ours() as connection:
                 await check(connection)
@@ -100,6 +141,19 @@ class Client:
         check_held()
         self._check_open()
 
+    def check_here(self) -> None:
+        """HowdahError where it is open in the process that this one was forked from, or on another event loop."""
+        if self._open and os.getpid() != self._process:
+            raise HowdahError(
+                f"this process was forked from {self._process}, where the app is open already, and connections cannot be shared: open"
+                " it after the fork (a server that forks its workers runs their lifespans after it), or start processes with `spawn`"
+            )
+        if self._open and self._loop is not asyncio.get_running_loop():
+            raise HowdahError(
+                "the app is open on another event loop, that of a TestClient or of another thread, and its connections live there:"
+                " await this on that loop; or call enqueue_sync and result_sync from a thread that runs no loop"
+            )
+
     def know(self, definitions: Iterable[Definition]) -> None:
         """A node has put these into the catalogue: introducing them would need a second connection inside of a transaction()."""
         self._introduced.update(definition.name for definition in definitions)
@@ -113,9 +167,10 @@ class Client:
             return Made(await self.combiner.enqueue(request), created=True)
         check_held()
         name = request.definition.name
+        self._warn_of_idleness(name)
         driver = async_driver(conn, f"{name}.enqueue", f"call {name}.enqueue_sync(...) there")
         known = await self._is_known(request.definition)
-        with refusals(name):
+        with enqueuing([request]), refusals(name), unseen():
             row = await driver.fetch(*(one if known else one_new)(request, notify=True))
         return answer(row).made()[0]
 
@@ -123,9 +178,10 @@ class Client:
         """The same on a connection of sync code, and on nothing else."""
         check_held()
         name = request.definition.name
+        self._warn_of_idleness(name)
         driver = sync_driver(conn, f"{name}.enqueue_sync", f"await {name}.enqueue(...) there")
         known = name in self._introduced
-        with refusals(name):
+        with enqueuing([request]), refusals(name), unseen():
             row = driver.fetch(*(one if known else one_new)(request, notify=True))
         return answer(row).made()[0]
 
@@ -138,12 +194,13 @@ class Client:
                 return await self._enqueue_all(connection, requests)
         check_held()
         name = definition.name
+        self._warn_of_idleness(name)
         driver = async_driver(conn, f"{name}.enqueue_many", f"call {name}.enqueue_sync(...) there, once for each")
         known = await self._is_known(definition)
         submitted: list[Submitted] = []
         async with driver.together():
             async for request in requests:
-                with refusals(name):
+                with enqueuing([request]), refusals(name), unseen():
                     row = await driver.fetch(*(one if known else one_new)(request, notify=True))
                 submitted.append(answer(row))
                 known = True
@@ -186,9 +243,9 @@ class Client:
             await self._introduce(request.definition)
         name = requests[0].definition.name
         async with self.pool.ours() as connection:
-            with refusals(name):
+            with enqueuing(requests), refusals(name):
                 if len(requests) == 1:
-                    statement, values = one(requests[0], notify=False)
+                    statement, values = one_telling(requests[0]) if self._is_rare() else one(requests[0], notify=False)
                     submitted = [answer(await connection.fetchrow(statement, *values))]
                 else:
                     statement, values = several(requests)
@@ -200,7 +257,7 @@ class Client:
         submitted: list[Submitted] = []
         async with transaction(connection):
             async for request in requests:
-                with refusals(request.definition.name):
+                with enqueuing([request]), refusals(request.definition.name):
                     statement, values = one(request, notify=False)
                     submitted.append(answer(await connection.fetchrow(statement, *values)))
         await self._announce(connection, submitted)
@@ -212,7 +269,7 @@ class Client:
         due_s = TIMER_NEWS_S
         for submitted in news:
             first = submitted.first_made()
-            if first is None:
+            if first is None or submitted.told:
                 continue
             if submitted.due_s is None:
                 lines.setdefault((submitted.queue, submitted.task, submitted.priority), first)
@@ -234,13 +291,26 @@ class Client:
             # The runs are committed, and so it is said: an error here would have them enqueued again. Nodes find them at their next look.
             log.warning("what was enqueued is committed, but nodes could not be notified of it: %s", error)
 
+    def _is_rare(self) -> bool:
+        """Whether the commit shall wake the nodes itself: sooner by a tenth, but commits in quick succession would stand in
+        line for each other's flush. A node in this process hears by itself, and should not share its core with the others."""
+        before, self._submitted = self._submitted, monotonic()
+        return self._submitted - before > RARE_S and not self.nearby.listened
+
     def _check_open(self) -> None:
         if not self._open:
-            raise AppNotOpen("the app is not open: do this inside `async with jobs:` (or jobs.work()), or pass conn=")
+            raise AppNotOpen(NOT_OPEN + UNRUN if self.unrun else NOT_OPEN)
+        self.check_here()
+
+    def _warn_of_idleness(self, task: str) -> None:
+        """An enqueue on the caller's connection needs no open app, so that a lifespan that never runs would go unnoticed."""
+        if self.unworked and not self._open and self.opener is None:
+            self.unworked = False
+            log.warning(IDLE, task)
 
     async def _is_known(self, definition: Definition) -> bool:
         """Whether the catalogue holds the task whatever becomes of the caller's transaction. An open app sees to that."""
-        if self._open:
+        if self._open and os.getpid() == self._process:
             await self._introduce(definition)
         return definition.name in self._introduced
 

@@ -40,11 +40,17 @@ def _from_json(kind: Any, value: Any) -> Any:
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_to_json)
+_canonical = msgspec.json.Encoder(enc_hook=_to_json, order="deterministic")
 
 
 def encode(value: object) -> str:
     """The value as json text. TypeError: it holds something that json cannot say."""
     return _encoder.encode(value).decode()
+
+
+def encode_canonically(value: object) -> str:
+    """The same with sets and the keys of dicts in order, so that equal values have one text."""
+    return _canonical.encode(value).decode()
 
 
 def decoder(kind: Any) -> msgspec.json.Decoder[Any]:

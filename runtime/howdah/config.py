@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -39,6 +39,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long running functions may take to end at shutdown before they are cancelled and handed back."""
     hard_grace_s: float = 5.0
     """How long cancelled functions, and outcomes while Postgres is away, may take before the node exits anyway."""
+    lifespan_grace_s: float = 8.0
+    """How long the lifespan in an ASGI server takes to end at most, all of it: containers are killed after 10 s, and servers that
+    reload wait for it (0 there: what runs is handed back at once, and begins anew)."""
+    hand_back_s: float = 2.0
+    """The end of lifespan_grace_s, in which functions have been cancelled, their runs go back and outcomes are flushed. Kept
+    where lifespan_grace_s is shorter, too."""
 
     claim_max: int = 1000
     """Runs in one claim: beyond this a batch gets no cheaper and the others wait longer."""
@@ -121,8 +127,26 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Characters of what one attempt logs that are kept with its outcome: runs are many, and a log has its own store. 0: none."""
     log_level: str = "INFO"
     """What is kept from: loggers that are set to more (the root logger is, to WARNING) make no such record in the first place."""
+    tracing: bool = True
+    """Whether there are spans of enqueues and runs where OpenTelemetry is set up. Without that there are none, and nothing is paid."""
+    trace_parenting: Literal["parent", "link"] = "parent"
+    """What the span of a prompt first attempt is: a child of the span that enqueued the run, or the beginning of a trace of its own, as
+    those of retries, delayed, scheduled and batched runs always are. All are linked with it."""
+    trace_prompt_s: float = 60.0
+    """A first attempt that starts within this time after its enqueue is prompt: a trace that waits for longer is closed by then."""
     progress_s: float = 0.5
     """The latest progress of runs is stored this often: watchers see no more than that, and each is a transaction."""
+
+    report_s: float = 1.0
+    """How often a node tells OpenTelemetry what it has done, where the process has a MeterProvider."""
+    report_values: int = 500
+    """Values of each histogram that are told at once; of more an even sample, since each costs ten microseconds. Counters count all."""
+    report_waits: int = 200
+    """Runs among them whose waiting time is told: each is looked up in the database."""
+    report_queues: int = 1000
+    """Queues whose depth is told, those that hold most: each is four series."""
+    queue_report_s: float = 15.0
+    """How often the one node that tells what the queues hold looks."""
 
     def __post_init__(self) -> None:
         if self.lease_s < 3 * self.heartbeat_s:
@@ -140,9 +164,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "enqueue_chunk",
             "retention_days",
             "quarantine_after",
+            "report_values",
+            "report_waits",
         ):
-            if getattr(self, name) < 1:
-                raise ConfigurationError(f"{name}={getattr(self, name)} must be at least 1")
+            least = 2 if name == "report_values" else 1  # Every other one of a full sample is left out.
+            if getattr(self, name) < least:
+                raise ConfigurationError(f"{name}={getattr(self, name)} must be at least {least}")
         if self.log_level not in logging.getLevelNamesMapping():
             raise ConfigurationError(f'log_level={self.log_level!r} is no level of logging: write "INFO", "WARNING" or the like')
         if self.poll_s <= 0:
@@ -159,7 +186,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if known.hears:
             return known
         busy_s, idle_s = min(self.busy_look_s, self.poll_s), min(self.idle_look_s, self.poll_s)
-        return msgspec.structs.replace(known, busy_look_s=busy_s, idle_look_s=idle_s, result_poll_s=self.poll_s)
+        beat_s = min(self.heartbeat_s, self.poll_s)  # What a node is told (pause, drain) it hears with the renewal of its lease.
+        return msgspec.structs.replace(known, busy_look_s=busy_s, idle_look_s=idle_s, result_poll_s=self.poll_s, heartbeat_s=beat_s)
 
 
 def configure(settings: Mapping[str, Any]) -> Config:

@@ -16,6 +16,7 @@ import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
 from . import codec
+from .core.ancestry import headers
 from .core.verdict import Cause
 from .duration import Duration, seconds
 from .errors import ConfigurationError, HowdahError, LeaseLost
@@ -85,8 +86,8 @@ class CurrentRun(msgspec.Struct, eq=False):
     @property
     def trace(self) -> dict[str, str] | None:
         """The trace that the run was enqueued in, as the headers of W3C Trace Context."""
-        options = self.claimed.options
-        return codec.decode(options).get("trace") if options and '"trace"' in options else None
+        trace = self.claimed.trace
+        return None if trace is None else headers(trace)
 
     @property
     def cancelled(self) -> bool:

@@ -263,6 +263,10 @@ class Definition:
                 f" pass it, as in {self.name}(..., {name}=...)"
             )
 
+    def canonical(self, payload: str) -> str:
+        """Encoded arguments in the one form of what they mean: 1 and 1.0 are the same float, and a set has no order."""
+        return codec.encode_canonically(self._read(payload))
+
     @cached_property
     def decode(self) -> Callable[[str], tuple[tuple[Any, ...], dict[str, Any]]]:
         """Reads stored arguments as the function takes them. msgspec.MsgspecError: they do not fit this signature."""

@@ -6,7 +6,7 @@ parameters may have `use` defaults too. Each is called once per attempt, or once
 
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
-from contextlib import _AsyncGeneratorContextManager, _GeneratorContextManager  # pyright: ignore[reportPrivateUsage] - as their functions return
+from contextlib import _AsyncGeneratorContextManager, _GeneratorContextManager, contextmanager  # pyright: ignore[reportPrivateUsage] - as their functions return
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar, overload
 
 import msgspec
@@ -94,6 +94,21 @@ class Plan:
 
     def __bool__(self) -> bool:
         return bool(self._steps)
+
+    @contextmanager
+    def replaced(self, instead: Mapping[Provider, Provider]) -> Generator[None, None, None]:
+        """Until the block ends, other providers stand in the place of some, and are called without arguments."""
+        before = self._steps
+        self._steps = [step._replace(provider=instead[step.provider], wiring=()) if step.provider in instead else step for step in before]
+        try:
+            yield
+        finally:
+            self._steps = before
+
+    @property
+    def providers(self) -> frozenset[Provider]:
+        """Those that are called."""
+        return frozenset(step.provider for step in self._steps)
 
     async def open(self, stock: Stock, opened: list[Scope], kwargs: dict[str, Any]) -> None:
         """Adds the values of the parameters. Scopes that are entered on the way are noted in `opened`, also where it fails."""

@@ -23,6 +23,9 @@ class Claimed(msgspec.Struct, frozen=True, gc=False):
     options: str | None
     aside: bool = False
     """Claimed past its line: a suspect, which starts next, or a run that fitted no definition before."""
+    trace: str | None = None
+    """The span that asked for it (core/ancestry.py); asked: when that was, in Unix time of the database. None: there was none."""
+    asked: float | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -85,6 +88,8 @@ class Standing(msgspec.Struct, frozen=True):
     until: float
     offset_s: float
     """Unix time of the database minus monotonic time of this process."""
+    renewed: float = 0.0
+    """When the database answered last, in monotonic seconds."""
 
 
 class Rejection(msgspec.Struct, frozen=True):

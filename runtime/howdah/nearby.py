@@ -18,6 +18,11 @@ class Nearby:
         self.origin = f"{random.getrandbits(64):016x}"
         self._nodes: list[Tell] = []
 
+    @property
+    def listened(self) -> bool:
+        """Whether there are any."""
+        return bool(self._nodes)
+
     @contextmanager
     def listening(self, node: Tell) -> Generator[None, None, None]:
         """Tells this node from now on; it looks at everything once after this."""

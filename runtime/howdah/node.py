@@ -16,37 +16,36 @@ import math
 import os
 import platform
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime
-from uuid import UUID
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from time import monotonic
 
 import anyio
 import anyio.abc
 import anyio.to_thread
 
-from . import codec, notices
+from . import notices
 from .actors.dispatcher import dispatch
 from .actors.heart import Heart, Watch
 from .actors.keeper import ASK, keep_house
 from .actors.lane import Lane, Sizes, Surroundings
 from .actors.listener import listen
 from .actors.processes import ProcessLane
+from .actors.reporter import Reporter
 from .actors.room import Room, Slot
 from .actors.stock import NodeStock
+from .actors.tally import Tally
 from .actors.threads import Threads
 from .actors.writer import write
 from .config import Config
-from .context import CURRENT, CurrentRun, Home, UserConnection, lease_lost
+from .context import CURRENT, CurrentRun, Home
 from .core.lines import Hints
 from .core.verdict import Cause
-from .db.completions import Completions, LeaseGone
-from .db.files import query
-from .db.link import is_lost
+from .db.catalogue import register
 from .db.pool import Pool
+from .db.readings import Readings
 from .db.stores import Bell, Claims, Leases, Member, Outcomes, Upkeep
 from .definitions import Definition
-from .errors import HowdahError
+from .instruments import Gauges
 from .logs import captured
 from .mailbox import Mailbox
 from .messages import Outcome, Sign, Standing, Stop, ToDispatcher, Woken
@@ -56,8 +55,16 @@ from .process.pool import Children, Terms
 from .process.wire import Start
 from .progress import Board
 from .registry import Registry
+from .telemetry import origin
+from .tracing import Tracing
+from .transactions import Transactions
 
 log = logging.getLogger("howdah.node")
+
+CHANNELS = ("howdah_work", "howdah_timer", "howdah_cancel", "howdah_node")
+
+HEART_ANSWERS_S = 2.0
+"""A heart that has not answered within this time is stuck."""
 
 REMINDERS_MAX = 1024
 """Reminders kept for upkeep while it is busy: when so many wait, it runs at once anyway."""
@@ -75,16 +82,24 @@ class Node:
         self._nearby = nearby
         self._queues = queues
         self._app = app
+        # Unique in the database: a claim connection that hangs is found, and ended, by its name.
+        self.name = f"{platform.node()[:16]}-{os.getpid()}-{random.getrandbits(32):08x}"
         self.started = False
+        self.order: str | None = None
+        """What somebody told this node by howdah.order_node: pause, drain, or nothing."""
+        self.stopping = anyio.Event()
         self.stopped = anyio.Event()
-        self._stopping = anyio.Event()
         self._hurrying = anyio.Event()
         self._bell_gone = anyio.Event()
+        self._has_listened = False
         self._rooms: list[Room] = []
+        self._tally = None if pool.instruments is None else Tally(config.report_values)
         self._stock = NodeStock()
+        self._tracing = Tracing(config)
         self._children = Children(config.processes, config)
         self._heart: Heart | None = None
-        self._completions = Completions(pool, config.lease_s)
+        self._claims: Claims | None = None
+        self._transactions = Transactions(pool, config.lease_s, self._offset_s)
         # One outcome, and at most one receipt, for each run held; beside them one Woken and one Stop.
         held = 2 * (config.prefetch_max + config.claim_max) + config.concurrency + config.threads + config.processes
         self._ledger = Mailbox[Outcome](held)
@@ -103,38 +118,67 @@ class Node:
         """How many attempts have come to an end here."""
         return sum(room.ended for room in self._rooms)
 
+    async def trouble(self) -> str | None:
+        """Why the process had better be started anew: its heart does not answer. That this was asked at all tells that its loop turns."""
+        if self.started and not self.stopped.is_set() and self._heart is not None and not await self._heart.answers(HEART_ANSWERS_S):
+            return f"the thread that renews the lease has not answered for {HEART_ANSWERS_S:g} s"
+        return None
+
+    def unready(self) -> str | None:
+        """Why it claims nothing at the moment; None: it does."""
+        if self.stopping.is_set():
+            return "it drains"
+        if not self.started:
+            return "it starts"
+        if self.paused:
+            return "it was told to pause"
+        standing, config = self._standing(), self._config
+        if standing is None or standing.renewed + config.heartbeat_s + config.probe_timeout_s < monotonic():
+            return "Postgres does not answer"
+        return None
+
+    @property
+    def paused(self) -> bool:
+        """Whether it starts nothing new until it is resumed."""
+        return self.order == "pause"
+
     def stop(self) -> None:
         """Claim no more, finish what runs, flush, leave; after grace_s hurry."""
-        self._stopping.set()
+        self.stopping.set()
 
     def hurry(self) -> None:
         """Stop, and cancel what runs now."""
-        self._stopping.set()
+        self.stopping.set()
         self._hurrying.set()
 
     async def run(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Runs until stopped; returns when every outcome is durable. Says started when its lease holds."""
         config = self._config
-        tasks, queues, installation = await self._register()
+        tasks, queues, installation = await register(self._pool, self._registry, self._queues)
         self._served = None if queues is None else frozenset(queues)
         numbers = sorted(tasks)
         hashes = [tasks[number].hash for number in numbers]
-        # Unique in the database: a claim connection that hangs is found, and ended, by its name.
-        label = f"{platform.node()[:16]}-{os.getpid()}-{random.getrandbits(32):08x}"
-        member = Member(label, platform.node(), os.getpid(), importlib.metadata.version("howdah"), numbers, hashes, queues)
+        member = Member(self.name, platform.node(), os.getpid(), importlib.metadata.version("howdah"), numbers, hashes, queues)
         joined = anyio.Event()
 
         def enter() -> None:
             joined.set()
             self._look()
 
-        heart = self._heart = Heart(config, Leases(config, member), joined=enter, fenced=self._fenced, unsettled=lambda: self._remind(-1.0))
+        heart = self._heart = Heart(
+            config,
+            Leases(config, member),
+            joined=enter,
+            fenced=self._fenced,
+            unsettled=lambda: self._remind(-1.0),
+            ordered=self._obey,
+        )
         board = self._hang_board()
-        home = Home(self._open_transaction, board, installation, config.dsn)
+        home = Home(self._transactions.open, board, installation, config.dsn)
         self._rooms = self._build_rooms(tasks, home)
-        claims, outcomes, upkeep = Claims(config, label, queues), Outcomes(config, label), Upkeep(config, label)
-        bell = Bell(config, label, ["howdah_work", "howdah_timer", "howdah_cancel"], self._heard)
-        written, left = anyio.Event(), anyio.Event()
+        claims = self._claims = Claims(config, self.name, queues, lambda: self._remind(ASK), self._tracing)
+        outcomes, upkeep, bell = Outcomes(config, self.name), Upkeep(config, self.name), Bell(config, self.name, CHANNELS, self._heard)
+        written, reported, left = anyio.Event(), anyio.Event(), anyio.Event()
         try:
             with self._nearby.listening(self._told), captured(functools.partial(_run_at, home), config.log_level, config.log_max):
                 async with anyio.create_task_group() as group:
@@ -142,13 +186,16 @@ class Node:
                     group.start_soon(self._shut_down, group.cancel_scope)
                     group.start_soon(self._beat, heart, left)
                     if config.hears:
-                        group.start_soon(listen, bell, self._look, self._listening, config.probe_s)
+                        group.start_soon(listen, bell, self._listened, self._listening, config.probe_s)
                     group.start_soon(keep_house, self._reminders, upkeep, self._rooms, self._cancel, board, config)
-                    group.start_soon(dispatch, self._desk, self._hints, self._rooms, claims, self._ledger, self._standing, config)
+                    group.start_soon(
+                        dispatch, self._desk, self._hints, self._rooms, claims, self._ledger, self._standing, config, lambda: self.paused
+                    )
                     group.start_soon(self._write, outcomes, written)
                     for room in self._rooms:
                         group.start_soon(room.watch, config.deadline_tick_s)
                     group.start_soon(self._children.watch)
+                    group.start_soon(self._report, tasks, written, reported)
                     await joined.wait()
                     self.started = True
                     task_status.started()
@@ -159,7 +206,7 @@ class Node:
                     self._ledger.close()
                     await self._children.close()
                     await self._stock.close()
-                    await written.wait()
+                    await reported.wait()
                     heart.stop(leave=True)
                     await left.wait()
                     group.cancel_scope.cancel()
@@ -191,7 +238,14 @@ class Node:
             attempts = functools.partial(self._attempt, terms(definition, around.middlewares, self._app, config))
             return ProcessLane(definition, home, sizes, around, attempts)
 
-        build = functools.partial(Room, ledger=self._ledger, standing=self._standing, slice_s=config.slice_s)
+        build = functools.partial(
+            Room,
+            ledger=self._ledger,
+            standing=self._standing,
+            slice_s=config.slice_s,
+            tally=self._tally,
+            tracing=self._tracing,
+        )
         together = [d for d in self._registry if d.isolation is None]
         rooms = [
             build("async", config.concurrency, lanes((d for d in together if d.is_async), in_loop)),
@@ -201,43 +255,38 @@ class Node:
         return [room for room in rooms if room.lanes]
 
     def _attempt(self, terms: Terms, run: CurrentRun, hear: Callable[[Sign], None]) -> Awaitable[Outcome]:
-        return self._children.attempt(terms, Start(run.claimed, self._rooms[0].offset_s(), run.home.installation), hear)
+        return self._children.attempt(terms, Start(run.claimed, self._offset_s(), run.home.installation, self._span()), hear)
 
-    async def _register(self) -> tuple[dict[int, Definition], list[int] | None, UUID]:
-        """States our tasks in the catalogue; their numbers, those of the queues that we serve (None: all), and which
-        installation this is."""
-        tasks: dict[int, Definition] = {}
-        async with self._pool.ours() as connection:
-            for definition, name, said in ((one, *entry) for one in self._registry for entry in one.entries()):
-                number = await connection.fetchval(
-                    query("register"),
-                    name,
-                    definition.queue,
-                    definition.priority,
-                    *(codec.encode(said[part]) if said[part] is not None else None for part in ("defaults", "input", "output")),
-                    said["hash"],
-                )
-                tasks[number] = definition
-            installation = await connection.fetchval(query("installation"))
-            if self._queues is None:
-                return tasks, None, installation
-            return tasks, [await connection.fetchval(query("queue_id"), name) for name in self._queues], installation
+    def _span(self) -> str | None:
+        return None if self._tracing.tracer is None else origin()
 
     async def _beat(self, heart: Heart, left: anyio.Event) -> None:
-        watch = Watch(Slot.work.__code__, self._config.block_warning_s)
+        watch = Watch(Slot.work.__code__, self._config.block_warning_s, None if self._tally is None else self._tally.lags.add)
         await anyio.to_thread.run_sync(
             heart.beat, asyncio.get_running_loop(), watch, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)
         )
         left.set()
 
     async def _write(self, outcomes: Outcomes, written: anyio.Event) -> None:
-        await write(self._ledger, outcomes, self._desk, self._remind, self._config.write_max)
+        await write(self._ledger, outcomes, self._desk, self._remind, self._config.write_max, self._tally)
         self._desk.close()
         written.set()
 
+    async def _report(self, tasks: dict[int, Definition], written: anyio.Event, reported: anyio.Event) -> None:
+        """Tells OpenTelemetry what is done here, if the process wants that, until every outcome is durable."""
+        instruments, tally = self._pool.instruments, self._tally
+        if instruments is not None and tally is not None:
+            gauges = Gauges(lambda: [(room.name, room.at_work, len(room.slots)) for room in self._rooms])
+            names = {number: definition.name for number, definition in tasks.items()}
+            reporter = Reporter(tally, instruments, gauges, Readings(self._pool), names, self._standing, self._config)
+            with instruments.showing(gauges):
+                await reporter.report(written)
+        await written.wait()
+        reported.set()
+
     async def _shut_down(self, everything: anyio.CancelScope) -> None:
         config = self._config
-        await self._stopping.wait()
+        await self.stopping.wait()
         self._desk.put_nowait(Stop())
         with anyio.move_on_after(config.grace_s):
             await self._hurrying.wait()
@@ -255,6 +304,9 @@ class Node:
         )
         everything.cancel()
 
+    def _offset_s(self) -> float:
+        return self._rooms[0].offset_s()
+
     def _standing(self) -> Standing | None:
         return self._heart.standing if self._heart is not None else None
 
@@ -262,11 +314,31 @@ class Node:
         if self._hints.add_all():
             self._desk.offer(Woken())  # Has room; no more than closed when the node is ending.
 
+    def _listened(self) -> None:
+        self._look()
+        if self._has_listened and self._heart is not None:
+            # What was said meanwhile, orders to it and cancels, was heard by nobody. A node that is new has been told nothing.
+            self._heart.ask()
+            self._remind(ASK)
+        self._has_listened = True
+
+    def _obey(self, order: str | None) -> None:
+        """Does what somebody told this node in the database (howdah.order_node), at most once for each order."""
+        self.order = order
+        if order == "drain":
+            log.warning("node %s was told to drain: it claims no more, and leaves when what runs has ended", self.name)
+            self.stop()
+        else:
+            log.warning("node %s was told to %s", self.name, "pause: it starts nothing new" if self.paused else "resume")
+            self._look()
+
     def _remind(self, in_s: float) -> None:
         # A full mailbox holds reminders enough: upkeep runs at once.
         self._reminders.offer(in_s)
 
     def _fenced(self, node: int) -> None:
+        if self._tally is not None:
+            self._tally.lost_leases += 1
         for room in self._rooms:
             room.fence(node)
 
@@ -296,6 +368,11 @@ class Node:
                 asked = set(notices.pairs(payload))
                 if asked and any((claimed.id, claimed.lease) in asked for room in self._rooms for claimed in room.held):
                     self._remind(ASK)
+                elif asked and self._claims is not None:
+                    self._claims.note_cancel()
+            case "howdah_node":
+                if payload == self.name and self._heart is not None:
+                    self._heart.ask()
             case _:
                 self._bell_gone.set()
 
@@ -303,33 +380,6 @@ class Node:
         loop = asyncio.get_running_loop()
         # Infinity: nothing is due, but progress waits to be stored. It may be reported by a thread.
         return Board(lambda: loop.call_soon_threadsafe(self._remind, math.inf))
-
-    def _open_transaction(self, run: CurrentRun) -> AbstractAsyncContextManager[UserConnection]:
-        if run.in_thread:
-            raise HowdahError(
-                f"transaction() was called in a thread, by the plain function of {run!r}, and its connection belongs to the event"
-                " loop: make the function `async def`, or commit on a connection of your own and be ready to be run again"
-            )
-        return self._transaction(run)
-
-    @asynccontextmanager
-    async def _transaction(self, run: CurrentRun) -> AsyncGenerator[UserConnection, None]:
-        offset_s = self._rooms[0].offset_s()
-        started = datetime.fromtimestamp(run.started + offset_s, UTC)
-        run.in_transaction = True
-        try:
-            async with self._completions.open(run.claimed, started, run.encoded_result, run.encoded_logs) as connection:
-                yield connection
-        except LeaseGone as error:
-            raise lease_lost(run) from error
-        except Exception as error:
-            # Postgres ends the session of a zombie that sat idle in its transaction.
-            if run.cause is Cause.LOST and is_lost(error):
-                raise lease_lost(run) from error
-            raise
-        finally:
-            run.in_transaction = False
-        run.completed = True
 
 
 def _run_at(home: Home) -> CurrentRun | None:

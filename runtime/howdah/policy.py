@@ -1,6 +1,6 @@
 """The words that a task says of itself or leaves to others, and what comes of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeVar
 
 import msgspec
@@ -53,6 +53,15 @@ def check_name(what: str, name: str) -> None:
     """ConfigurationError: the database would refuse this name."""
     if not 0 < len(name) <= NAME_MAX or "\0" in name:
         raise ConfigurationError(f"{what}={name[:40]!r} cannot be a name: it has {len(name)} characters of 1 to {NAME_MAX}, and no NUL")
+
+
+def check_metadata(metadata: object) -> None:
+    """ConfigurationError: it is no mapping of texts to texts."""
+    if not isinstance(metadata, Mapping):
+        raise ConfigurationError(f"metadata={metadata!r} is no mapping: pass names and texts, as in metadata={{'tenant': '7'}}")
+    for name, value in metadata.items():  # pyright: ignore[reportUnknownVariableType] - whatever it holds
+        if not (isinstance(name, str) and isinstance(value, str)):
+            raise ConfigurationError(f"metadata[{name!r}]={value!r} is not a text, and metadata is found by text: pass {name!r}: '{value}'")
 
 
 def check_choice(what: str, value: object, choices: Sequence[object]) -> None:

@@ -82,6 +82,11 @@ class Portal:
                 future.cancel()
                 raise
 
+    def point(self, config: Config) -> None:
+        """To another database: the next call starts a thread of its own there."""
+        self.close()
+        self._config = config
+
     def close(self) -> None:
         """Ends the thread of our own, if there is one; the next call starts another one. In-flight calls are told."""
         with self._starting:

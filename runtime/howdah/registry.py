@@ -1,9 +1,11 @@
 """The tasks of an app: who answers to which name."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 
 from .definitions import Definition, Middleware, place_of
+from .dependencies import Provider
 from .errors import ConfigurationError
 from .scopes import name_of
 
@@ -42,6 +44,17 @@ class Registry:
                 " `async def` with one `yield`; it reaches its run by current_run()"
             )
         self.middlewares.append(middleware)
+
+    @contextmanager
+    def replaced(self, instead: Mapping[Provider, Provider]) -> Generator[None, None, None]:
+        """Until the block ends, other providers stand in the place of some. ConfigurationError: no task uses one of those."""
+        plans = [definition.plan for definition in self]
+        for provider in instead.keys() - frozenset[Provider]().union(*(plan.providers for plan in plans)):
+            raise ConfigurationError(f"no task of this app uses {name_of(provider)}: pass the function that stands in use(...)")
+        with ExitStack() as stack:
+            for plan in plans:
+                stack.enter_context(plan.replaced(instead))
+            yield
 
     def get(self, name: str) -> Definition | None:
         """The task of this name or alias, if this app defines it."""

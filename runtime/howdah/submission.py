@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,6 +13,7 @@ from . import codec
 from .db.files import query
 from .definitions import Definition
 from .errors import ArgumentsInvalid, ConfigurationError, HowdahError
+from .instruments import instruments
 
 NO_SCHEMA = "this database has no howdah schema: run `howdah migrate`"
 
@@ -27,6 +29,15 @@ class Request(msgspec.Struct, frozen=True):
     options: str | None
     alone: bool = False
     """It may wait for a key that somebody else holds, so it shares a statement with nobody."""
+
+    @property
+    def queue(self) -> str:
+        """The name of the queue that it goes to."""
+        if self.options is None or '"queue"' not in self.options:
+            return self.definition.queue
+        queue = codec.decode(self.options).get("queue", self.definition.queue)
+        assert isinstance(queue, str), "options are made by us"
+        return queue
 
 
 class Made(NamedTuple):
@@ -46,6 +57,8 @@ class Submitted(msgspec.Struct, frozen=True):
     due_s: float | None
     created: list[bool] | None
     """Whether this request made each run, or found it under its key. None: it made them all."""
+    told: bool = False
+    """Whether the commit told the nodes itself."""
 
     def made(self) -> list[Made]:
         """Each run, in order."""
@@ -63,6 +76,11 @@ Statement = tuple[str, tuple[object, ...]]
 def one(request: Request, *, notify: bool) -> Statement:
     """Enqueues a request of a task that is in the catalogue. notify: wake nodes at the commit."""
     return query("submit"), (request.definition.name, request.args, request.options, notify)
+
+
+def one_telling(request: Request) -> Statement:
+    """The same for a statement that is a transaction of its own. Its answer says whether the commit woke nodes."""
+    return query("submit_telling"), (request.definition.name, request.args, request.options)
 
 
 def one_new(request: Request, *, notify: bool) -> Statement:
@@ -89,6 +107,17 @@ def answer(row: Iterable[Any] | None) -> Submitted:
     """The row that a statement answered."""
     assert row is not None
     return Submitted(*row)
+
+
+def enqueuing(requests: Sequence[Request]) -> AbstractContextManager[None]:
+    """Around the statement that enqueues them: it is measured, if anybody wants to know."""
+    found = instruments()
+    if found is None:
+        return nullcontext()
+    runs = Counter[tuple[str, str]]()
+    for request in requests:
+        runs[request.queue, request.definition.name] += len(request.args)
+    return found.enqueuing(runs)
 
 
 @contextmanager

@@ -14,11 +14,12 @@ from .core.retry import Retry
 from .definitions import Definition
 from .duration import Duration, seconds
 from .errors import ArgumentsInvalid, ConfigurationError
-from .policy import check_choice, check_name
+from .policy import check_choice, check_metadata, check_name
 from .portal import refuse_on_loop
 from .runs import Host, Run
 from .submission import Made, Request
-from .telemetry import traceparent
+from .telemetry import origin
+from .tracing import Sending, sending
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,6 +52,7 @@ class Task(Generic[P, R]):
         self._conn = options.get("conn")
         self._said = {name: value for name, value in options.items() if name != "conn"}
         self._options = codec.encode(self._said) if self._said else None
+        self._canonical = "unique_args" in self._said
         self._alone = not self._said.keys().isdisjoint(KEYS)
 
     def __repr__(self) -> str:
@@ -59,8 +61,11 @@ class Task(Generic[P, R]):
     async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Run[R]:
         """Enqueues one run, durably, or in your transaction with options(conn=). ArgumentsInvalid: they do not fit."""
         client = self._host.client
-        payload = self.definition.encode(args, kwargs, client.config.payload_max)
-        return self._run(await client.enqueue(Request(self.definition, [payload], self._asked(), self._alone), self._conn))
+        payload = self._encode(args, kwargs)
+        with self._sending() as span:
+            made = await client.enqueue(Request(self.definition, [payload], self._asked(), self._alone), self._conn)
+            span.note(made.id, created=made.created)
+        return self._run(made)
 
     def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> Run[R]:
         """The same for code that cannot await: a view, a thread, a script. With options(conn=) of a sync driver it uses only
@@ -69,21 +74,23 @@ class Task(Generic[P, R]):
         host, name = self._host, self.name
         call, instead = f"{name}.enqueue_sync", f"await {name}.enqueue(...) instead"
         refuse_on_loop(call, instead)
-        payload = self.definition.encode(args, kwargs, host.client.config.payload_max)
-        request = Request(self.definition, [payload], self._asked(), self._alone)
-        if self._conn is not None:
-            return self._run(host.client.enqueue_sync(request, self._conn))
+        payload = self._encode(args, kwargs)
+        with self._sending() as span:
+            request = Request(self.definition, [payload], self._asked(), self._alone)
 
-        async def send(client: Client) -> Made:
-            with anyio.CancelScope(shield=True):  # Not to be sent twice.
-                return await client.enqueue(request, None)
-            raise AssertionError  # A scope may swallow what is raised in it, as type checkers see it.
+            async def send(client: Client) -> Made:
+                with anyio.CancelScope(shield=True):  # Not to be sent twice.
+                    return await client.enqueue(request, None)
+                raise AssertionError  # A scope may swallow what is raised in it, as type checkers see it.
 
-        return self._run(host.portal.call(call, instead, send))
+            conn = self._conn
+            made = host.portal.call(call, instead, send) if conn is None else host.client.enqueue_sync(request, conn)
+            span.note(made.id, created=made.created)
+        return self._run(made)
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Call:
         """The task with these arguments, checked, for enqueue_many."""
-        return Call(self.definition, self.definition.encode(args, kwargs, self._host.client.config.payload_max))
+        return Call(self.definition, self._encode(args, kwargs))
 
     async def enqueue_many(self, calls: Iterable[Call] | AsyncIterable[Call]) -> list[Run[R]]:
         """Enqueues calls of this task in one transaction, whatever their number, and returns the runs in their order.
@@ -94,12 +101,14 @@ class Task(Generic[P, R]):
                 f"child={self._said['child']!r} is the key of one run, and enqueue_many of {self.name!r} makes several: enqueue them"
                 " one by one, each with a key of its own"
             )
-        try:
-            submitted = await client.enqueue_many(self.definition, self._requests(calls, self._asked()), self._conn)
-        except CallsFailed as failed:
-            raise failed.error from failed.error.__cause__
         definition, host = self.definition, self._host
         runs: list[Run[R]] = []
+        with self._sending() as span:
+            try:
+                submitted = await client.enqueue_many(definition, self._requests(calls, self._asked(batch=True)), self._conn)
+            except CallsFailed as failed:
+                raise failed.error from failed.error.__cause__
+            span.note_batch(sum(len(each.ids) for each in submitted))
         for each in submitted:
             if each.created is None:  # Written out: a call for each run costs a tenth of what it takes to enqueue it.
                 runs += [Run(number, definition, host, created=True) for number in each.ids]
@@ -128,12 +137,13 @@ class Task(Generic[P, R]):
         """The task with these options for enqueue.
 
         delay: start no sooner than this from now. at: start no sooner than this (with a time zone). priority: higher first,
-        default 0. expires: give up if nobody has started it this long after it was ready. timeout: of each attempt.
-        retry: attempts in all, or a Retry. unique: a key, or True for task and arguments: while a run holds it, that run is
+        default 0. expires: give up if nobody has started it this long after it was ready. timeout: of each attempt. retry:
+        attempts in all, or a Retry. unique: a key, or True for task and arguments: while a run holds it, that run is
         returned and none is made (run.created). unique_for: the key is held for this time, whatever the run does; default
-        until the run ends. child: a key, once per parent run, however often that is retried. on_parent_cancel: "cancel"
-        (default) or "keep" this run when its parent is cancelled. conn: a connection of asyncpg, psycopg or Django, or a
-        connection or session of SQLAlchemy; the run appears when its transaction commits.
+        until the run ends; a retry of that run does not take it again. child: a key, once per parent run, however often
+        that is retried. on_parent_cancel: "cancel" (default) or "keep" this run when its parent is cancelled. conn: a
+        connection of asyncpg, psycopg or Django, or a connection or session of SQLAlchemy; the run appears when its
+        transaction commits.
         """
         if at is not None and at.tzinfo is None:
             raise ConfigurationError(f"at={at!r} has no time zone, so it names no instant: use datetime.now(UTC) and the like")
@@ -147,6 +157,8 @@ class Task(Generic[P, R]):
             check_choice("on_parent_cancel", on_parent_cancel, ("cancel", "keep"))
         if isinstance(tags, str):
             raise ConfigurationError(f"tags={tags!r} is one text: pass a list, as in tags=[{tags!r}]")
+        if metadata is not None:
+            check_metadata(metadata)
         given: dict[str, Any] = {
             "delay": None if delay is None else seconds(delay),
             "at": None if at is None else at.astimezone(UTC).isoformat(),
@@ -175,12 +187,19 @@ class Task(Generic[P, R]):
             raise ArgumentsInvalid(f"{run_id!r} is not the id of a run: pass what run.id was")
         return Run(run_id, self.definition, self._host)
 
+    def _encode(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        payload = self.definition.encode(args, kwargs, self._host.client.config.payload_max)
+        return self.definition.canonical(payload) if self._canonical else payload
+
     def _run(self, made: Made) -> Run[R]:
         return Run(made.id, self.definition, self._host, created=made.created)
 
-    def _asked(self) -> str | None:
+    def _sending(self) -> Sending:
+        return sending(self._host.client.config, self.definition, self._said.get("queue"))
+
+    def _asked(self, *, batch: bool = False) -> str | None:
         """The options of an enqueue here and now: a run and a span that it happens in go along."""
-        run, trace = CURRENT.get(None), traceparent()
+        run, trace = CURRENT.get(None), origin(apart=batch)
         if run is not None and run.home.dsn != self._host.client.config.dsn:
             run = None  # A run of another database is nobody's parent here.
         if run is None and "child" in self._said:
@@ -192,9 +211,7 @@ class Task(Generic[P, R]):
             return self._options
         around: dict[str, Any] = {} if run is None else {"parent": run.id, "node": run.claimed.node}
         if trace is not None:
-            around["trace"] = {"traceparent": trace}
-        elif run is not None and run.trace is not None:
-            around["trace"] = run.trace
+            around["trace"] = trace
         return codec.encode({**self._said, **around})
 
     async def _requests(self, calls: Iterable[Call] | AsyncIterable[Call], options: str | None) -> AsyncGenerator[Request, None]:
@@ -215,7 +232,7 @@ class Task(Generic[P, R]):
             raise ArgumentsInvalid(f"enqueue_many of {self.name!r} was given {call!r}: pass calls, as in {self.name}.call(...)")
         if call.definition is not self.definition:
             raise ArgumentsInvalid(f"enqueue_many of {self.name!r} was given a call of {call.definition.name!r}")
-        return call.args
+        return self.definition.canonical(call.args) if self._canonical else call.args
 
 
 def _keys(*, unique: bool | str | None, unique_for: Duration | None, child: str | None) -> dict[str, Any]:

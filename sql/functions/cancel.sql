@@ -50,7 +50,7 @@ begin
     end if;
     if v_told is not null then
       return query select split_part(t, ' ', 1)::bigint, 'requested' from unnest(string_to_array(v_told, ',')) t;
-      perform pg_notify('howdah_cancel', part)
+      perform howdah.tell('howdah_cancel', part)
       from (select string_agg(t, ',') as part from unnest(string_to_array(v_told, ',')) with ordinality u(t, n) group by n / 200) parts;
     end if;
     select array_agg(o.run) into v_ended from howdah.outcomes(v_left) o;

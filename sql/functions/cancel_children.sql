@@ -31,7 +31,7 @@ begin
     perform howdah.cancel(v_children, 'its parent was cancelled');
   end if;
   if v_left > 0 then
-    perform pg_notify('howdah_timer', '-1');
+    perform howdah.tell('howdah_timer', '-1');
   end if;
 end
 $$;

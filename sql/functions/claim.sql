@@ -1,14 +1,16 @@
 -- Gives up to p_room runs to a living node, from the lines given, after the watermark of each (priority, id).
 -- Heads are taken per line: of several, only those whose head has the best priority are served, with equal shares, so
 -- neither a million runs of one task nor a task nobody implements hides the others. Rows by priority, then id, behind
--- those that were taken aside (claim_aside; only where p_aside says that a slot is free for them).
+-- those that were taken aside (claim_aside; only where p_aside says that a slot is free for them). asked: when a run was asked
+-- for, where it carries a trace: that is read and sent for nothing else.
 -- A short or empty answer never proves an empty queue: rows that somebody else has locked are skipped.
+-- A node that entered another world gets nothing here: its lease numbers may be handed out again, for other runs (renew).
 -- Locks: the node's row for key share (so that the reaper, which deletes it first, sees every claim), then the
 -- job rows with skip locked. Commits without waiting for the disk, unless p_durable: a claim that a crash loses runs again.
 create or replace function howdah.claim(
   p_node bigint, p_room int, p_queues int[], p_tasks int[], p_priorities smallint[], p_ids bigint[], p_aside boolean, p_durable boolean
 ) returns table (id bigint, queue int, task int, priority smallint, attempt smallint, lease bigint, args json,
-                 tags text[], metadata jsonb, options jsonb, aside boolean)
+                 tags text[], metadata jsonb, options jsonb, aside boolean, trace text, asked double precision)
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
@@ -21,6 +23,13 @@ declare
   v_room int := p_room;
   v_aside int := 0;
   v_lease bigint;
+  v_held bigint[];
+  v_queues int[];
+  v_tasks int[];
+  v_priorities smallint[];
+  v_attempts smallint[];
+  v_lowest bigint;
+  v_highest bigint;
 begin
   if p_aside and (exists (select from howdah.misfit) or exists (select from howdah.job j where j.crashes >= 2)) then
     return query select * from howdah.claim_aside(p_node, p_room, p_queues, p_tasks);
@@ -48,7 +57,7 @@ begin
       return;
     end if;
   end if;
-  perform 1 from howdah.node n where n.id = p_node for key share;
+  perform 1 from howdah.node n where n.id = p_node and n.world in ('', howdah.world()) for key share;
   if not found then
     raise exception 'node % has lost its lease', p_node using errcode = 'HW002', hint = 'The node takes a new identity.';
   end if;
@@ -56,7 +65,6 @@ begin
     perform set_config('synchronous_commit', 'off', true);
   end if;
   v_lease := nextval('howdah.lease_number');
-  return query
   with held as (
     update howdah.job j set attempt = least(j.attempt::int + 1, 32767), node = p_node, lease = v_lease
     where j.ctid = any(array(
@@ -74,10 +82,21 @@ begin
     insert into howdah.tally (queue, task, n, ready, running, later)
     select h.queue, h.task, 0, -count(*), count(*), 0 from held h group by h.queue, h.task
   )
-  select h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.args, r.tags, r.metadata, r.options, false
-  from held h
+  select array_agg(h.id), array_agg(h.queue), array_agg(h.task), array_agg(h.priority), array_agg(h.attempt), min(h.id), max(h.id)
+  into v_held, v_queues, v_tasks, v_priorities, v_attempts, v_lowest, v_highest
+  from held h;
+  if v_held is null then
+    return;
+  end if;
+  -- A statement of its own: bounds that are known before it begins leave it the days that it needs, however many there are.
+  return query
+  select h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.args, r.tags, r.metadata, r.options, false, r.trace,
+    case when r.trace is not null then date_part('epoch', r.at) end
+  from unnest(v_held, v_queues, v_tasks, v_priorities, v_attempts) h(id, queue, task, priority, attempt)
   -- Lateral and fenced off: with the statistics of a table that was empty a plain join would read all of run first.
-  cross join lateral (select r.args, r.tags, r.metadata, r.options from howdah.run r where r.id = h.id offset 0) r
+  cross join lateral (
+    select r.args, r.tags, r.metadata, r.options, r.trace, r.at from howdah.run r where r.id = h.id and r.id between v_lowest and v_highest offset 0
+  ) r
   order by h.priority, h.id;
 end
 $$;

@@ -4,7 +4,7 @@
 -- Locks: the node's row for key share, then job rows, then misfit rows, both with skip locked.
 create or replace function howdah.claim_aside(p_node bigint, p_room int, p_queues int[], p_tasks int[])
   returns table (id bigint, queue int, task int, priority smallint, attempt smallint, lease bigint, args json,
-                 tags text[], metadata jsonb, options jsonb, aside boolean)
+                 tags text[], metadata jsonb, options jsonb, aside boolean, trace text, asked double precision)
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
@@ -17,7 +17,7 @@ declare
   v_room int;
 begin
   -- Whoever claims for this node holds its row against a second claim of the same node: one suspect at a time.
-  perform 1 from howdah.node n where n.id = p_node for no key update;
+  perform 1 from howdah.node n where n.id = p_node and n.world in ('', howdah.world()) for no key update;
   if not found then
     raise exception 'node % has lost its lease', p_node using errcode = 'HW002', hint = 'The node takes a new identity.';
   end if;
@@ -39,8 +39,9 @@ begin
   ), counted as (
     insert into howdah.tally (queue, task, n, ready, running, later) select h.queue, h.task, 0, -1, 1, 0 from held h
   )
-  select h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.args, r.tags, r.metadata, r.options, true
-  from held h cross join lateral (select r.args, r.tags, r.metadata, r.options from howdah.run r where r.id = h.id offset 0) r;
+  select h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.args, r.tags, r.metadata, r.options, true, r.trace,
+    case when r.trace is not null then date_part('epoch', r.at) end
+  from held h cross join lateral (select r.args, r.tags, r.metadata, r.options, r.trace, r.at from howdah.run r where r.id = h.id offset 0) r;
   get diagnostics v_suspect = row_count;
   for v_ordinary in 0 .. 1 loop
     v_room := case when v_ordinary = 1 then p_room - v_suspect
@@ -70,8 +71,9 @@ begin
       insert into howdah.tally (queue, task, n, ready, running, later)
       select h.queue, h.task, 0, -count(*), count(*), 0 from held h group by h.queue, h.task
     )
-    select h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.args, r.tags, r.metadata, r.options, true
-    from held h cross join lateral (select r.args, r.tags, r.metadata, r.options from howdah.run r where r.id = h.id offset 0) r;
+    select h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.args, r.tags, r.metadata, r.options, true, r.trace,
+      case when r.trace is not null then date_part('epoch', r.at) end
+    from held h cross join lateral (select r.args, r.tags, r.metadata, r.options, r.trace, r.at from howdah.run r where r.id = h.id offset 0) r;
     if v_ordinary = 0 then
       get diagnostics v_suspect = row_count;
     end if;

@@ -1,13 +1,14 @@
 -- Enqueues one run from any language, in the caller's own transaction; returns its id. Defaults come from the
 -- task catalogue; a task that nobody has defined yet waits and is listed in howdah.unimplemented.
 -- unique_key, unique_args: while a run of this task with that key, or with the same arguments, has not ended (or for
--- unique_for), its id is returned and nothing is made. parent: a run that it belongs to; child: once within that parent.
+-- unique_for), its id is returned and nothing is made; a retry of an ended run takes no key. parent: a run that it belongs to; child: once within that parent.
+-- traceparent: the span that asks for it, as W3C Trace Context writes it; what is none is passed over, as that standard wants it.
 -- Locks: entries of held_key where there are keys; else none that another run waits for.
 create or replace function howdah.enqueue(
   task text, args json default '{}', delay interval default null, at timestamptz default null, priority int default null,
   queue text default null, expires interval default null, timeout interval default null, tags text[] default null, metadata jsonb default null,
   unique_key text default null, unique_args boolean default null, unique_for interval default null,
-  parent bigint default null, child text default null, on_parent_cancel text default null
+  parent bigint default null, child text default null, on_parent_cancel text default null, traceparent text default null
 ) returns bigint
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
@@ -26,6 +27,10 @@ begin
   if jsonb_typeof(metadata) <> 'object' then
     raise exception 'the metadata of % must be a json object', task using errcode = '22023';
   end if;
+  if exists (select from jsonb_each(metadata) m where jsonb_typeof(m.value) <> 'string') then
+    raise exception 'the metadata of % must have texts as values', task
+      using errcode = '22023', hint = 'For example: metadata => ''{"tenant": "7"}''. They are found by text.';
+  end if;
   if exists (select from unnest(array[delay, expires, timeout, unique_for]) i where abs(extract(epoch from i)) > 36525 * 86400.0) then
     raise exception 'delay, expires, timeout and unique_for are at most a hundred years' using errcode = '22023';
   end if;
@@ -36,7 +41,8 @@ begin
     'delay', extract(epoch from delay), 'at', at, 'priority', priority, 'queue', queue, 'expires', extract(epoch from expires),
     'timeout', extract(epoch from timeout), 'tags', to_jsonb(tags), 'metadata', metadata, 'unique_key', unique_key,
     'unique_args', nullif(unique_args, false), 'unique_for', extract(epoch from unique_for), 'parent', parent, 'child', child,
-    'on_parent_cancel', on_parent_cancel));
+    'on_parent_cancel', on_parent_cancel,
+    'trace', substring(traceparent from '^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$')));
   return (select s.ids[1] from howdah.submit(task, array[args::text], nullif(v_options, '{}'), true) s);
 end
 $$;

@@ -42,7 +42,7 @@ begin
     v_count := howdah.note_ends(v_runs, v_flags, v_kinds);
   end if;
   if v_count > 0 then
-    perform pg_notify('howdah_timer', '-1');
+    perform howdah.tell('howdah_timer', '-1');
   end if;
   return v_count;
 end

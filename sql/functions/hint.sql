@@ -7,6 +7,6 @@ create or replace function howdah.hint(p_queue int, p_task int, p_priority small
 as $$
 begin
   perform set_config('synchronous_commit', 'off', true);
-  perform pg_notify('howdah_work', p_queue || ' ' || p_task || ' ' || p_priority || ' ' || p_id || ' ' || p_origin);
+  perform howdah.tell('howdah_work', p_queue || ' ' || p_task || ' ' || p_priority || ' ' || p_id || ' ' || p_origin);
 end
 $$;

@@ -6,8 +6,8 @@ create or replace function howdah.join_node(p_node bigint, p_name text, p_host t
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  insert into howdah.node (id, name, host, pid, version, tasks, hashes, queues, until)
-  values (p_node, p_name, p_host, p_pid, p_version, p_tasks, p_hashes, p_queues, howdah.clock() + make_interval(secs => p_lease_s));
+  insert into howdah.node (id, name, host, pid, version, tasks, hashes, queues, until, world)
+  values (p_node, p_name, p_host, p_pid, p_version, p_tasks, p_hashes, p_queues, howdah.clock() + make_interval(secs => p_lease_s), howdah.world());
   return howdah.clock();
 end
 $$;

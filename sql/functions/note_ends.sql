@@ -6,7 +6,10 @@ create or replace function howdah.note_ends(p_runs bigint[], p_flags smallint[],
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_heard boolean := p_kinds && '{2,18,21,22}' and exists (select from howdah.subscriber s where s.fact = 'run.failed');
+  -- Whether the task has a handler is asked of what it is now: the run may be older than its handler.
+  v_heard boolean := p_kinds && '{2,18,21,22}' and (
+    exists (select from howdah.subscriber s where s.fact = 'run.failed') or exists (select from howdah.task t where t.flags & 16 <> 0)
+  );
   v_count bigint;
 begin
   insert into howdah.inbox (run, what)
@@ -14,7 +17,7 @@ begin
   from unnest(p_runs, p_flags, p_kinds) e(run, flags, kind)
   cross join lateral (
     values ('ended', e.flags & 2 <> 0), ('freed', e.flags & 8 <> 0), ('cancelled', e.kind in (3, 17)),
-           ('failed', e.kind in (2, 18, 21, 22) and (v_heard or e.flags & 16 <> 0))
+           ('failed', e.kind in (2, 18, 21, 22) and v_heard)
   ) w(what, applies)
   where w.applies;
   get diagnostics v_count = row_count;

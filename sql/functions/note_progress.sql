@@ -24,7 +24,7 @@ begin
   select array_agg(n.run) into v_runs from noted n;
   for i in 0 .. (coalesce(cardinality(v_runs), 0) - 1) / v_chunk loop
     exit when v_runs is null;
-    perform pg_notify('howdah_progress', array_to_string(v_runs[i * v_chunk + 1 : (i + 1) * v_chunk], ' '));
+    perform howdah.tell('howdah_progress', array_to_string(v_runs[i * v_chunk + 1 : (i + 1) * v_chunk], ' '));
   end loop;
   return coalesce(cardinality(v_runs), 0);
 end

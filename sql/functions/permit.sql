@@ -17,12 +17,13 @@ begin
     raise exception 'there is no role %', p_role using errcode = '42704', hint = 'Create it first: create role ... login;';
   end if;
   v_functions := case p_kind
-    when 'enqueue' then '{enqueue,submit,submit_all,submit_new,introduce,hint,enqueue_on_insert}'
-    when 'node' then '{enqueue,submit,submit_all,submit_new,introduce,hint,enqueue_on_insert,
-      register,queue_id,join_node,renew,leave_node,look,claim,claim_aside,recover,return_unknown,clock,complete,settle,asked,note_progress,
+    when 'enqueue' then '{enqueue,submit,submit_all,submit_new,introduce,hint,enqueue_on_insert,task_input}'
+    when 'node' then '{enqueue,submit,submit_all,submit_new,introduce,hint,enqueue_on_insert,task_input,
+      register,queue_id,join_node,renew,leave_node,order_node,look,claim,claim_aside,recover,return_unknown,clock,complete,settle,asked,note_progress,
       keep,tend,old_days,drop_day,trim,sweep,thin_rates,watch,outcomes,state,cancel,retry,
-      find_runs,count_runs,list_runs,show_runs,run_history,trouble,unimplemented_tasks,oldest_waiting,pace,standing}'
-    when 'read' then '{state,count_runs,clock,unimplemented_tasks,oldest_waiting,pace,standing}'
+      ready_since,report_queues,find_runs,count_runs,list_runs,show_runs,run_history,trouble,unimplemented_tasks,oldest_waiting,pace,standing,
+      busy_queues,held_runs,checkup}'
+    when 'read' then '{state,count_runs,clock,unimplemented_tasks,oldest_waiting,pace,standing,busy_queues,held_runs,checkup}'
   end;
   execute format('grant usage on schema howdah to %I', p_role);
   for v_one in

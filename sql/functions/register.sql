@@ -1,10 +1,12 @@
 -- A node states what a task is, and which facts start it. Runs that SQL enqueued before anybody had defined the task
--- take over its queue, its priority (unless they have one of their own) and how they are delivered.
+-- take over its queue, its priority (unless they have one of their own) and how they are delivered, and so does what is kept of them,
+-- which a retry goes by.
 -- Locks: the catalogue row, then the unclaimed job and timer rows of such a task in id order.
 create or replace function howdah.register(p_name text, p_queue text, p_priority smallint, p_defaults jsonb, p_input jsonb, p_output jsonb, p_hash text)
   returns int
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_id int := howdah.introduce(p_name, p_queue, p_priority, howdah.checked_defaults(p_name, p_defaults));
@@ -30,7 +32,9 @@ begin
       update howdah.job j
       set queue = case held.old when v_old.queue then v_queue else held.old end,
           priority = case j.priority when v_old.priority then -p_priority else j.priority end, flags = j.flags & ~20 | v_flags
-      from held where j.id = held.id returning held.old
+      from held where j.id = held.id returning held.old, j.id, j.queue, j.priority
+    ), told as (
+      update howdah.run r set queue = m.queue, priority = m.priority from moved m where r.id = m.id
     )
     insert into howdah.tally (queue, task, n, ready, running, later)
     select q.queue, v_id, 0, q.sign * count(*), 0, 0 from (select from moved where old = v_old.queue) m cross join (values (v_old.queue, -1), (v_queue, 1)) q(queue, sign)
@@ -41,7 +45,9 @@ begin
       update howdah.timer r
       set queue = case held.old when v_old.queue then v_queue else held.old end,
           priority = case r.priority when v_old.priority then -p_priority else r.priority end, flags = r.flags & ~20 | v_flags
-      from held where r.id = held.id returning held.old
+      from held where r.id = held.id returning held.old, r.id, r.queue, r.priority
+    ), told as (
+      update howdah.run r set queue = m.queue, priority = m.priority from moved m where r.id = m.id
     )
     insert into howdah.tally (queue, task, n, ready, running, later)
     select q.queue, v_id, 0, 0, 0, q.sign * count(*) from (select from moved where old = v_old.queue) m cross join (values (v_old.queue, -1), (v_queue, 1)) q(queue, sign)

@@ -50,7 +50,7 @@ begin
   end if;
   for i in 0 .. (coalesce(cardinality(v_runs), 0) - 1) / v_chunk loop
     exit when v_runs is null;
-    perform pg_notify('howdah_done', array_to_string(v_runs[i * v_chunk + 1 : (i + 1) * v_chunk], ' '));
+    perform howdah.tell('howdah_done', array_to_string(v_runs[i * v_chunk + 1 : (i + 1) * v_chunk], ' '));
   end loop;
   return v_count;
 end

@@ -1,7 +1,8 @@
 -- Enqueues one run of a task for each element of p_args, all with the same options, and returns their ids in order, and
 -- whether this call made each: where a unique key or a child's is held, it is the run that holds it.
 -- Options (all optional): delay, expires, timeout, unique_for in seconds; at (timestamptz); priority; queue; retry; tags;
--- metadata; unique_key (text); unique_args (true); child (a key within its parent); parent (a run); on_parent_cancel; trace;
+-- metadata; unique_key (text); unique_args (true); child (a key within its parent); parent (a run); on_parent_cancel;
+-- trace: as howdah.run has it; default the parent's;
 -- node: which holds the parent, needed from a role that may only enqueue, lest it take the keys of children that are not its own.
 -- p_notify: wake nodes at the commit of the caller's transaction; otherwise the caller calls hint() after it.
 -- Right under READ COMMITTED, and right or 40001 under stricter levels. Locks: entries of held_key where there are keys;
@@ -25,6 +26,7 @@ declare
   v_kept jsonb;
   v_parent bigint;
   v_root bigint;
+  v_trace text;
   v_flags smallint;
   v_unknown text;
   v_base bigint := howdah.day_base();
@@ -32,6 +34,7 @@ declare
   v_fresh bigint[] := v_ids;
   v_args text[] := p_args;
   v_created boolean[];
+  v_later int := 0;  -- How many wait for their time: none, or all.
 begin
   select t.id, t.queue, t.priority, t.flags into v_task, v_queue, v_priority, v_flags from howdah.task t where t.name = p_task;
   if not found then
@@ -72,9 +75,11 @@ begin
       v_tags := array(select jsonb_array_elements_text(p_options -> 'tags'));
     end if;
     v_metadata := p_options -> 'metadata';
+    v_trace := left(p_options ->> 'trace', 600);  -- A tracestate has at most 512 characters.
     if p_options ? 'parent' then
       v_parent := (p_options ->> 'parent')::bigint;
-      select coalesce(r.root, r.id), nullif(coalesce(r.metadata, '{}') || coalesce(v_metadata, '{}'), '{}') into v_root, v_metadata
+      select coalesce(r.root, r.id), nullif(coalesce(r.metadata, '{}') || coalesce(v_metadata, '{}'), '{}'), coalesce(v_trace, r.trace)
+      into v_root, v_metadata, v_trace
       from howdah.run r where r.id = v_parent;
       if not found then
         raise exception 'there is no run % to be the parent of a run of %', v_parent, p_task
@@ -94,41 +99,47 @@ begin
       into v_fresh, v_args, v_created
       from unnest(v_fresh, v_ids, p_args) with ordinality f(id, held, args, n);
     end if;
-    v_kept := nullif(p_options - '{delay,at,priority,queue,expires,tags,metadata,unique_key,unique_args,unique_for,child,parent,node}'::text[], '{}');
+    v_kept := nullif(
+      p_options - '{delay,at,priority,queue,expires,tags,metadata,unique_key,unique_args,unique_for,child,parent,node,trace}'::text[], '{}');
+    if v_due > howdah.clock() then
+      v_kept := coalesce(v_kept, '{}') || jsonb_build_object('due', v_due);  -- Its timer is gone by the time that anybody asks how long it waited.
+      if not starts_with(v_trace, 'apart ') then
+        v_trace := 'apart ' || v_trace;
+      end if;
+    end if;
   end if;
-  with fresh as materialized (
-    select f.id, f.args from unnest(v_fresh, v_args) f(id, args)
-  ), asked as (
-    insert into howdah.run (id, task, queue, priority, args, tags, metadata, options, parent, root)
-    select f.id, v_task, v_queue, v_priority, f.args::json, v_tags, v_metadata, v_kept, v_parent, v_root from fresh f
-  ), ready as (
-    insert into howdah.job (id, queue, task, priority, expires, flags)
-    select f.id, v_queue, v_task, v_priority, v_expires, v_flags from fresh f where v_due is null or v_due <= howdah.clock()
-  ), later as (
-    insert into howdah.timer (id, due, expires, queue, task, priority, attempt, flags, retrying)
-    select f.id, v_due, v_expires, v_queue, v_task, v_priority, 0, v_flags, false from fresh f where v_due > howdah.clock()
-  )
-  insert into howdah.tally (queue, task, kind, n, ready, running, later)
-  select v_queue, v_task, 0, c.n, case when v_due > howdah.clock() then 0 else c.n end, 0, case when v_due > howdah.clock() then c.n else 0 end
-  from (select count(*) as n from fresh) c where c.n > 0;
+  if v_fresh <> '{}' then
+    -- Statement by statement: each opens only the tables that it fills, and that is most of what a lone run costs.
+    insert into howdah.run (id, task, queue, priority, args, tags, metadata, options, parent, root, trace)
+    select f.id, v_task, v_queue, v_priority, f.args::json, v_tags, v_metadata, v_kept, v_parent, v_root, v_trace from unnest(v_fresh, v_args) f(id, args);
+    if v_due > howdah.clock() then
+      insert into howdah.timer (id, due, expires, queue, task, priority, attempt, flags, retrying)
+      select f.id, v_due, v_expires, v_queue, v_task, v_priority, 0, v_flags, false from unnest(v_fresh) f(id);
+      v_later := cardinality(v_fresh);
+    else
+      insert into howdah.job (id, queue, task, priority, expires, flags)
+      select f.id, v_queue, v_task, v_priority, v_expires, v_flags from unnest(v_fresh) f(id);
+    end if;
+    insert into howdah.tally (queue, task, kind, n, ready, running, later)
+    values (v_queue, v_task, 0, cardinality(v_fresh), cardinality(v_fresh) - v_later, 0, v_later);
+  end if;
   ids := v_ids;
   created := v_created;
   queue := v_queue;
   task := v_task;
   priority := v_priority;
-  due_s := extract(epoch from v_due - howdah.clock());
-  if due_s <= 0 then
-    due_s := null;
+  if v_later > 0 then
+    due_s := greatest(0, extract(epoch from v_due - howdah.clock()));
   end if;
   if v_fresh <> '{}' and v_expires < howdah.clock() + interval '30 seconds' then
     -- Keepers sleep up to that long, and nothing else tells them. Rare enough to travel with the commit.
-    perform pg_notify('howdah_timer', greatest(0, extract(epoch from v_expires - howdah.clock()))::text);
+    perform howdah.tell('howdah_timer', greatest(0, extract(epoch from v_expires - howdah.clock()))::text);
   end if;
   if p_notify and v_fresh <> '{}' then
     if due_s is null then
       perform howdah.wake(v_queue, v_task, v_priority, v_fresh[1]);
     elsif due_s < 30 then
-      perform pg_notify('howdah_timer', due_s::text);
+      perform howdah.tell('howdah_timer', due_s::text);
     end if;
   end if;
   return next;

@@ -1,6 +1,6 @@
 -- Deletes what was kept under ids of runs whose day is gone (progress, keys of children and unique ones), keys whose time is over,
--- and notes on the trimming of such days: a batch of each. Answers how many rows went.
--- Locks: the rows with skip locked.
+-- notes on the trimming of such days, and what nodes were told that have not been here for a day: a batch of each. Answers how many
+-- rows went. Locks: the rows with skip locked; those of orders, which nobody holds for long, as they are.
 create or replace function howdah.sweep(p_limit int) returns int
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
@@ -29,6 +29,11 @@ begin
     select h.task, h.key from howdah.held_key h where h.until <= howdah.clock() order by h.until limit p_limit for update skip locked
   )
   delete from howdah.held_key h using gone g where h.task = g.task and h.key = g.key;
+  get diagnostics v_count = row_count;
+  v_swept := v_swept + v_count;
+  -- A node that lost its lease comes back under its name, and is to hear what it was told meanwhile.
+  delete from howdah.node_order o
+  where o.at < howdah.clock() - interval '1 day' and not exists (select from howdah.node n where n.name = o.node);
   get diagnostics v_count = row_count;
   v_swept := v_swept + v_count;
   delete from howdah.trim t where t.day < v_oldest >> 40;

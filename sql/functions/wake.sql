@@ -6,7 +6,7 @@ create or replace function howdah.wake(p_queue int, p_task int, p_priority small
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pg_notify('howdah_work', p_queue || ' ' || p_task || ' ' || p_priority || ' ' || p_id);
+  perform howdah.tell('howdah_work', p_queue || ' ' || p_task || ' ' || p_priority || ' ' || p_id);
   return p_id;
 end
 $$;

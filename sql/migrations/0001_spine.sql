@@ -88,7 +88,8 @@ create table howdah.subscriber (
 
 -- A running process. A node is alive while `until` lies ahead; ids are random for each start, so that
 -- a lease number that a crash of Postgres hands out twice still belongs to one owner only.
--- hashes: of the definitions of its tasks, in their order.
+-- hashes: of the definitions of its tasks, in their order. world: the one that it entered (howdah.world()); its lease counts
+-- in no other. Empty: it is not known.
 create table howdah.node (
   id bigint primary key,
   name text not null,
@@ -100,9 +101,26 @@ create table howdah.node (
   queues int[],
   started timestamptz not null default howdah.clock(),
   renewed timestamptz not null default howdah.clock(),
-  until timestamptz not null
+  until timestamptz not null,
+  world text not null default ''
 ) with (fillfactor = 50);
 
+-- What somebody told a node, by its name: that stays the same for the life of its process, while its identity is another one
+-- after each lease that it lost. No row: it works.
+create table howdah.node_order (
+  node text primary key,
+  what text not null check (what in ('pause', 'drain')),
+  at timestamptz not null default howdah.clock()
+);
+
+-- Which node says in its metrics what the queues hold: one for the whole database. One row.
+create table howdah.reporter (
+  node bigint not null
+) with (fillfactor = 50);
+insert into howdah.reporter (node) values (0);
+
+-- trace: the span that asked for it, if any, as W3C Trace Context has it: a traceparent, and a tracestate behind a blank. "apart "
+-- stands before it where the run was not to start at once, or is one of a batch: its span is then linked with that one, not under it.
 create table howdah.run (
   id bigint not null,
   at timestamptz not null default howdah.clock(),
@@ -115,6 +133,7 @@ create table howdah.run (
   options jsonb,
   parent bigint,
   root bigint,
+  trace text,
   primary key (id)
 ) partition by range (id);
 create index run_parent on howdah.run (parent, id) where parent is not null;

@@ -1,2 +1,2 @@
 -- Extends the lease of a node. See functions/renew.sql.
-select now, unsettled from howdah.renew($1, $2);
+select now, unsettled, ordered from howdah.renew($1, $2);

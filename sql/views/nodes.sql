@@ -1,5 +1,5 @@
--- Each node that has not left, alive while its lease lies ahead. queues null: all of them. A stable contract: columns are only
--- ever added, at the end. Takes no locks.
+-- Each node that has not left, alive while its lease lies ahead. queues null: all of them. ordered: it was told to pause or to drain.
+-- A stable contract: columns are only ever added, at the end. Takes no locks.
 create or replace view howdah.nodes as
 select
   n.id,
@@ -12,5 +12,6 @@ select
   n.started as started_at,
   n.renewed as renewed_at,
   n.until as alive_until,
-  n.until > howdah.clock() as alive
-from howdah.node n;
+  n.until > howdah.clock() as alive,
+  o.what as ordered
+from howdah.node n left join howdah.node_order o on o.node = n.name;

@@ -18,6 +18,7 @@ from howdah.mailbox import Mailbox
 from howdah.messages import Claimed, Outcome, Standing
 from howdah.policy import Defaults, Delivery
 from howdah.progress import Board
+from howdah.tracing import Tracing
 
 CONFIG = Config(busy_look_s=0.05, idle_look_s=0.05, second_look_s=0.01, keep_longest_s=0.05, heartbeat_s=0.02, lease_s=0.2)
 NODE = 77
@@ -49,7 +50,15 @@ class Place:
     def __init__(self, function: Callable[..., Any], slots: int = 1, timeout_s: float = 60) -> None:
         self.ledger = Mailbox[Outcome](1000)
         self.standing: Standing | None = Standing(NODE, monotonic() + 60, time() - monotonic())
-        self.room = Room("async", slots, {RUN.task: lane(function, timeout_s)}, self.ledger, lambda: self.standing, slice_s=0.005)
+        self.room = Room(
+            "async",
+            slots,
+            {RUN.task: lane(function, timeout_s)},
+            self.ledger,
+            lambda: self.standing,
+            slice_s=0.005,
+            tracing=Tracing(CONFIG),
+        )
 
     async def outcomes(self, count: int) -> list[Outcome]:
         """The next so many, in the order in which they came."""

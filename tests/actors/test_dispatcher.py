@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 
 import anyio
+import msgspec
 import pytest
+from howdah.actors import dispatcher
 from howdah.actors.dispatcher import dispatch
+from howdah.config import Config
 from howdah.core.lines import Hints, Key, Line
 from howdah.core.states import Kind
 from howdah.mailbox import Mailbox
@@ -42,21 +45,41 @@ class Claims:
         return [claimed(run.id, lease=self.lease) for run in got]
 
 
+class Suspects(Claims):
+    """The same as suspects, of which a node is given one at a time."""
+
+    async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]:
+        heads, _ = await super().look(node, tasks)
+        return heads, bool(heads)
+
+    async def claim(
+        self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int], *, aside: bool, durable: bool
+    ) -> list[Claimed]:
+        if leases or not aside:
+            return []
+        got = await super().claim(node, 1, lines, leases, aside=aside, durable=durable)
+        return [msgspec.structs.replace(run, aside=True) for run in got]
+
+
 async def never() -> None: ...
 
 
 class Desk:
     """A dispatcher with its desk, and a room whose slots nobody serves."""
 
-    def __init__(self, runs: int, slots: int) -> None:
+    def __init__(self, runs: int, slots: int, claims: type[Claims] = Claims, config: Config = CONFIG) -> None:
         self.place = Place(never, slots=slots)
-        self.claims = Claims(runs)
+        self.claims = claims(runs)
+        self.config = config
         self.desk = Mailbox[ToDispatcher](1000)
         self.hints = Hints()
+        self.paused = False
 
     async def run(self) -> None:
         place = self.place
-        await dispatch(self.desk, self.hints, [place.room], self.claims, place.ledger, lambda: place.standing, CONFIG)
+        await dispatch(
+            self.desk, self.hints, [place.room], self.claims, place.ledger, lambda: place.standing, self.config, lambda: self.paused
+        )
 
 
 async def test_it_claims_no_more_than_there_is_room_for_and_again_when_room_is_free() -> None:
@@ -114,3 +137,39 @@ async def test_a_run_that_no_notification_told_of_is_found_by_the_next_look() ->
                 await anyio.sleep(0.005)
         group.cancel_scope.cancel()
     assert it.claims.looked >= 2
+
+
+async def test_when_a_suspect_has_ended_the_next_one_does_not_wait_for_a_look() -> None:
+    rarely = msgspec.structs.replace(CONFIG, second_look_s=60, busy_look_s=60, idle_look_s=60)
+    it = Desk(3, 4, Suspects, rarely)
+    async with anyio.create_task_group() as group:
+        group.start_soon(it.run)
+        for number in (1, 2, 3):
+            await anyio.wait_all_tasks_blocked()
+            assert [run.id for run in it.place.room.drain()] == [number]
+            it.desk.put_nowait(Freed({number: 1}))
+        group.cancel_scope.cancel()
+
+
+async def test_while_it_is_paused_nothing_is_claimed_and_what_had_not_started_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    # How many are taken in advance goes by how long a claim has taken: here none takes any time.
+    monkeypatch.setattr(dispatcher, "monotonic", lambda: 1.0)
+    it = Desk(runs=10, slots=4)
+    async with anyio.create_task_group() as group:
+        group.start_soon(it.run)
+        await anyio.wait_all_tasks_blocked()
+        it.paused = True
+        it.desk.put_nowait(Woken())
+        back = await it.place.outcomes(4)
+        it.desk.put_nowait(Freed({1: 4}))
+        it.hints.add(LINE, (0, 5))
+        it.desk.put_nowait(Woken())
+        await anyio.wait_all_tasks_blocked()
+        assert [(outcome.run, outcome.kind) for outcome in back] == [(number, Kind.RELEASED) for number in (1, 2, 3, 4)]
+        assert len(it.claims.asked) == 1
+        it.paused = False
+        it.hints.add_all()
+        it.desk.put_nowait(Woken())
+        await anyio.wait_all_tasks_blocked()
+        assert [run.id for run in it.place.room.waiting] == [5, 6, 7, 8]
+        group.cancel_scope.cancel()

@@ -3,13 +3,17 @@
 import asyncio
 import logging
 import threading
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from time import monotonic, sleep
 
 import anyio
 import anyio.to_thread
+import msgspec
 import pytest
 from howdah.actors.heart import Heart, Watch
+from howdah.config import Config
 
 from .stage import CONFIG
 
@@ -25,16 +29,21 @@ class Leases:
         self.left: list[int] = []
         self.dropped = 0
         self.closed = False
+        self.order: str | None = None
+        self.late = 0
+        """The identity, counted from 1, whose renewals are answered too late."""
 
     async def enter(self, node: int, lease_s: float) -> datetime:
         self.entered.append(node)
         return datetime.now(UTC)
 
-    async def renew(self, node: int, lease_s: float, within_s: float) -> tuple[datetime, bool] | None:
+    async def renew(self, node: int, lease_s: float, within_s: float) -> tuple[datetime, bool, str | None] | None:
         answer = self.answers.pop(0) if self.answers else True
+        if self.late == len(self.entered):
+            sleep(within_s + 0.01)  # As a thread that gets no turn: the answer is there, and the time is over.
         if answer is None:
             raise TimeoutError
-        return (datetime.now(UTC), True) if answer else None
+        return (datetime.now(UTC), True, self.order) if answer else None
 
     async def leave(self, node: int, within_s: float) -> None:
         self.left.append(node)
@@ -49,29 +58,45 @@ class Leases:
 class Body:
     """A heart with its thread, and what it told the node."""
 
-    def __init__(self, leases: Leases) -> None:
+    def __init__(self, leases: Leases, config: Config = CONFIG) -> None:
         self.fenced: list[int] = []
         self.joined = 0
         self.twice = anyio.Event()
         self.once = anyio.Event()
         self.unsettled = anyio.Event()
-        self.heart = Heart(CONFIG, leases, joined=self.join, fenced=self.fenced.append, unsettled=self.unsettled.set)
+        self.orders: list[str | None] = []
+        self.obeyed = anyio.Event()
+        self.heart = Heart(config, leases, joined=self.join, fenced=self.fenced.append, unsettled=self.unsettled.set, ordered=self.obey)
 
     def join(self) -> None:
         self.joined += 1
         (self.once if self.joined == 1 else self.twice).set()
 
+    def obey(self, order: str | None) -> None:
+        self.orders.append(order)
+        self.obeyed.set()
+
     async def beat(self) -> None:
         watch = Watch(self.beat.__code__, 60)
         await anyio.to_thread.run_sync(self.heart.beat, asyncio.get_running_loop(), watch)
+
+    @asynccontextmanager
+    async def beating(self) -> AsyncGenerator[None]:
+        """Its thread, from when it has joined. It ends with the block, whatever ends that: a test that fails would wait for it for ever."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self.beat)
+            try:
+                with anyio.fail_after(5):
+                    await self.once.wait()
+                yield
+            finally:
+                self.heart.stop(leave=False)
 
 
 async def test_it_renews_says_what_waits_unsettled_and_leaves_in_good_order() -> None:
     leases = Leases()
     body = Body(leases)
-    async with anyio.create_task_group() as group:
-        group.start_soon(body.beat)
-        await body.once.wait()
+    async with body.beating():
         standing = body.heart.standing
         assert standing is not None
         assert monotonic() < standing.until <= monotonic() + CONFIG.lease_s
@@ -88,8 +113,7 @@ async def test_it_renews_says_what_waits_unsettled_and_leaves_in_good_order() ->
 async def test_a_lease_that_is_lost_fences_the_old_identity_and_takes_a_new_one(lost: bool | None) -> None:
     leases = Leases([True, lost])
     body = Body(leases)
-    async with anyio.create_task_group() as group:
-        group.start_soon(body.beat)
+    async with body.beating():
         with anyio.fail_after(5):
             await body.twice.wait()
         body.heart.stop(leave=True)
@@ -98,6 +122,21 @@ async def test_a_lease_that_is_lost_fences_the_old_identity_and_takes_a_new_one(
     assert body.fenced == [first]
     assert leases.left == [second]
     assert leases.dropped == (1 if lost is None else 0)
+
+
+async def test_an_answer_that_comes_when_the_lease_has_run_out_here_costs_the_identity() -> None:
+    """Slots may have dropped what was held under it, and nobody takes that back from a node that lives on."""
+    leases = Leases()
+    leases.late = 1
+    body = Body(leases)
+    async with body.beating():
+        with anyio.fail_after(5):
+            await body.twice.wait()
+        body.heart.stop(leave=True)
+    first, second = leases.entered
+    assert body.fenced == [first]
+    assert leases.left == [second]
+    assert leases.dropped == 1
 
 
 async def test_the_line_that_blocks_the_loop_is_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -132,9 +171,38 @@ async def test_a_node_that_is_taken_down_keeps_its_lease_until_it_runs_out() -> 
     """Plain functions may still run in their threads: what the node holds is nobody else's yet."""
     leases = Leases()
     body = Body(leases)
-    async with anyio.create_task_group() as group:
-        group.start_soon(body.beat)
-        await body.once.wait()
+    async with body.beating():
         body.heart.stop(leave=False)
     assert leases.left == []
     assert leases.closed
+
+
+async def test_what_the_node_was_told_is_heard_at_once_when_somebody_says_that_there_is_something_and_once_only() -> None:
+    leases = Leases()
+    body = Body(leases, msgspec.structs.replace(CONFIG, heartbeat_s=0.4, lease_s=60))
+    async with body.beating():
+        leases.order = "pause"
+        asked = monotonic()
+        body.heart.ask()
+        with anyio.fail_after(5):
+            await body.obeyed.wait()
+        assert monotonic() - asked < 0.4
+        body.obeyed = anyio.Event()
+        leases.order = None
+        body.heart.ask()
+        with anyio.fail_after(5):
+            await body.obeyed.wait()
+        body.heart.stop(leave=True)
+    assert body.orders == ["pause", None]
+
+
+async def test_a_node_that_comes_back_hears_at_once_what_it_was_told_meanwhile() -> None:
+    leases = Leases([True, False])
+    body = Body(leases)
+    async with body.beating():
+        with anyio.fail_after(5):
+            leases.order = "pause"
+            await body.twice.wait()
+            await body.obeyed.wait()
+        body.heart.stop(leave=True)
+    assert body.orders == ["pause"]

@@ -10,6 +10,10 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio.to_thread
+from click.testing import CliRunner, Result
+from howdah.cli import main
+
 PATIENCE_S = 20.0
 """A process that says nothing for so long is stuck."""
 
@@ -25,6 +29,11 @@ def howdah(*words: str, cwd: Path | None = None, **said: str) -> "subprocess.Com
     """Runs a command to its end."""
     command = [sys.executable, "-m", "howdah", *words]
     return subprocess.run(command, cwd=cwd, env=environment(said), capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+
+
+async def beside(*words: str, **said: str) -> Result:
+    """Runs a command to its end in a thread of this process, which costs a fraction of a process of its own."""
+    return await anyio.to_thread.run_sync(lambda: CliRunner().invoke(main, words, env=said))
 
 
 class Program:

@@ -49,7 +49,7 @@ def test_an_app_is_found_by_its_name_and_as_the_single_one_of_its_module() -> No
 @pytest.mark.parametrize(
     ("target", "sentences"),
     [
-        ("market.stall:app", ["is a market.stall.FastAPI, not a howdah.App", "market.stall:jobs"]),
+        ("market.stall:app", ["is a FastAPI app (market.stall.FastAPI), which serves HTTP, not a howdah.App", "market.stall:jobs"]),
         ("market.stall:jbos", ["no 'jbos'", "did you mean jobs?", "market.stall:jobs"]),
         ("bare:jobs", ["bare has no 'jobs'", "holds no App"]),
         ("bare", ["holds no howdah.App", "answer", "jobs = App()"]),

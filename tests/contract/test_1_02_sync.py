@@ -97,9 +97,11 @@ async def test_a_fork_after_the_start_is_an_error_that_says_so(dsn: str) -> None
         "child = os.fork()\n"
         "try:\n"
         "    double.enqueue_sync(4)\n"
-        "    print('parent enqueued', flush=True)\n"
+        "    line = 'parent enqueued'\n"
         "except Exception as error:\n"
-        "    print(f'{type(error).__name__} {error}', flush=True)\n"  # In one write: the other process writes, too.
+        "    line = f'{type(error).__name__} {error}'\n"
+        # The other process writes, too: one write, where an unbuffered print makes two.
+        "os.write(1, f'{line}\\n'.encode())\n"
         "if child: sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
     )
     done = await aside(lambda: script(dsn, forks))

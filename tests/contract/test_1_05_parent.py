@@ -78,7 +78,7 @@ async def test_the_trace_of_the_span_that_enqueues_goes_along_and_on_to_children
             run = await grandparent.enqueue()
         middle, inner = await run.result("10s")
         plain = await child.enqueue()
-    traces = await db.fetch("select id, options->'trace'->>'traceparent' from howdah.run order by id")
+    traces = await db.fetch("select id, trace from howdah.run order by id")
     first = f"00-{1:032x}-{2:016x}-00"
     assert [tuple(row) for row in traces] == [(run.id, first), (middle, first), (inner, HEADER), (plain.id, None)]
 

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.anyio
 Db = asyncpg.Connection
 
 COMMANDS = ("runs", "queues", "nodes", "tasks", "todo")
-OTHERS = ("db", "demo", "grant", "migrate", "settings", "worker")
-"""Commands that set up, run or show something else than runs, tasks, queues and nodes."""
+OTHERS = ("db", "demo", "dev", "doctor", "enqueue", "estimate", "grant", "migrate", "settings", "top", "worker")
+"""Commands that set up, run or show something else than runs, tasks, queues and nodes; `top` is jobs.glance(), `doctor` jobs.examine()."""
 
 
 def methods(kind: type) -> set[str]:

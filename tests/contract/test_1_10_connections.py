@@ -1,5 +1,8 @@
 """CONTRACT 1.10: the budget of a node and of a client, and which connections go past a pooler."""
 
+import importlib
+import sys
+import textwrap
 from collections import Counter
 from pathlib import Path
 
@@ -150,3 +153,38 @@ def test_the_core_of_the_suite_runs_through_pgbouncer_in_ci() -> None:
     root = Path(__file__).parents[2]
     assert (root / "tests/pooler/test_core.py").exists()
     assert "export HOWDAH_TESTS_NEED_PGBOUNCER=1" in (root / ".ci/run").read_text()
+
+
+BRANCHES = """
+    import os
+    from howdah import App
+
+    jobs = App(os.environ["BRANCHES_DSN"], processes=3, grace_s=2, hard_grace_s=2)
+
+    @jobs.task
+    async def leaf() -> int:
+        return 1
+
+    @jobs.task(isolation="process")
+    async def branch() -> int:
+        return await (await leaf.enqueue()).result("20s")
+"""
+
+
+async def test_a_child_process_that_enqueues_and_awaits_holds_two_connections_at_most(
+    dsn: str, db: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "branches.py").write_text(textwrap.dedent(BRANCHES))
+    monkeypatch.setenv("BRANCHES_DSN", dsn)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    branches = importlib.import_module("branches")
+    monkeypatch.delitem(sys.modules, "branches")
+    census = Census(db)
+    async with anyio.create_task_group() as group, branches.jobs.work():
+        group.start_soon(census.take)
+        async with anyio.create_task_group() as waiters:
+            for run in await branches.branch.enqueue_many(branches.branch.call() for _ in range(20)):
+                waiters.start_soon(run.result)
+        group.cancel_scope.cancel()
+    assert census.most <= 6 + POOL + 2 * 3

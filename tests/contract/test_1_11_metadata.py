@@ -1,8 +1,10 @@
 """CONTRACT 1.11: metadata is indexed, inherited by children, and filterable everywhere."""
 
+from typing import Any
+
 import asyncpg
 import pytest
-from howdah import App
+from howdah import App, ConfigurationError
 
 pytestmark = pytest.mark.anyio
 
@@ -62,3 +64,14 @@ async def test_priority_is_higher_first_and_default_0(jobs: App, db: Db) -> None
         plain, urgent = await task.enqueue(1), await task.options(priority=5).enqueue(2)
         assert [(await jobs.runs.get(run.id)).priority for run in (plain, urgent)] == [0, 5]
     assert await db.fetchval("select id from howdah.job order by priority, id limit 1") == urgent.id
+
+
+@pytest.mark.parametrize("said", [{"customer": 7}, {7: "customer"}, {"a": ["b"]}, {"a": None}, "customer", [("customer", "7")]])
+async def test_metadata_is_of_texts_alone(jobs: App, said: Any) -> None:
+    with pytest.raises(ConfigurationError, match="metadata"):
+        jobs.task(ship).options(metadata=said)
+
+
+async def test_metadata_from_sql_is_of_texts_alone(db: Db) -> None:
+    with pytest.raises(asyncpg.DataError, match="the metadata of ship must have texts as values"):
+        await db.fetchval("select howdah.enqueue('ship', '{}', metadata => '{\"a\": [1]}')")

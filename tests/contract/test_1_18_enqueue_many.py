@@ -151,3 +151,18 @@ async def test_keys_that_cannot_work_are_refused(jobs: App) -> None:
         one.options(unique_for="1h")
     with pytest.raises(ConfigurationError, match="unique_for=0"):
         one.options(unique=True, unique_for=0)
+
+
+async def test_unique_arguments_are_the_same_whatever_their_spelling(jobs: App) -> None:
+    @jobs.task
+    async def weigh(kg: float, tags: set[str]) -> None: ...
+
+    once = weigh.options(unique=True)
+    tags = [f"tag{number}" for number in range(8)]
+    async with jobs:
+        first = await once.enqueue(1, set(tags))
+        assert (await once.enqueue(1.0, set(tags))).id == first.id
+        assert [run.id for run in await once.enqueue_many([weigh.call(1.0, set(tags))])] == [first.id]
+        assert (await once.enqueue(1.5, set(tags))).created
+    canonical = weigh.definition.canonical('{"kg":1,"tags":["b","a"]}')
+    assert canonical == weigh.definition.canonical('{"tags":["a","b"],"kg":1.0}')

@@ -74,3 +74,20 @@ async def test_handlers_of_a_failure_are_called_once_per_database_though_two_nod
     assert (alert.error_type, alert.message) == ("ValueError", "no funds for 7")
     runs = await db.fetch("select t.name, count(*) from howdah.run r join howdah.task t on t.id = r.task group by t.name order by t.name")
     assert [tuple(row) for row in runs] == [("alarm", 1), ("charge", 1), ("refund", 1)]
+
+
+async def test_a_run_that_is_older_than_its_handler_fails_to_that_handler(jobs: App, dsn: str, db: Session) -> None:
+    told = Told()
+    before = App(dsn)
+
+    @before.task(name="charge")
+    async def without_handler(order_id: int) -> None: ...
+
+    async with before:
+        run = await without_handler.enqueue(7)
+    shop(jobs, told)
+    async with jobs.work():
+        with anyio.fail_after(20):
+            await told.both.wait()
+            await idle(db)
+    assert [failed.run_id for failed in told.failed] == [run.id]

@@ -76,4 +76,6 @@ async def test_a_sign_up_with_transactional_enqueue(shell: Shell, worker: None, 
 
 
 def test_every_example_is_run_by_this_file() -> None:
-    assert {file.stem for file in EXAMPLES.glob("*.py")} == {"signup", "sql_enqueue", "psycopg_signup", "django_signup"}
+    assert {file.stem for file in EXAMPLES.glob("*.py")} == {"signup", "sql_enqueue", "psycopg_signup", "django_signup"} | {
+        "reports"  # by test_2_10_reports.py
+    }

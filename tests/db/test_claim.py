@@ -1,13 +1,17 @@
 """Who is claimed next: exact priorities, fair shares of lines, and nobody hidden behind a million others (CONTRACT 1.30)."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from time import perf_counter
 
 import asyncpg
 import pytest
+from howdah.config import configure
 from howdah.core.states import Kind, State
 from howdah.db.files import query
+from howdah.db.stores import Claims
+from howdah.tracing import Tracing
 
 from . import world
 from .test_plans import fill
@@ -185,6 +189,45 @@ async def test_after_a_lost_answer_what_the_node_does_not_know_goes_back(db: Ses
     assert [await world.state(db, run.id) for run in lost] == [State.QUEUED] * 3
     assert [await world.state(db, run.id) for run in known] == [State.RUNNING] * 2
     assert await db.fetchval(query("recover"), known[0].node, [], "nobody") == 2, "with no lease known, all of them"
+
+
+async def test_after_a_crash_a_node_never_gets_a_lease_number_that_it_works_under(db: Session) -> None:
+    """The crash forgot claims, and the numbers of their leases with them."""
+    await db.execute("select nextval('howdah.lease_number') from generate_series(1, 3)")
+    first, second = await world.running(db), await world.enqueue(db)
+    (held,) = first
+    await db.execute("select setval('howdah.lease_number', $1, false)", held.lease - 3)
+    assert await db.fetchval(query("recover"), held.node, [held.lease - 2, held.lease], "nobody") == 0
+    (again,) = await world.claim(db, held.node)
+    assert [again.id] == second
+    assert again.lease > held.lease
+
+
+async def test_a_cancel_that_is_heard_during_a_claim_is_looked_for_after_it(dsn: str, db: Session, connect: Connect) -> None:
+    """It may be of a run in the answer that is on its way: nobody here knows of that yet."""
+    heard: list[int] = []
+    claims = Claims(configure({"dsn": dsn}), "overtaken", None, lambda: heard.append(1), Tracing(configure({})))
+    node, other = await world.join(db), await connect()
+    (run,) = await world.enqueue(db)
+    claims.note_cancel()
+    heads, _ = await claims.look(node, [await db.fetchval("select task from howdah.job")])
+    lines = [(line, (priority, number - 1)) for line, (priority, number) in heads]
+    await other.execute("begin")
+    await other.execute("select from howdah.node where id = $1 for update", node)
+    claiming = asyncio.ensure_future(claims.claim(node, 1, lines, [], aside=False, durable=False))
+    waits = "select exists (select from pg_stat_activity where application_name = 'howdah claim overtaken' and wait_event_type = 'Lock')"
+    while not await db.fetchval(waits):
+        pass
+    claims.note_cancel()
+    await other.execute("commit")
+    assert [one.id for one in await claiming] == [run]
+    await asyncio.sleep(0)
+    assert heard == [1]
+    claims.note_cancel()
+    await claims.claim(node, 1, lines, [], aside=False, durable=False)
+    await asyncio.sleep(0)
+    assert heard == [1], "nothing was under way"
+    await claims.close()
 
 
 async def test_recovering_ends_a_claim_that_is_still_at_work(db: Session, connect: Connect) -> None:

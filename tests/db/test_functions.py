@@ -15,6 +15,8 @@ INTERNAL = {
     "clock": "inlined into the statements of its callers",
     "day_base": "reads the clock only",
     "wake": "called by functions that run as the owner",
+    "tell": "the same",
+    "world": "the same",
     "is_pending": "the same",
     "task_flags": "reads its argument only",
     "checked_defaults": "the same",

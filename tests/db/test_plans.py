@@ -165,3 +165,20 @@ async def test_no_index_of_job_holds_a_column_that_a_claim_changes(db: Session) 
     rows = await db.fetch("select indexdef from pg_indexes where schemaname = 'howdah' and tablename = 'job'")
     changed = ("lease", "node", "attempt", "flags")
     assert [row[0] for row in rows if any(column in row[0] for column in changed)] == []
+
+
+async def test_a_claim_opens_the_days_of_its_runs_and_no_other(db: Session) -> None:
+    """However many days the history has: an idle node's claim would pay for each."""
+    plans: list[str] = []
+    db.add_log_listener(lambda _, message: plans.append(str(message)))
+    await world.enqueue(db, 3)
+    node = await world.join(db)
+    days = await db.fetchval("select count(*) from pg_inherits where inhparent = 'howdah.run'::regclass")
+    await db.execute("load 'auto_explain'; set auto_explain.log_min_duration = 0; set auto_explain.log_nested_statements = on")
+    await db.execute("set client_min_messages = log")
+    claimed = await world.claim(db, node)
+    await db.execute("set auto_explain.log_min_duration = -1")
+    assert len(claimed) == 3
+    (payload,) = [plan for plan in plans if "on run_" in plan]
+    assert days > 2
+    assert f"Subplans Removed: {days - 1}" in payload

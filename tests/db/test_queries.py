@@ -10,7 +10,7 @@ from howdah.db.files import listing, query
 from howdah.messages import EVENT_COLUMNS, Claimed, Ended, Outcome
 from howdah.submission import Submitted
 
-from .contracts import VIEWS
+from .contracts import DOCTOR, VIEWS
 from .world import Session
 
 pytestmark = pytest.mark.anyio
@@ -27,6 +27,7 @@ SUBMITTED = [
 COLUMNS: dict[str, list[tuple[str, str]]] = {
     "asked": [("run", "int8"), ("lease", "int8")],
     "backend": [("pid", "int4")],
+    "bound_reading": [("set_config", "text")] * 3,
     "cancel": [("run", "int8"), ("answer", "text")],
     "claim": [
         ("id", "int8"),
@@ -40,6 +41,8 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("metadata", "jsonb"),
         ("options", "jsonb"),
         ("aside", "bool"),
+        ("trace", "text"),
+        ("asked", "float8"),
     ],
     "complete": [("complete", "void")],
     "database": [("current_database", "name")],
@@ -58,25 +61,45 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     "mark_transaction": [("mark", "text")],
     "note_migration": [],
     "note_progress": [("noted", "int4")],
+    "order_node": [("node", "text")],
     "outcomes": [("run", "int8"), ("kind", "int2"), ("data", "json"), ("attempt", "int8")],
     "permit": [("permit", "void")],
     "probe": [("pg_notify", "void")],
     "protect": [("protect", "void")],
     "queue_id": [("id", "int4")],
+    "queue_names": [("id", "int4"), ("name", "text")],
+    "ready_since": [("n", "int4"), ("since", "float8")],
     "recover": [("returned", "int4")],
     "register": [("id", "int4")],
-    "renew": [("now", "timestamptz"), ("unsettled", "bool")],
+    "renew": [("now", "timestamptz"), ("unsettled", "bool"), ("ordered", "text")],
     "schema_exists": [("present", "bool")],
     "schema_number": [("number", "int4")],
     "settle": [("taken", "int4")],
     "state": [("state", "text")],
+    "report_queues": [
+        ("queue", "text"),
+        ("ready", "int8"),
+        ("running", "int8"),
+        ("later", "int8"),
+        ("oldest_waiting_s", "float8"),
+    ],
     "retry": [("run", "int8"), ("answer", "text")],
     "submit": SUBMITTED,
     "submit_all": SUBMITTED,
     "submit_new": SUBMITTED,
+    "submit_telling": [*SUBMITTED, ("told", "bool")],
     "transaction_mark": [("mark", "text")],
     "tend": [("made", "int4"), ("homeless", "int8")],
     "old_days": [("day", "int4")],
+    "glance": [
+        ("at", "timestamptz"),
+        ("database", "text"),
+        ("known", "int8"),
+        ("queues", "json"),
+        ("fleet", "json"),
+        ("nodes", "json"),
+        ("runs", "json"),
+    ],
     "drop_day": [("dropped", "bool")],
     "thin_rates": [("thinned", "int4")],
     "trim": [("examined", "int4"), ("deleted", "int4")],
@@ -106,8 +129,10 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("newest_at", "timestamptz"),
         ("truncated", "bool"),
     ],
+    **DOCTOR,
     **{name: VIEWS[name] for name in ("queue_stats", "nodes", "misfits", "unimplemented")},
     "task_stats": [*VIEWS["task_stats"], ("waiting_since", "timestamptz")],
+    "task_input": [("implemented", "bool"), ("input", "jsonb")],
     "types": [
         ("smallints", "int2[]"),
         ("ints", "int4[]"),
@@ -140,6 +165,7 @@ PYTHON = {
 STRUCTS: dict[str, tuple[type[msgspec.Struct], int]] = {
     "claim": (Claimed, 1), "watch": (Ended, 0), "outcomes": (Ended, 0),
     "submit": (Submitted, 0), "submit_all": (Submitted, 0), "submit_new": (Submitted, 0),
+    "submit_telling": (Submitted, 0),
 }  # fmt: skip
 """Rows that become a struct by position, and how many of its fields come before them."""
 

@@ -1,6 +1,7 @@
 """The catalogue: what a task means, whoever asks for it, and names that nobody has defined yet (CONTRACT 1.32)."""
 
 import pytest
+from howdah.core.states import Kind
 from howdah.db.files import query
 
 from . import world
@@ -11,6 +12,9 @@ pytestmark = pytest.mark.anyio
 
 async def register(db: Session, name: str, queue: str = "default", priority: int = 0, version: str = "1") -> int:
     return await db.fetchval(query("register"), name, queue, priority, '{"timeout": 5}', None, None, version)
+
+
+WAITING = "select id, queue, priority from howdah.runs where id = any($1)"
 
 
 async def where(db: Session, run: int) -> tuple[str, str, int]:
@@ -86,9 +90,23 @@ async def test_a_waiting_task_leaves_the_list_while_a_living_node_serves_it(db: 
     assert len(await db.fetch(waiting)) == 1, "a dead node serves nothing"
 
 
+async def test_what_is_kept_of_a_waiting_run_moves_too_and_a_retry_goes_by_it(db: Session) -> None:
+    early = await db.fetchval("select howdah.enqueue('early')")
+    later = await db.fetchval("select howdah.enqueue('early', delay => '1 hour')")
+    own = await db.fetchval("select howdah.enqueue('early', queue => 'mine', priority => 2)")
+    await register(db, "early", "mail", 7)
+    kept = {row["id"]: (row["queue"], row["priority"]) for row in await db.fetch(WAITING, [early, later, own])}
+    assert kept == {early: ("mail", 7), later: ("mail", 7), own: ("mine", 2)}
+    (held,) = [run for run in await world.claim(db, await world.join(db), room=10) if run.id == early]
+    await world.send(db, world.outcome(held, Kind.FAILED))
+    assert (await db.fetchrow(query("retry"), [early]))["answer"] == "reopened"
+    assert await where(db, early) == ("early", "mail", -7)
+
+
 @pytest.mark.parametrize(
     ("call", "text"),
     [
+        ("howdah.enqueue('x', '{}', metadata => '{\"a\": 1}')", "must have texts as values"),
         ("howdah.enqueue('', '{}')", "needs the name of a task"),
         ("howdah.enqueue(null, '{}')", "needs the name of a task"),
         ("howdah.enqueue('x', '[1]')", "must be a json object"),

@@ -47,7 +47,7 @@ def test_every_dependency_is_pinned_at_a_version_that_pyproject_allows() -> None
 
 
 def needed() -> dict[str, str]:
-    """What howdah[test] needs here, directly or not, with the versions that are installed."""
+    """What howdah[dev] needs here, directly or not, with the versions that are installed."""
     found: dict[str, str] = {}
     open_ends = [(canonicalize_name(each.name), frozenset(each.extras)) for each in demands()]
     while open_ends:

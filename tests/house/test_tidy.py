@@ -15,10 +15,12 @@ SQL_WORDS: dict[str, str] = {
     "db/stores.py": "listen takes a name and no parameter",
 }
 CATCH_ALL: dict[str, str] = {
+    "cli/otel.py": "what a log record is made of is user code, and logging has its own way to say so",
     "actors/lane.py": "user code is called here: whatever it raises is an outcome",
     "actors/room.py": "the same, for what interrupts it",
     "actors/stock.py": "the same, for what lives as long as the node",
     "app.py": "the error of the user's block is raised after the drain, so that it is not part of a group",
+    "asgi.py": "the app inside is user code; and this is the process above a node, which would start a worker anew",
     "combiner.py": "each error of a shared statement is raised where the caller waits who caused it",
     "child.py": "the import of a user's module: whatever it raises is told to the node",
     "db/link.py": "the owner of a connection: a lost one is expected here and had again",

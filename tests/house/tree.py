@@ -12,8 +12,9 @@ def package_files() -> list[Path]:
 
 
 def python_files() -> list[Path]:
-    folders = ("runtime", "tests", "bench", "examples")
-    return [ROOT / "dev.py", *sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))]
+    """What is ours: bench/.peers has the environments of other people's programs."""
+    found = (path for folder in ("runtime", "tests", "bench", "examples") for path in (ROOT / folder).rglob("*.py"))
+    return [ROOT / "dev.py", *sorted(path for path in found if ".peers" not in path.parts)]
 
 
 def sql_files() -> list[Path]:

@@ -89,3 +89,10 @@ async def test_what_is_to_do_is_grouped_by_task_and_error(dsn: str, db: Db) -> N
         shop.mended = True
         assert await shop.jobs.runs.retry(task="charge", error=group.fingerprint) == {"reopened": 4}
         assert (await shop.jobs.tasks.todo()).trouble == []
+
+
+async def test_a_refusal_of_postgres_says_its_hint_once(jobs: App) -> None:
+    async with jobs:
+        with pytest.raises(ArgumentsInvalid) as caught:
+            await jobs.runs.count(tags="x")
+    assert str(caught.value).count("list the runs to see the others") == 1

@@ -39,6 +39,8 @@ class _Space:
         """Suspects or misfits wait: nothing is held in advance until a claim had a free slot for them."""
         self.once_is_next = False
         """Runs that start at most once wait, and it is their turn: the others hold back until a slot is free."""
+        self._aside: set[int] = set()
+        """Leases of runs that were taken aside: a suspect comes alone, and the next one when it has ended."""
         self._total = 0
 
     def want(self) -> int:
@@ -61,22 +63,30 @@ class _Space:
         if not self._total:
             self.prefetch.begin(now)
         # A crash of Postgres may forget claims and hand their lease out again, while the first are still held here.
-        self.held[claimed[0].lease] = self.held.get(claimed[0].lease, 0) + len(claimed)
+        lease = claimed[0].lease
+        self.held[lease] = self.held.get(lease, 0) + len(claimed)
+        if claimed[0].aside:
+            self._aside.add(lease)
         self._total += len(claimed)
 
-    def free(self, leases: dict[int, int], now: float) -> None:
-        ended = 0
+    def free(self, leases: dict[int, int], now: float) -> bool:
+        """Whether all that was taken aside under one lease has ended: the next suspect may come."""
+        ended, aside = 0, False
         for lease, count in leases.items():
             left = self.held.get(lease)
             if left is not None:
                 ended += count
                 if left == count:
                     del self.held[lease]
+                    if lease in self._aside:
+                        self._aside.remove(lease)
+                        aside = True
                 else:
                     self.held[lease] = left - count
         self._total -= ended
         if ended:
             self.prefetch.note(ended, now, dry=not self.room.waiting)
+        return aside
 
 
 async def dispatch(
@@ -87,8 +97,10 @@ async def dispatch(
     ledger: Mailbox[Outcome],
     standing: Callable[[], Standing | None],
     config: Config,
+    paused: Callable[[], bool],
 ) -> None:
-    """Claims until it is told to stop; then hands back what has not started, and hears receipts until the desk ends."""
+    """Claims until it is told to stop; then hands back what has not started, and hears receipts until the desk ends. While it is
+    paused nothing is claimed and nothing waits here: what had not started went back. A Woken tells it of either change."""
     lines = Lines(
         second_look_s=config.second_look_s, busy_look_s=config.busy_look_s, idle_look_s=config.idle_look_s, look_share=config.look_share
     )
@@ -97,33 +109,45 @@ async def dispatch(
     stopping, more = False, True
     await claims.ready()
     while not desk.ended:
-        wait_s = None if stopping or standing() is None else 0 if more else max(0.0, lines.next_look_at() - monotonic())
+        wait_s = None if stopping or paused() or standing() is None else 0 if more else max(0.0, lines.next_look_at() - monotonic())
         for message in await desk.take(1024, wait_s):
             match message:
                 case Woken():
                     hints.take_into(lines)
                 case Freed(leases):
-                    now = monotonic()
-                    for space in spaces:
-                        space.free(leases, now)
+                    _free(spaces, leases, lines)
                 case Stop():
                     stopping = True
                     _hand_back(rooms, ledger)
+                    for room in rooms:
+                        room.end()
                 case _:
                     assert_never(message)
         who = standing()
         if stopping or who is None:
             continue
-        if lines.next_look_at() <= monotonic():
-            await _look(spaces, lines, claims, who.node, tasks)
+        if paused():
+            _hand_back(rooms, ledger)
+            continue
+        await _look_if_due(spaces, lines, claims, who.node, tasks)
         more = False
         for space in spaces:
             more |= await _fill(space, spaces, lines, claims, who.node)
 
 
-async def _look(spaces: Sequence[_Space], lines: Lines, claims: Claims, node: int, tasks: list[int]) -> None:
+def _free(spaces: Sequence[_Space], leases: dict[int, int], lines: Lines) -> None:
+    """What has ended makes room, and a suspect that has ended makes way for the next."""
+    now = monotonic()
+    for space in spaces:
+        if space.free(leases, now):
+            lines.look_at_once()
+
+
+async def _look_if_due(spaces: Sequence[_Space], lines: Lines, claims: Claims, node: int, tasks: list[int]) -> None:
     """At every line, without any watermark."""
     began = monotonic()
+    if lines.next_look_at() > began:
+        return
     heads, aside = await claims.look(node, tasks)
     lines.found(heads, monotonic(), monotonic() - began)
     for space in spaces:
@@ -148,6 +172,8 @@ async def _fill(space: _Space, spaces: Sequence[_Space], lines: Lines, claims: C
     claimed = await claims.claim(node, want, asked, leases, aside=space.want_now() > 0, durable=durable)
     now = monotonic()
     space.prefetch.note_claim(now - began)
+    if room.tally is not None:
+        room.tally.claims.add((len(claimed), now - began))
     lines.claimed(asked, want, _tally(claimed, len(asked)), now)
     if not claimed:
         return False
@@ -175,4 +201,3 @@ def _hand_back(rooms: Sequence[Room], ledger: Mailbox[Outcome]) -> None:
         for run in room.drain():
             # Has room: one outcome for each run held.
             ledger.put_nowait(Outcome(run.id, run.lease, run.node, None, int(Kind.RELEASED), None, None, run.task))
-        room.end()

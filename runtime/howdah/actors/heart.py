@@ -28,7 +28,7 @@ class Leases(Protocol):
     """What the heart needs of the database."""
 
     async def enter(self, node: int, lease_s: float) -> datetime: ...
-    async def renew(self, node: int, lease_s: float, within_s: float) -> tuple[datetime, bool] | None: ...
+    async def renew(self, node: int, lease_s: float, within_s: float) -> tuple[datetime, bool, str | None] | None: ...
     async def leave(self, node: int, within_s: float) -> None: ...
     async def drop(self) -> None: ...
     async def close(self) -> None: ...
@@ -45,6 +45,7 @@ class Heart:
         joined: Callable[[], None],
         fenced: Callable[[int], None],
         unsettled: Callable[[], None],
+        ordered: Callable[[str | None], None],
     ) -> None:
         self.standing: Standing | None = None
         self._config = config
@@ -52,6 +53,9 @@ class Heart:
         self._joined = joined
         self._fenced = fenced
         self._unsettled = unsettled
+        self._ordered = ordered
+        self._obeyed: str | None = None
+        self._asked = False
         self._stop = threading.Event()
         self._leave = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -70,6 +74,20 @@ class Heart:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._woken.set)
 
+    def ask(self) -> None:
+        """From any thread: the node may have been told something. Renews at its next look instead of its next beat."""
+        self._asked = True
+
+    async def answers(self, within_s: float) -> bool:
+        """From the node's loop: whether the thread turns."""
+        here, answered = asyncio.get_running_loop(), anyio.Event()
+        if self._loop is None or self._loop.is_closed():
+            return False
+        self._loop.call_soon_threadsafe(here.call_soon_threadsafe, answered.set)
+        with anyio.move_on_after(within_s):
+            await answered.wait()
+        return answered.is_set()
+
     async def live(self, node_loop: asyncio.AbstractEventLoop, blocked: "Watch") -> None:
         self._loop = asyncio.get_running_loop()
         while not self._stop.is_set():
@@ -82,6 +100,7 @@ class Heart:
             node_loop.call_soon_threadsafe(self._joined)
             await self._renew(node, node_loop, blocked)
             self.standing = None
+            self._asked = True  # Should it come back: it may be told something while it is away.
             if self._stop.is_set():
                 if self._leave:
                     await self._leases.leave(node, self._config.probe_timeout_s)
@@ -118,8 +137,9 @@ class Heart:
             if now >= standing.until:
                 await self._leases.drop()
                 return
-            if now < next_beat:
+            if now < next_beat and not self._asked:
                 continue
+            self._asked = False
             next_beat = now + self._config.heartbeat_s
             try:
                 answer = await self._leases.renew(node, self._config.lease_s, standing.until - now)
@@ -129,19 +149,30 @@ class Heart:
             if answer is None:
                 return
             self.standing = self._standing(node, now, answer[0])
+            if monotonic() >= standing.until:
+                # Looked at after the new one was set: a slot may have seen the old one run out and dropped a run, which
+                # nobody would take back from a node that lives on.
+                await self._leases.drop()
+                return
             if answer[1]:
                 node_loop.call_soon_threadsafe(self._unsettled)
+            if answer[2] != self._obeyed:
+                self._obeyed = answer[2]
+                node_loop.call_soon_threadsafe(self._ordered, answer[2])
 
     def _standing(self, node: int, sent: float, now: datetime) -> Standing:
         # Counted from before the request: the database's lease cannot begin earlier.
-        return Standing(node, sent + self._config.lease_s - self._margin_s, now.timestamp() - (sent + monotonic()) / 2)
+        answered = monotonic()
+        return Standing(node, sent + self._config.lease_s - self._margin_s, now.timestamp() - (sent + answered) / 2, answered)
 
 
 class Watch:
     """Notices that the node's loop is blocked, and logs the line: the heart's thread is the one that can."""
 
-    def __init__(self, attempt: CodeType, block_warning_s: float) -> None:
+    def __init__(self, attempt: CodeType, block_warning_s: float, late: Callable[[float], None] | None = None) -> None:
+        """late: hears on the loop of each answer how long it took, in seconds."""
         self._attempt = attempt
+        self._late = late
         self._block_warning_s = block_warning_s
         self._thread = threading.get_ident()
         self._answered = threading.Event()
@@ -159,12 +190,17 @@ class Watch:
             # Asked at each look: a block is noticed at its own age, not at that of the last question.
             self._answered.clear()
             self._asked_at = now
-            node_loop.call_soon_threadsafe(self._answered.set)
+            node_loop.call_soon_threadsafe(self._answer)
         elif not self._told and now - self._asked_at >= self._block_warning_s:
             self._told = True
             frame = sys._current_frames().get(self._thread)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - documented so
             stack = "".join(traceback.format_stack(frame)[-8:]) if frame is not None else ""
             log.warning("the event loop has been blocked for %.1f s %s at:\n%s", now - self._asked_at, self._culprit(frame), stack)
+
+    def _answer(self) -> None:
+        if self._late is not None:
+            self._late(monotonic() - self._asked_at)
+        self._answered.set()
 
     def _culprit(self, frame: FrameType | None) -> str:
         while frame is not None:

@@ -19,7 +19,9 @@ from ..core.states import Kind
 from ..core.verdict import Cause
 from ..mailbox import Mailbox
 from ..messages import Claimed, Outcome, Standing
+from ..tracing import Inherited, Tracing
 from .lane import DROPPED, Lane
+from .tally import LEASE_LOST, Tally
 
 STAMP_S = 0.0001
 """Precision of the recorded start of an attempt."""
@@ -52,6 +54,8 @@ class Slot:
         lane = room.lanes[claimed.task]
         run = CurrentRun(claimed, lane.name, now, lane.home)
         CURRENT.set(run)
+        tracing = room.tracing
+        span = None if tracing.tracer is None else tracing.begin(run, now + offset_s)
         before = copy_context()
         policy, delay_s = lane.policy, None
         try:
@@ -75,9 +79,15 @@ class Slot:
                 self.task.uncancel()
         # A cancellation that the function left behind would end the loop at its next await.
         self.soiled = self.task.cancelling() > 0 or _differs(before)
+        if span is not None:
+            tracing.end(span, run, kind, data)
         dropped = run.completed or run.cause is Cause.LOST
         delay = None if delay_s is None else timedelta(seconds=delay_s)
         unix = now + offset_s
+        if room.tally is not None:
+            # As a plain int, since an enum hashes by its name, and by the cheapest way.
+            how = +(kind if not dropped else Kind.SUCCEEDED if run.completed else LEASE_LOST)
+            room.tally.end(claimed, how, data, unix, monotonic() - now)
         started = room.stamp if 0 <= unix - room.stamped < STAMP_S else room.stamp_at(unix)
         return Outcome(
             claimed.id, claimed.lease, claimed.node, started, DROPPED if dropped else kind, delay, data, claimed.task, run.encoded_logs()
@@ -101,6 +111,8 @@ class Room:
         standing: Callable[[], Standing | None],
         *,
         slice_s: float,
+        tally: Tally | None = None,
+        tracing: Tracing | Inherited,
     ) -> None:
         self.name = name
         self.lanes = lanes
@@ -108,10 +120,14 @@ class Room:
         self.once = frozenset(number for number, lane in lanes.items() if lane.definition.delivery == "at_most_once")
         self.slots = [Slot(self) for _ in range(slots)]
         self.waiting: deque[Claimed] = deque()
+        self.tally = tally
+        """Where ends are counted; None: nobody wants to know."""
         self._ledger = ledger
         self._standing = standing
         self._slice_s = slice_s
+        self.tracing = tracing
         self._idle: list[asyncio.Future[None]] = []
+        self._at_work = 0
         self._ended = False
         self._clean: Context | None = None
         self._stirred = anyio.Event()
@@ -131,9 +147,14 @@ class Room:
         return [*self.waiting, *(run.claimed for run in self.running)]
 
     @property
+    def at_work(self) -> int:
+        """How many slots are used."""
+        return self._at_work
+
+    @property
     def unfinished(self) -> int:
         """How many runs wait for a slot or are in one."""
-        return len(self.waiting) + sum(1 for slot in self.slots if slot.run is not None)
+        return len(self.waiting) + self._at_work
 
     def offset_s(self) -> float:
         """Unix time of the database minus monotonic time here, as last measured."""
@@ -219,7 +240,9 @@ class Room:
             if standing is None or standing.node != claimed.node or now >= standing.until:
                 self._end_unstarted(claimed, DROPPED)
                 continue
+            self._at_work += 1
             outcome = await slot.work(claimed, now, standing.offset_s)
+            self._at_work -= 1
             self.ended += 1
             self._ledger.put_nowait(outcome)  # Has room: one for each run held.
             if slot.soiled:

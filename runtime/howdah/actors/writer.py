@@ -3,12 +3,14 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Protocol
 
 from ..core.states import Kind
 from ..mailbox import Mailbox
 from ..messages import Freed, Outcome, Rejection, ToDispatcher
 from .lane import DROPPED
+from .tally import Tally
 
 log = logging.getLogger("howdah.writer")
 
@@ -29,6 +31,7 @@ async def write(
     desk: Mailbox[ToDispatcher],
     remind: Callable[[float], None],
     batch_max: int,
+    tally: Tally | None = None,
 ) -> None:
     """Writes until the ledger ends. Room is free again only when an outcome is durable.
 
@@ -39,7 +42,11 @@ async def write(
         batch = await ledger.take(batch_max)
         rows = [outcome for outcome in batch if outcome.kind != DROPPED]
         if rows:
+            began = monotonic()
             rejected = await records.record(rows)
+            if tally is not None:
+                tally.writes.add((len(rows), monotonic() - began))
+                tally.stale += sum(rejection.verdict == "stale" for rejection in rejected)
             _report(rejected, rows)
         if batch:
             desk.put_nowait(Freed(Counter([outcome.lease for outcome in batch])))  # Has room: one for each run held.

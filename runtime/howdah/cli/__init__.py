@@ -1,28 +1,31 @@
 """The command line: a thin reader of what the library does. Each command is a file of its own, imported when it is asked for.
 
 Exit codes: 0 done, 1 it could not be done (one red sentence says why), 2 wrong usage, 130 Ctrl-C. Every option has a
-variable HOWDAH_<COMMAND>_<OPTION>; where an option is a setting of App, the setting's own variable.
+variable HOWDAH_<COMMAND>_<OPTION>, which --help names; where an option is a setting of App, the setting's own variable.
 """
 
 import importlib
-import os
 
 import click
 
-from ..errors import HowdahError
-from .plain import plain
+from .plain import Refusal, only_sentence
 
 _COMMANDS = {
     "db": "Run and look after the embedded Postgres.",
     "demo": "Carry every source file of a folder through the queue, and search it.",
+    "dev": "Run a program while it is being written: a Postgres, its schema, and a worker that starts anew at each change.",
+    "doctor": "Look for what is wrong with the server, the way to it, the tables and the nodes, each with its mend.",
+    "enqueue": "Enqueue one run of a task by its name, and wait for its end if asked to.",
+    "estimate": "Measure how many runs this server and some nodes will hold, and what limits them first.",
     "grant": "Let a role run nodes, enqueue, or read, and nothing else.",
     "migrate": "Bring the database to the schema of this release.",
-    "nodes": "List the nodes.",
+    "nodes": "List the nodes; tell one to pause, resume or drain.",
     "queues": "List queues, and set how long each keeps its history.",
     "runs": "List runs, show one with its tree, retry or cancel many.",
     "settings": "List the settings and what is in force here.",
     "tasks": "List the tasks, and what waits for somebody to implement it.",
     "todo": "List what waits for a human: tasks that nobody implements, and runs that went wrong.",
+    "top": "Watch queues, rates, nodes and running runs, live.",
     "worker": "Run the tasks of an app until Ctrl-C or SIGTERM.",
 }
 
@@ -38,6 +41,7 @@ class _Commands(click.Group):
             return None
         command = getattr(importlib.import_module(f"{__name__}.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
+        _name_variables(command, f"HOWDAH_{cmd_name.upper()}")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the signature is click's
@@ -51,27 +55,22 @@ class _Commands(click.Group):
         except KeyboardInterrupt:
             raise click.exceptions.Exit(130) from None
         except Exception as error:
-            said = _only_sentence(error)
+            said = only_sentence(error)
             if said is None:
                 raise
-            raise _Refusal(said) from error
+            raise Refusal(said) from error
 
 
-class _Refusal(click.ClickException):
-    """One red line on stderr, exit code 1."""
-
-    def show(self, file: object = None) -> None:  # noqa: ARG002 - the signature is click's
-        said = "\n".join(map(plain, self.message.splitlines()))
-        click.secho(f"howdah: {said}", fg="red", err=True, color=False if os.environ.get("NO_COLOR") else None)
-
-
-def _only_sentence(error: BaseException) -> str | None:
-    """What is to be said of an error that we raised on purpose; None for a bug, which deserves its traceback."""
-    if isinstance(error, BaseExceptionGroup):  # The task group of a node wraps what ends it.
-        inside: tuple[BaseException, ...] = error.exceptions  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - not narrowed
-        texts = {_only_sentence(inner) for inner in inside}
-        return texts.pop() if len(texts) == 1 else None
-    return str(error) if isinstance(error, HowdahError) else None
+def _name_variables(command: click.Command, prefix: str) -> None:
+    """Gives each option its variable, by its long name, and has --help show it."""
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            _name_variables(inner, f"{prefix}_{name.upper()}")
+    for option in command.params:
+        if isinstance(option, click.Option) and not option.hidden:
+            long = max(option.opts, key=len).lstrip("-").replace("-", "_")
+            option.envvar = option.envvar or f"{prefix}_{long.upper()}"
+            option.show_envvar = True
 
 
 @click.command(cls=_Commands, context_settings={"auto_envvar_prefix": "HOWDAH", "help_option_names": ["-h", "--help"]})

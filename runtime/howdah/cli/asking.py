@@ -37,7 +37,7 @@ _STATES = [state.value for state in State]
 
 def dsn_option(command: F) -> F:
     """--dsn, as everywhere."""
-    return click.option("--dsn", envvar="HOWDAH_DSN", help="The database. [env: HOWDAH_DSN]")(command)
+    return click.option("--dsn", envvar="HOWDAH_DSN", help="The database.")(command)
 
 
 def json_option(command: F) -> F:
@@ -68,7 +68,7 @@ def filter_options(command: F) -> F:
         click.option("--task", multiple=True, type=TEXT, metavar="NAME", help="Of this task; may be given again."),
         click.option("--queue", multiple=True, type=TEXT, metavar="NAME", help="In this queue; may be given again."),
         click.option("--tag", "tags", multiple=True, type=TEXT, metavar="TAG", help="With this tag; given again: with all of them."),
-        click.option("--metadata", multiple=True, type=TEXT, metavar="KEY=VALUE", callback=_pairs, help="With this metadata; again: too."),
+        click.option("--metadata", multiple=True, type=TEXT, metavar="KEY=VALUE", callback=pairs, help="With this metadata; again: too."),
         click.option("--parent", type=RUN, metavar="RUN", help="Enqueued by this run."),
         click.option("--root", type=RUN, metavar="RUN", help="In the tree of this run."),
         click.option("--error", type=TEXT, metavar="FINGERPRINT", help="Failed with this error, as `howdah todo` names it."),
@@ -85,12 +85,13 @@ def which(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value not in (None, (), {})}
 
 
-def _pairs(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
-    pairs = [text.partition("=") for text in texts]
-    for key, sign, _ in pairs:
+def pairs(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    """Options of the form KEY=VALUE."""
+    split = [text.partition("=") for text in texts]
+    for key, sign, _ in split:
         if not sign:
             raise click.BadParameter(f"{key!r} is no KEY=VALUE")
-    return {key: value for key, _, value in pairs}
+    return {key: value for key, _, value in split}
 
 
 def _since(_context: click.Context, _option: click.Parameter, text: str | None) -> datetime | float | None:

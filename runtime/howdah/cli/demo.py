@@ -10,15 +10,14 @@ import anyio
 import click
 
 from ..config import configure
-from ..db.migrate import migrate
 from ..db.pool import Pool
 from ..demo.job import Failed, Tally, carry
 from ..demo.library import QUEUE, Figures, Library
 from ..demo.progress import show
 from ..demo.search import Hit, search, totals
 from ..demo.sources import Source, listing, standard_library
-from ..embedded import Embedded
 from ..node import Node
+from .database import borrow, bring_up_to_date
 from .loop import INTERRUPTED, run, signals
 
 EXAMPLE = "walk a directory tree"
@@ -30,9 +29,9 @@ _FAILURES_MAX = 20
 
 @click.command()
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
-@click.option("--search", "words", metavar="WORDS", help="Only answer this search from what is stored. [env: HOWDAH_DEMO_WORDS]")
-@click.option("--again", is_flag=True, help="Read files again that are stored already. [env: HOWDAH_DEMO_AGAIN]")
-@click.option("--dsn", envvar="HOWDAH_DSN", help="The database; an embedded Postgres where there is none. [env: HOWDAH_DSN]")
+@click.option("--search", "words", metavar="WORDS", help="Only answer this search from what is stored.")
+@click.option("--again", is_flag=True, help="Read files again that are stored already.")
+@click.option("--dsn", envvar="HOWDAH_DSN", help="The database; an embedded Postgres where there is none.")
 def demo(folder: Path | None, words: str | None, dsn: str | None, *, again: bool) -> None:
     """Carry every source file of FOLDER through the queue, and search what they say.
 
@@ -40,7 +39,7 @@ def demo(folder: Path | None, words: str | None, dsn: str | None, *, again: bool
     and stored in the transaction that ends the run. Kill it whenever you like and start it again: it goes on.
     """
     files = None if words is not None else listing(folder or standard_library())
-    server = _embedded() if dsn is None else None
+    server = borrow() if dsn is None else None
     try:
         address = dsn if server is None else server.dsn()
         if files is None:
@@ -51,12 +50,6 @@ def demo(folder: Path | None, words: str | None, dsn: str | None, *, again: bool
     finally:
         if server is not None:
             server.release()
-
-
-def _embedded() -> Embedded:
-    server = Embedded()
-    click.echo(f"HOWDAH_DSN is not set, so this uses the embedded Postgres in {server.path}.", err=True)
-    return server.start()
 
 
 async def _answer(dsn: str | None, words: str) -> list[Hit]:
@@ -70,7 +63,7 @@ async def _answer(dsn: str | None, words: str) -> list[Hit]:
 
 async def _demonstrate(dsn: str | None, folder: str, files: Sequence[Source], *, again: bool) -> int:
     """The whole job; returns the exit code."""
-    await _migrate(dsn)
+    await bring_up_to_date(dsn)
     library, tally = Library(dsn), Tally(len(files))
     click.echo(f"{len(files):,} source files in {folder}: one run each.", err=True)
     with warnings.catch_warnings():
@@ -92,17 +85,6 @@ async def _demonstrate(dsn: str | None, folder: str, files: Sequence[Source], *,
             click.echo(f"{documents:,} entries of {stored:,} files can be searched. For example, howdah demo --search {EXAMPLE!r}:\n")
             _print_hits(EXAMPLE, await search(library.jobs.client.pool, EXAMPLE))
     return 0
-
-
-async def _migrate(dsn: str | None) -> None:
-    config = configure({"dsn": dsn})
-    pool = Pool(config)
-    await pool.open()
-    try:
-        async with pool.ours() as connection:
-            await migrate(connection, config)
-    finally:
-        await pool.close()
 
 
 async def _carry(node: Node, library: Library, files: Sequence[Source], tally: Tally, *, again: bool) -> bool:

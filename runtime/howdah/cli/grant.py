@@ -24,7 +24,7 @@ _KINDS = {
 @click.option("--as", "kind", type=click.Choice(sorted(_KINDS)), help="What it is for; given again, a role may be several.")
 @click.option("--none", is_flag=True, help="Take everything of ours from it.")
 @click.option("--sql", is_flag=True, help="Print the SQL instead, for psql; no database is needed.")
-@click.option("--dsn", envvar="HOWDAH_DSN", help="The database, as the owner of the howdah schema. [env: HOWDAH_DSN]")
+@click.option("--dsn", envvar="HOWDAH_DSN", help="The database, as the owner of the howdah schema.")
 def grant(role: str, kind: str | None, dsn: str | None, *, none: bool, sql: bool) -> None:
     """Let a role run nodes, enqueue, or read, and nothing else. The role must exist; each later migrate grants again."""
     if (kind is None) == (not none):
@@ -47,7 +47,7 @@ async def _grant(config: Config, role: str, kind: str | None) -> None:
         async with pool.ours() as connection:
             await check(connection)
             await (connection.execute(query("forbid"), role) if kind is None else connection.execute(query("permit"), role, kind))
-    except asyncpg.UndefinedObjectError as error:
+    except (asyncpg.UndefinedObjectError, asyncpg.NameTooLongError) as error:
         raise ConfigurationError(f"there is no role {role!r} in this Postgres. Create it first, as in: create role {role} login") from error
     finally:
         await pool.close()

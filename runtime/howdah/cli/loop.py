@@ -25,9 +25,12 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 @contextmanager
-def signals(drain: Callable[[signal.Signals], None], hurry: Callable[[], None]) -> Generator[None, None, None]:
+def signals(
+    drain: Callable[[signal.Signals], None], hurry: Callable[[], None], leave: Callable[[], None] = lambda: None
+) -> Generator[None, None, None]:
     """Inside of the block the first SIGINT or SIGTERM drains, the second hurries, the third ends the process at once,
-    with 130 or 1. The handlers are Python's own and not the loop's, so that the third works also while a task blocks the loop.
+    with 130 or 1, after leave(), which is called inside of the handler. The handlers are Python's own and not the loop's, so
+    that the third works also while a task blocks the loop.
     """
     loop = asyncio.get_running_loop()
     seen = 0
@@ -40,6 +43,7 @@ def signals(drain: Callable[[signal.Signals], None], hurry: Callable[[], None]) 
         elif seen == 2:
             loop.call_soon_threadsafe(hurry)
         else:
+            leave()
             os._exit(INTERRUPTED if number == signal.SIGINT else 1)
 
     before = {number: signal.signal(number, obey) for number in (signal.SIGINT, signal.SIGTERM)}

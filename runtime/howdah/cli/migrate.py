@@ -13,7 +13,7 @@ _PATIENCE_S = 3600.0
 
 
 @click.command()
-@click.option("--dsn", envvar="HOWDAH_DSN", help="The database. [env: HOWDAH_DSN]")
+@click.option("--dsn", envvar="HOWDAH_DSN", help="The database.")
 @click.option("--sql", is_flag=True, help="Print the SQL instead, for psql; nothing else goes to stdout, and no database is needed.")
 @click.option("--check", is_flag=True, help="Change nothing; exit code 1 if the database is not up to date.")
 def migrate(dsn: str | None, *, sql: bool, check: bool) -> None:

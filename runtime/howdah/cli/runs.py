@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from ..app import App
-from ..management.rows import Branch, Event, Page, RunDetails, RunInfo
+from ..management.rows import MENDABLE, Branch, Event, Page, RunDetails, RunInfo
 from .asking import RUN, TEXT, ask, dsn_option, filter_options, json_option, print_lines, which
 from .plain import plain
 from .tables import moment, short, table
@@ -78,14 +78,14 @@ def show(dsn: str | None, run: int, *, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @dsn_option
 def retry(dsn: str | None, ids: tuple[int, ...], *, yes: bool, **options: Any) -> None:
-    """Make ended runs start again: these, or all that pass the filter (failed, quarantined, lost and expired ones).
+    """Make ended runs start again: these, or all that pass the filter (failed, quarantined and expired ones, unless it says which).
 
     Given again after it was interrupted, it goes on with those that are left.
     """
     filters = which(options)
     _refuse_neither(ids, filters)
     if not (ids or yes):
-        _confirm("Retry", ask(dsn, _counting({"state": ["failed", "quarantined", "lost", "expired"]} | filters)))
+        _confirm("Retry", ask(dsn, _counting({"state": list(MENDABLE)} | filters)))
 
     async def work(jobs: App) -> dict[str, int]:
         return await jobs.runs.retry(ids) if ids else await jobs.runs.retry(**filters)

@@ -11,6 +11,10 @@ import click
 
 from ..app import App
 from ..errors import ConfigurationError, HowdahError
+from ..registrar import Tasks
+
+_WEB = ("FastAPI", "Litestar", "Quart", "Flask", "Starlette")
+"""Classes of web apps, which stand beside an App and are often called `app`. By name: none of them is imported for this."""
 
 
 def find_app(target: str) -> App:
@@ -35,7 +39,7 @@ def _imported(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
             raise _broken(name, error) from error
-        raise ConfigurationError(_missing(name, error.name)) from error
+        raise ConfigurationError(_inside_of_a_module(error.name) or _missing(name, error.name)) from error
     except HowdahError:
         raise
     except Exception as error:
@@ -48,6 +52,16 @@ def _broken(name: str, error: Exception) -> ConfigurationError:
     click.echo("".join(traceback.format_list(frames)), err=True, nl=False)
     text = "".join(traceback.format_exception_only(error)).strip()
     return ConfigurationError(f"{name} was found, but importing it failed: {text}")
+
+
+def _inside_of_a_module(at: str) -> str | None:
+    """What to say of a name that stands in a module, with a dot where the colon belongs; None: it is not that."""
+    parent, _, last = at.rpartition(".")
+    module = sys.modules.get(parent)
+    if module is None or hasattr(module, "__path__"):
+        return None
+    guess = f"; did you mean {parent}:{last}?" if hasattr(module, last) else ""
+    return f"there is no module {at!r}: {parent} is a module and no package{guess}"
 
 
 def _missing(name: str, at: str) -> str:
@@ -84,13 +98,26 @@ def _attribute(module: ModuleType, attribute: str) -> App:
     for part in attribute.split("."):
         if not hasattr(found, part):
             close = difflib.get_close_matches(part, [name for name in dir(found) if not name.startswith("_")], 1)
-            guess = f"; did you mean {close[0]}?" if close else ""
-            raise ConfigurationError(f"{module.__name__} has no {attribute!r}{guess}. {_beside(module)}")
+            guess = f"; did you mean {close[0]}?" if close else "."
+            raise ConfigurationError(f"{module.__name__} has no {attribute!r}{guess} {_beside(module)}")
         found = getattr(found, part)
     if isinstance(found, App):
         return found
-    kind = f"{type(found).__module__}.{type(found).__qualname__}"
-    raise ConfigurationError(f"{module.__name__}:{attribute} is a {kind}, not a howdah.App. {_beside(module)}")
+    raise ConfigurationError(f"{module.__name__}:{attribute} is {_kind(found)}, not a howdah.App. {_beside(module)}")
+
+
+def _kind(found: object) -> str:
+    """What it is, and what it is there for where it is easily taken for an App."""
+    if isinstance(found, ModuleType):
+        return f"the module {found.__name__}"
+    if isinstance(found, type):
+        return f"the class {found.__module__}.{found.__qualname__}"
+    if isinstance(found, Tasks):
+        return "a howdah.Tasks, which an App includes"
+    for kind in type(found).__mro__:
+        if kind.__name__ in _WEB:
+            return f"a {kind.__name__} app ({type(found).__module__}.{type(found).__qualname__}), which serves HTTP"
+    return f"a {type(found).__module__}.{type(found).__qualname__}"
 
 
 def _beside(module: ModuleType) -> str:

@@ -9,7 +9,7 @@ from .tables import moment, table
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, envvar="HOWDAH_TASKS_JSON", help="One JSON object per line. [env: HOWDAH_TASKS_JSON]")
+@click.option("--json", "as_json", is_flag=True, envvar="HOWDAH_TASKS_JSON", help="One JSON object per line.")
 @dsn_option
 def tasks(dsn: str | None, *, as_json: bool) -> None:
     """List the tasks, and what waits for somebody to implement it."""

@@ -1,44 +1,26 @@
-"""`howdah worker`: one node as a process of its own."""
+"""`howdah worker`: one node as a process of its own, or several of them."""
 
-import importlib.metadata
-import logging
-import os
-import platform
-import signal
+import importlib
+import socket
 import sys
-from collections.abc import Sequence
-from typing import NamedTuple
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
-import anyio
 import click
 import msgspec
 
-from ..app import App
-from ..db.files import query
-from ..db.pool import Pool
-from ..duration import seconds
-from ..node import Node
-from ..process.memory import resident
-from ..size import in_bytes, said
-from .loop import run, signals
+from ..errors import ConfigurationError, HowdahError
+from ..size import in_bytes
+from .durations import LENGTH
+from .fleet import Fleet
+from .health import ADDRESS, Address
+from .lifeline import Lifeline
+from .loop import run
+from .plain import only_sentence
+from .sdk import exposition, metered
+from .serving import Duty, Limits, serve
 from .target import find_app
-
-_SHOWN_MAX = 8
-"""Tasks named in the banner; the others are counted."""
-_LOOK_S = 0.25
-"""How often --max-runs and --max-memory are looked at."""
-_COUNTDOWN_S = 1.0
-"""How often a drain on a terminal says what it waits for."""
-
-
-def _length(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
-    """A duration as people write it: 30, 30s, 1m30s."""
-    if text is None:
-        return None
-    try:
-        return seconds(float(text) if text.replace(".", "", 1).isdigit() else text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
+from .voice import Voice
 
 
 def _size(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
@@ -51,129 +33,100 @@ def _size(_context: click.Context, _option: click.Parameter, text: str | None) -
         raise click.BadParameter(str(error)) from error
 
 
-class _Limits(NamedTuple):
-    """When a worker is to be started anew: after so many runs, at so many bytes."""
+def _names(_context: click.Context, _option: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of queues. A weight behind one is refused, and not taken for a part of the name."""
+    for name in names:
+        queue, sign, _ = name.partition("=")
+        if sign:
+            raise click.BadParameter(f"{name!r} has a weight, and queues have none yet: name the queue alone, as in -q {queue}")
+    return names
 
-    runs: int | None
-    memory: int | None
+
+def _exported(service: str) -> AbstractContextManager[None]:
+    """Around the work of a process that --otel was said to. ConfigurationError: the packages are not there."""
+    try:
+        # Imported when it is asked for: the SDK comes with an extra, and takes a quarter of a second.
+        otel = importlib.import_module("howdah.cli.otel")
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("opentelemetry"):
+            raise
+        raise ConfigurationError(f'--otel needs the SDK of OpenTelemetry and its exporter ({error}): pip install "howdah[otel]"') from error
+    made: AbstractContextManager[None] = otel.exported(service)
+    return made
 
 
 @click.command()
 @click.argument("target", metavar="MODULE[:APP]")
-@click.option("-q", "--queue", "queues", multiple=True, metavar="NAME", envvar="HOWDAH_WORKER_QUEUE",
-              help="Serve only this queue; may be given again. Default: all. [env: HOWDAH_WORKER_QUEUE, separated by spaces]")  # fmt: skip
-@click.option("-c", "--concurrency", type=click.IntRange(1), envvar="HOWDAH_CONCURRENCY",
-              help="Async functions at once. [env: HOWDAH_CONCURRENCY]")  # fmt: skip
-@click.option("--grace", metavar="DURATION", callback=_length, envvar="HOWDAH_GRACE_S",
-              help="What runs at shutdown may take this long to end. [env: HOWDAH_GRACE_S]")  # fmt: skip
-@click.option("--max-runs", type=click.IntRange(1), envvar="HOWDAH_WORKER_MAX_RUNS", metavar="N",
-              help="Drain and exit 0 after so many runs, to be started anew. [env: HOWDAH_WORKER_MAX_RUNS]")  # fmt: skip
-@click.option("--max-memory", metavar="SIZE", callback=_size, envvar="HOWDAH_WORKER_MAX_MEMORY",
-              help="The same when this process holds more memory, as in 1GB. [env: HOWDAH_WORKER_MAX_MEMORY]")  # fmt: skip
-@click.option("--log-level", default="info", envvar="HOWDAH_WORKER_LOG_LEVEL", show_default=True,
-              type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
-              help="What this process prints. [env: HOWDAH_WORKER_LOG_LEVEL]")  # fmt: skip
+@click.option("-q", "--queue", "queues", multiple=True, metavar="NAME", callback=_names,
+              help="Serve only this queue; may be given again, or separated by spaces in the variable. Default: all.")  # fmt: skip
+@click.option("-c", "--concurrency", type=click.IntRange(1), envvar="HOWDAH_CONCURRENCY", help="Async functions at once.")
+@click.option("--processes", type=click.IntRange(1, 256), default=1, metavar="N", show_default=True,
+              help="So many nodes, each a process, started anew when it dies.")  # fmt: skip
+@click.option("--reload", is_flag=True, help="Drain and start anew when a Python file below the working directory changes.")
+@click.option("--grace", type=LENGTH, metavar="DURATION", envvar="HOWDAH_GRACE_S",
+              help="What runs at shutdown may take this long to end.")  # fmt: skip
+@click.option("--max-runs", type=click.IntRange(1), metavar="N", help="Drain and exit 0 after so many runs, to be started anew.")
+@click.option("--max-memory", metavar="SIZE", callback=_size, help="The same when this process holds more memory, as in 1GB.")
+@click.option("--health", type=ADDRESS, metavar="[HOST:]PORT",
+              help="Answer /live, /ready and /metrics here; with several processes each has its own at the next ports.")  # fmt: skip
+@click.option("--otel", is_flag=True, help="Send traces, metrics and logs where the OTEL_* variables say.")
+@click.option("--json", "as_json", is_flag=True, help="Say everything, the log included, as one JSON object per line, on stderr.")
+@click.option("--log-level", default="info", show_default=True,
+              type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False), help="What this process prints.")  # fmt: skip
+@click.option("--lifeline", type=int, hidden=True, allow_from_autoenv=False)
 def worker(
     target: str,
     queues: tuple[str, ...],
     concurrency: int | None,
+    processes: int,
     grace: float | None,
     max_runs: int | None,
     max_memory: int | None,
+    health: Address | None,
     log_level: str,
+    lifeline: int | None,
+    *,
+    reload: bool,
+    as_json: bool,
+    otel: bool,
 ) -> None:
     """Run the tasks of an app until Ctrl-C or SIGTERM.
 
     MODULE is named as in an import, from the working directory; APP may be left out where the module holds a single App.
     The first signal drains: what runs may end. The second cancels it and hands it back. The third exits at once.
     """
-    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    jobs = find_app(target)
-    words = {"concurrency": concurrency, "grace_s": grace}
-    jobs.config = msgspec.structs.replace(jobs.config, **{name: value for name, value in words.items() if value is not None})
-    run(_work(jobs, target, queues, _Limits(max_runs, max_memory)))
-
-
-async def _work(jobs: App, target: str, queues: Sequence[str], limits: _Limits) -> None:
-    stopping = anyio.Event()
-    nodes: list[Node] = []
-
-    def drain(_number: signal.Signals) -> None:
-        stopping.set()
-        for node in nodes:
-            node.stop()
-
-    def hurry() -> None:
-        for node in nodes:
-            _say(f"Hurrying: {_count(len(node.running), 'run')} cancelled and handed back; once more exits at once.")
-            node.hurry()
-
-    # From before the node starts: its first run may be under way before it says that it has started.
-    with signals(drain, hurry):
-        async with jobs.work(queues=queues or None) as node:
-            nodes.append(node)
-            if stopping.is_set():
-                node.stop()
-            await _greet(jobs, target, queues)
-            async with anyio.create_task_group() as group:
-                group.start_soon(_tell, node, stopping, jobs.config.grace_s)
-                group.start_soon(_recycle, node, stopping, limits)
-                await node.stopped.wait()
-                group.cancel_scope.cancel()
-    _say("Stopped; every outcome is durable.")
-
-
-async def _greet(jobs: App, target: str, queues: Sequence[str]) -> None:
-    config = jobs.config
-    names = [definition.name for definition in jobs.registry]
-    more = f" and {len(names) - _SHOWN_MAX} more" if len(names) > _SHOWN_MAX else ""
-    version = importlib.metadata.version("howdah")
-    _say(f"howdah {version}, Python {platform.python_version()}, {await _place(jobs.client.pool)}")
-    _say(f"  {target}: {', '.join(names[:_SHOWN_MAX])}{more}")
-    isolated = f", {config.processes} in processes" if any(definition.isolation for definition in jobs.registry) else ""
-    _say(f"  queues: {', '.join(queues) or 'all'}; at once: {config.concurrency} async, {config.threads} in threads{isolated}")
-    if not jobs.client.config.hears:
-        _say(f"  behind a pooler and without HOWDAH_DIRECT_DSN: it asks each {jobs.client.config.poll_s:g} s instead of listening")
-    _say("Ready. Ctrl-C drains.")
-
-
-async def _place(pool: Pool) -> str:
-    """Which Postgres it is, without its password."""
-    async with pool.ours() as connection:
-        version = connection.get_server_version()
-        database = await connection.fetchval(query("database"))
-    return f"Postgres {version.major}.{version.minor}, database {database}"
-
-
-async def _tell(node: Node, stopping: anyio.Event, grace_s: float) -> None:
-    """Says what the drain waits for: once, and on a terminal again each second."""
-    await stopping.wait()
-    ends = anyio.current_time() + grace_s
-    if node.running:
-        _say(f"Draining: {_count(len(node.running), 'run')} may end within {grace_s:g} s; Ctrl-C again cancels and hands back.")
-    while sys.stderr.isatty():
-        await anyio.sleep(_COUNTDOWN_S)
-        _say(f"  {_count(len(node.running), 'run')} to end, {max(0.0, ends - anyio.current_time()):.0f} s left")
-
-
-async def _recycle(node: Node, stopping: anyio.Event, limits: _Limits) -> None:
-    """Drains when a limit is reached. Runs that end while it drains are more than the limit."""
-    while not stopping.is_set() and limits != (None, None):
-        await anyio.sleep(_LOOK_S)
-        why = None
-        if limits.runs is not None and node.ended >= limits.runs:
-            why = f"{_count(node.ended, 'run')} ended here (--max-runs {limits.runs})"
-        elif limits.memory is not None and (held := (await resident([os.getpid()])).get(os.getpid(), 0)) > limits.memory:
-            why = f"this process holds {said(held)} (--max-memory {said(limits.memory)})"
-        if why is not None and not stopping.is_set():
-            _say(f"To be started anew: {why}.")
-            stopping.set()
-            node.stop()
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _say(line: str) -> None:
-    click.echo(line, err=True)
+    voice = Voice(as_json=as_json, aside=lifeline is not None)
+    voice.take_logs(log_level)
+    if lifeline is None and (reload or processes > 1):
+        settings = {
+            "-c": concurrency,
+            "--grace": None if grace is None else f"{grace:f}",
+            "--max-runs": max_runs,
+            "--max-memory": max_memory,
+        }
+        words = [
+            target,
+            *(f"-q{name}" for name in queues),
+            "--log-level",
+            log_level,
+            *(["--json"] if as_json else []),
+            *(["--otel"] if otel else []),
+        ]
+        words += [f"{word}{'=' if word.startswith('--') else ''}{value}" for word, value in settings.items() if value is not None]
+        if not reload:
+            voice.say("started", f"{processes} processes of {target}. Ctrl-C drains.", target=target, processes=processes)
+        sys.exit(run(Fleet(words, processes, voice, Path.cwd() if reload else None, health).run()))
+    try:
+        shown = None if health is None else exposition()
+        # Around the import of the app: what that module instruments finds its providers.
+        with _exported(target.partition(":")[0]) if otel else nullcontext(), metered([] if shown is None else [shown.reader]):
+            jobs = find_app(target)
+            own = {"concurrency": concurrency, "grace_s": grace}
+            jobs.config = msgspec.structs.replace(jobs.config, **{name: value for name, value in own.items() if value is not None})
+            line = None if lifeline is None else Lifeline(socket.socket(fileno=lifeline))
+            run(serve(jobs, Duty(target, queues, Limits(max_runs, max_memory), health, shown), voice, line))
+    except (HowdahError, BaseExceptionGroup) as error:
+        if not as_json or (text := only_sentence(error)) is None:
+            raise
+        voice.say("refused", text)
+        raise click.exceptions.Exit(1) from error

@@ -11,7 +11,8 @@ from asyncpg.pool import PoolConnectionProxy
 
 from ..messages import Claimed
 from .files import query
-from .link import transaction
+from .link import is_gone, transaction
+from .own import lent
 from .pool import Pool
 
 LEASE_LOST = "HW001"
@@ -19,6 +20,10 @@ LEASE_LOST = "HW001"
 
 class LeaseGone(Exception):
     """Postgres refused the completion: the run belongs to another attempt, or has ended."""
+
+
+class SessionEnded(Exception):
+    """Postgres ended the session during the block: it sat idle in its transaction for a lease, or the connection was lost."""
 
 
 class Completions:
@@ -32,7 +37,7 @@ class Completions:
     async def open(
         self, claimed: Claimed, started: datetime, result: Callable[[], str | None], logs: Callable[[], str | None]
     ) -> AsyncGenerator[PoolConnectionProxy[asyncpg.Record], None]:
-        """begin; the user's statements; complete; commit; then tell whoever waits. LeaseGone: it rolled back.
+        """begin; the user's statements; complete; commit; then tell whoever waits. LeaseGone, SessionEnded: it rolled back.
 
         A connection that is lost during the commit raises, and the run's next outcome tells whether it had won."""
         notices: list[str] = []
@@ -45,7 +50,10 @@ class Completions:
             try:
                 async with transaction(connection):
                     await connection.fetchval(query("guard_idle"), str(int(self._lease_s * 1000)))
-                    yield connection
+                    with lent(connection):
+                        yield connection
+                    if is_gone(connection):
+                        raise SessionEnded
                     try:
                         await connection.execute(query("complete"), claimed.id, claimed.lease, claimed.node, started, result(), logs())
                     except asyncpg.PostgresError as error:
@@ -55,4 +63,5 @@ class Completions:
                 if "howdah.settle" in notices:
                     await connection.execute(query("settle"))
             finally:
-                connection.remove_log_listener(hear)
+                if not is_gone(connection):  # An error here would take the place of the one that tells.
+                    connection.remove_log_listener(hear)

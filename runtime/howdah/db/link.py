@@ -18,6 +18,7 @@ from asyncpg.pool import PoolConnectionProxy
 from ..config import Config
 from ..errors import ConfigurationError
 from .files import query
+from .own import OwnConnection
 from .way import Way
 
 R = TypeVar("R")
@@ -50,9 +51,19 @@ def is_lost(error: BaseException, connection: Connection | None = None) -> bool:
     """Whether the statement may be tried again on a new connection; whether it took effect is not known."""
     if isinstance(error, _LOST):
         return True
+    if isinstance(error, asyncpg.ProgramLimitExceededError) and "NOTIFY" in str(error):
+        return True  # The queue of notifications is full until somebody else's transaction ends. A limit of the data is no loss.
     if isinstance(error, asyncpg.InternalClientError):
         return True  # A COPY that meets the server's farewell fails so before the connection counts as closed.
-    return isinstance(error, asyncpg.InterfaceError) and (connection is None or connection.is_closed())
+    return isinstance(error, asyncpg.InterfaceError) and (connection is None or is_gone(connection))
+
+
+def is_gone(connection: Connection) -> bool:
+    """Whether it has ended. One that was borrowed goes back to its pool at that moment, and answers no questions from then on."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True
 
 
 class Link:
@@ -88,6 +99,7 @@ class Link:
             command_timeout=self._config.command_timeout_s,
             statement_cache_size=self._way.statement_cache_size,
             server_settings={"application_name": self.name},
+            connection_class=OwnConnection,
         )
         try:
             await acquaint(connection, self._way)
@@ -140,7 +152,7 @@ async def transaction(connection: Connection) -> AsyncGenerator[None, None]:
         yield
     except BaseException:
         with anyio.CancelScope(shield=True):
-            if not connection.is_closed():
+            if not is_gone(connection):
                 await block.rollback()
         raise
     with anyio.CancelScope(shield=True):

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from ..config import Config
 from ..errors import ConfigurationError, DatabaseAway
-from .link import WRONG, Connection, acquaint, is_lost
+from ..instruments import Instruments, instruments
+from .link import WRONG, Connection, acquaint, is_gone, is_lost
+from .own import OwnConnection
 from .way import Way, found
 
 FORBIDDEN = (
@@ -27,6 +29,8 @@ class Pool:
     def __init__(self, config: Config) -> None:
         self.config = config
         """Once the pool is open, it says in `pooler` what was found out."""
+        self.instruments: Instruments | None = None
+        """Once the pool is open, where what is done with it is measured, if anywhere."""
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._lent: set[int] = set()
 
@@ -34,6 +38,7 @@ class Pool:
         """Makes the pool and its first connection. DatabaseAway: Postgres does not answer."""
         try:
             config = self.config = await found(self.config)
+            self.instruments = instruments()
             way = Way.of(config)
             self._pool = await asyncpg.create_pool(
                 way.dsn,
@@ -45,6 +50,7 @@ class Pool:
                 init=functools.partial(acquaint, way=way),
                 reset=self._reset,
                 server_settings={"application_name": "howdah pool"},
+                connection_class=OwnConnection,
             )
         except Exception as error:
             if isinstance(error, WRONG):
@@ -52,6 +58,11 @@ class Pool:
             if is_lost(error):
                 raise DatabaseAway(f"Postgres does not answer: {error}. Check HOWDAH_DSN and that the server is up.") from error
             raise
+
+    async def renew(self) -> None:
+        """Whoever borrows from now on gets a new connection, with the settings that the database has now."""
+        if self._pool is not None:
+            await self._pool.expire_connections()
 
     async def close(self) -> None:
         """Ends the connections; those still lent are cut off."""
@@ -64,19 +75,24 @@ class Pool:
         """A connection for statements of ours. DatabaseAway: it could not be had, or was lost."""
         pool = self._pool
         assert pool is not None
-        connection = None
+        gone = True
         try:
             # asyncpg's own timeout would start a task for each call.
             async with asyncio.timeout(self.config.connect_timeout_s):
-                connection = await pool.acquire()
+                if self.instruments is None:
+                    connection = await pool.acquire()
+                else:
+                    with self.instruments.waiting_for_pool():
+                        connection = await pool.acquire()
             try:
                 yield connection
             finally:
+                gone = is_gone(connection)  # Later it cannot be asked any more.
                 await pool.release(connection)  # Also where close() came in between.
         except Exception as error:
             if isinstance(error, asyncpg.InsufficientPrivilegeError):
                 raise ConfigurationError(f"{error}: {FORBIDDEN}") from error
-            if is_lost(error, connection):
+            if is_lost(error) and (gone or not isinstance(error, asyncpg.InterfaceError)):
                 raise DatabaseAway(
                     f"Postgres was lost during the call ({type(error).__name__}: {error}); whether it took effect is not known. Try again."
                 ) from error
@@ -86,7 +102,10 @@ class Pool:
     async def lend(self) -> AsyncGenerator[PoolConnectionProxy[asyncpg.Record], None]:
         """A connection for a user, who may leave anything behind in its session."""
         assert self._pool is not None
-        async with self._pool.acquire(timeout=self.config.connect_timeout_s) as connection:
+        waiting = nullcontext() if self.instruments is None else self.instruments.waiting_for_pool()
+        async with AsyncExitStack() as stack:
+            with waiting:
+                connection = await stack.enter_async_context(self._pool.acquire(timeout=self.config.connect_timeout_s))
             self._lent.add(connection.get_server_pid())
             yield connection
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Protocol
 
 import anyio
 import asyncpg
@@ -23,13 +25,31 @@ NODE_GONE = "HW002"
 TWICE = "HW003"
 
 
-class Claims:
-    """Claims runs for a node. A claim whose answer was lost is undone before the next one."""
+class Names(Protocol):
+    """Who needs the names of queues, and which."""
 
-    def __init__(self, config: Config, name: str, queues: list[int] | None) -> None:
-        self._link = Link(config, f"claim {name}")
+    def missing(self, queues: Iterable[int], /) -> list[int]:
+        """Those whose names it needs and does not know."""
+        ...
+
+    def learn(self, names: Iterable[tuple[int, str]], /) -> None:
+        """Tells them."""
+        ...
+
+
+class Claims:
+    """Claims runs for a node. After a loss of the connection it is made sure that both sides know of the same claims."""
+
+    def __init__(self, config: Config, name: str, queues: list[int] | None, overtaken: Callable[[], None], names: Names) -> None:
+        """overtaken: called soon after a claim whose answer may name runs that somebody wanted cancelled meanwhile. names: they are
+        told the names of queues before runs of these are claimed."""
+        self._link = Link(config, f"claim {name}", prepare=self._doubt)
         self._queues = queues
         self._unsure = False
+        self._began = False
+        self._overtaken = overtaken
+        self._names = names
+        self._cancelled = False
 
     async def ready(self) -> None:
         """Connects, so that the first claim need not wait for it."""
@@ -53,7 +73,9 @@ class Claims:
         async def work(connection: Owned) -> list[asyncpg.Record]:
             if self._unsure:
                 await connection.execute(query("recover"), node, leases, self._link.name)
-            self._unsure = True
+            if missing := self._names.missing(queues):
+                self._names.learn([(row[0], row[1]) for row in await connection.fetch(query("queue_names"), missing)])
+            self._unsure = self._began = True
             rows = await connection.fetch(query("claim"), node, room, queues, tasks, priorities, ids, aside, durable)
             self._unsure = False
             return rows
@@ -65,11 +87,22 @@ class Claims:
                 raise
             self._unsure = False
             return []
+        if self._cancelled:
+            self._cancelled = False
+            asyncio.get_running_loop().call_soon(self._overtaken)  # Then the caller has put them where they are looked for.
         return [Claimed(node, *row) for row in rows]
+
+    def note_cancel(self) -> None:
+        """Somebody wants attempts cancelled that are not known here. They may be in the answer to a claim that is under way."""
+        self._cancelled |= self._unsure
 
     async def close(self) -> None:
         """Ends the connection."""
         await self._link.close()
+
+    async def _doubt(self, _: Owned) -> None:
+        # The answer to a claim was lost; or Postgres crashed, forgot claims that were answered, and counts on from before them.
+        self._unsure = self._began
 
 
 class Outcomes:
@@ -240,19 +273,21 @@ class Leases:
                         query("join_node"), node, who.name, who.host, who.pid, who.version, who.tasks, who.hashes, who.queues, lease_s
                     )
                 except asyncpg.UniqueViolationError:
-                    # An earlier try did commit. No answer: it has been reaped since then, and the identity is free again.
+                    # An earlier try did commit. No answer: it has been reaped since then, or that was in another world.
                     now = await connection.fetchval(query("renew"), node, lease_s)
+                    if now is None:
+                        await connection.execute(query("leave_node"), node)  # It holds nothing yet: the identity is free again.
             assert isinstance(now, datetime)
             return now
 
         return await self._link.call(work)
 
-    async def renew(self, node: int, lease_s: float, within_s: float) -> tuple[datetime, bool] | None:
-        """Extends the lease; the database's time, and whether effects wait unsettled. None: the node was reaped.
-        TimeoutError: Postgres did not answer within the time."""
+    async def renew(self, node: int, lease_s: float, within_s: float) -> tuple[datetime, bool, str | None] | None:
+        """Extends the lease; the database's time, whether effects wait unsettled, and what the node was told to do (pause, drain).
+        None: the node was reaped. TimeoutError: Postgres did not answer within the time."""
         with anyio.fail_after(within_s):
             row = await self._link.call(lambda c: c.fetchrow(query("renew"), node, lease_s))
-        return None if row is None else (row["now"], row["unsettled"])
+        return None if row is None else (row["now"], row["unsettled"], row["ordered"])
 
     async def leave(self, node: int, within_s: float) -> None:
         """Takes the node off the list, if Postgres answers in time; otherwise its lease runs out."""

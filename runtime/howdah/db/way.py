@@ -10,6 +10,7 @@ import msgspec
 
 from ..config import Config
 from .files import query
+from .own import OwnConnection
 
 ASYNCPG_CACHE = 100
 """Prepared statements that asyncpg keeps on a connection of its own: its default, and more than we have."""
@@ -48,6 +49,7 @@ async def found(config: Config) -> Config:
         command_timeout=config.command_timeout_s,
         statement_cache_size=0,
         server_settings={"application_name": "howdah pool"},
+        connection_class=OwnConnection,
     )
     try:
         pooler = await connection.fetchval(query("backend")) != connection.get_server_pid()

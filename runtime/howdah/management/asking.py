@@ -24,4 +24,4 @@ async def asking(client: Client) -> AsyncGenerator[Connection, None]:
             yield connection
         except asyncpg.DataError as error:
             hint = f" ({error.hint})" if error.hint else ""
-            raise ArgumentsInvalid(f"{error}{hint}") from error
+            raise ArgumentsInvalid(f"{error.args[0]}{hint}") from error  # Its own text has the hint behind it, on a line of its own.

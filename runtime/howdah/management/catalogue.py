@@ -8,7 +8,7 @@ from ..db.files import query
 from ..duration import Duration, seconds
 from ..errors import ArgumentsInvalid
 from .asking import asking
-from .rows import Misfit, NodeInfo, QueueInfo, TaskInfo, Todo, Trouble, Unimplemented
+from .rows import Misfit, NodeInfo, QueueInfo, Signature, TaskInfo, Todo, Trouble, Unimplemented, decoded
 
 MISFITS_MAX = 100
 """Misfits listed in one answer: many runs of one task misfit for one reason."""
@@ -29,6 +29,12 @@ class Catalogue:
         """Every task, by name."""
         async with asking(self._client) as connection:
             return [TaskInfo(*row) for row in await connection.fetch(query("task_stats"))]
+
+    async def signature(self, task: str) -> Signature | None:
+        """What the catalogue knows of the arguments of a task; None: nobody has named it yet."""
+        async with asking(self._client) as connection:
+            row = await connection.fetchrow(query("task_input"), task)
+        return None if row is None else Signature(row["implemented"], decoded(row["input"]))
 
     async def todo(self) -> Todo:
         """What waits for a human: tasks that nobody implements, runs that fit nobody, and what went wrong, newest first. Looks at a
@@ -70,6 +76,23 @@ class Nodes:
         """Every node that has not left, by its start."""
         async with asking(self._client) as connection:
             return [NodeInfo(*row) for row in await connection.fetch(query("nodes"))]
+
+    async def pause(self, node: str | int) -> str:
+        """Tells a node to start nothing new until it is told to resume; what runs there goes on. It obeys within a second, and still does
+        when it has lost its connection meanwhile. node: its name, the beginning of a single one's, or its id. Returns the name."""
+        return await self._order(node, "pause")
+
+    async def resume(self, node: str | int) -> str:
+        """Takes back what pause() said."""
+        return await self._order(node, "resume")
+
+    async def drain(self, node: str | int) -> str:
+        """Tells a node to stop as the first Ctrl-C does: what runs may end within its grace_s, and then it leaves. Not to be taken back."""
+        return await self._order(node, "drain")
+
+    async def _order(self, node: str | int, what: str) -> str:
+        async with asking(self._client) as connection:
+            return str(await connection.fetchval(query("order_node"), str(node), what))
 
 
 def _days(retention: Duration) -> int:

@@ -12,6 +12,9 @@ from .. import codec
 from ..core.states import State
 from ..messages import Failure
 
+MENDABLE = (str(State.FAILED), str(State.QUARANTINED), str(State.EXPIRED))
+"""What a bulk retry takes unless it says which states: cancelled runs were meant to end, and lost ones were to start at most once."""
+
 
 class RunInfo(msgspec.Struct, frozen=True):
     """A run as history has it: a row of howdah.runs. Times are None where they do not apply."""
@@ -118,6 +121,13 @@ class TaskInfo(msgspec.Struct, frozen=True):
     waiting_since: datetime | None
 
 
+class Signature(msgspec.Struct, frozen=True):
+    """What the catalogue knows of a task's arguments. implemented: a program defines it. input: their json schema; None: unknown."""
+
+    implemented: bool
+    input: dict[str, Any] | None
+
+
 class QueueInfo(msgspec.Struct, frozen=True):
     """A queue with what it holds and its pace per minute: a row of howdah.queue_stats. retention_days None: the setting's."""
 
@@ -133,7 +143,8 @@ class QueueInfo(msgspec.Struct, frozen=True):
 
 
 class NodeInfo(msgspec.Struct, frozen=True):
-    """A node that has not left: a row of howdah.nodes. queues None: all of them."""
+    """A node that has not left: a row of howdah.nodes. queues None: all of them. ordered: "pause" or "drain", which it was told; None:
+    it works."""
 
     id: int
     name: str
@@ -146,6 +157,7 @@ class NodeInfo(msgspec.Struct, frozen=True):
     renewed_at: datetime
     alive_until: datetime
     alive: bool
+    ordered: str | None = None
 
 
 class Misfit(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from ..db.files import query
 from ..errors import ArgumentsInvalid, HowdahError
 from .asking import Connection, asking
 from .filters import Filter, said
-from .rows import Branch, Page, RunDetails, RunInfo, event, run_fields
+from .rows import MENDABLE, Branch, Page, RunDetails, RunInfo, event, run_fields
 
 CHUNK = 500
 """Runs in one transaction of a bulk cancel or retry: bounds its locks, and what a kill half-way leaves undone."""
@@ -29,8 +29,6 @@ LISTED_MAX = 1000
 """Runs in one page."""
 
 PENDING = tuple(str(state) for state in State if state not in ENDS)
-MENDABLE = (str(State.FAILED), str(State.QUARANTINED), str(State.LOST), str(State.EXPIRED))
-"""What a bulk retry takes unless it says which states: cancelled runs were meant to end."""
 
 Chosen: TypeAlias = "int | Iterable[int] | None"
 

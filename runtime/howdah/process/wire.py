@@ -40,11 +40,13 @@ class Hello(msgspec.Struct, frozen=True, tag=True):
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
-    """Make this attempt. offset_s: Unix time of the database minus monotonic time, which is one for all processes."""
+    """Make this attempt. offset_s: Unix time of the database minus monotonic time, which is one for all processes. trace: the
+    span of the attempt, if it has one."""
 
     claimed: Claimed
     offset_s: float
     installation: UUID = UUID(int=0)
+    trace: str | None = None
 
 
 class Leave(msgspec.Struct, frozen=True, tag=True):

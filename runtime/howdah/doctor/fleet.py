@@ -1,0 +1,69 @@
+"""Nodes, what they hold, and what waits for them."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+
+from .ailments import finding
+from .finding import Finding
+from .mends import sql
+from .patient import ROWS_MAX, Look, Patient, Row, ago
+
+LATE_S = 10.0
+"""Living nodes reap, settle and fire within moments: what is late by so much waits for nobody."""
+
+_START = "howdah worker MODULE:APP"
+
+
+def judge_nodes(patient: Patient, rows: Sequence[Row]) -> Iterator[Finding]:
+    """Nodes that are dead and still on the list."""
+    for row in rows:
+        seen = f"The lease of node {row['name']} on {row['host']} ended {ago(row['late_s'])} ago, and nobody has reaped it."
+        yield finding("lost_node", seen, sql("round_of_upkeep", quarantine_after=patient.config.quarantine_after))
+
+
+def judge_checkup(patient: Patient, rows: Sequence[Row]) -> Iterator[Finding]:
+    """Symptoms; see functions/checkup.sql."""
+    config = patient.config
+    upkeep = sql("round_of_upkeep", quarantine_after=config.quarantine_after)
+    alive = sum(row["n"] for row in rows if row["symptom"] == "living_nodes")
+    waiting = [row for row in rows if row["symptom"] == "unknown_task"]
+    if waiting and not alive:
+        seen = f"{sum(row['n'] for row in waiting):,} runs wait, and no node is alive."
+        yield finding("no_node", seen, _START)
+    for row in rows:
+        subject, late_s = row["subject"], row["age_s"]
+        match row["symptom"]:
+            case "unknown_task" if alive:
+                seen = f"{row['n']:,} runs of task {subject} wait in queue {row['detail']}, and no living node takes them."
+                yield finding(
+                    "unknown_task", seen, f"howdah runs cancel --task {shlex.quote(subject)} --yes   # or start a worker that has it"
+                )
+            case "homeless_rows":
+                seen = f"{row['n']:,} rows of day {subject} lie in the default partitions."
+                yield finding("homeless_rows", seen, sql("make_day", day=subject, hashes=config.hashes))
+            case "orphaned_runs":
+                seen = f"{row['n']:,} runs are held by node {subject}, which is no more."
+                yield finding("orphaned_runs", seen, sql("return_runs", node=subject))
+            case "paused_node" if late_s > patient.old_s:
+                seen = f"Node {subject} was told to pause {ago(late_s)} ago."
+                yield finding("paused_node", seen, f"howdah nodes resume {shlex.quote(subject)}")
+            case "unsettled_effects" if late_s > LATE_S:
+                yield finding("unsettled_effects", f"What ended {ago(late_s)} ago has not been told to others.", sql("settle"))
+            case "overdue_timers" if late_s > LATE_S:
+                yield finding("overdue_timers", f"A run that was due {ago(late_s)} ago has not been made ready.", upkeep)
+            case _:
+                pass
+
+
+def _late(_: Patient) -> Sequence[object]:
+    return LATE_S, ROWS_MAX
+
+
+def _most(_: Patient) -> Sequence[object]:
+    return (ROWS_MAX,)
+
+
+LOOKS = [
+    Look("nodes", "doctor_nodes", _late, judge_nodes),
+    Look("what is pending", "doctor_checkup", _most, judge_checkup),
+]

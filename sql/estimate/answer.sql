@@ -1,0 +1,2 @@
+-- A round trip. Takes no locks.
+select 1 as one;

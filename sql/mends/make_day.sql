@@ -1,0 +1,2 @@
+-- Makes the partitions of one day, and moves its rows there.
+select howdah.add_day(:day, :hashes);

@@ -1,0 +1,2 @@
+-- Lets a role read the views.
+select howdah.permit(:'role', 'read');

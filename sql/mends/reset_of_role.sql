@@ -1,0 +1,2 @@
+-- Takes back a setting of one role. Sessions that are open keep it.
+alter role :"role" reset :setting;

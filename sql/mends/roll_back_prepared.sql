@@ -1,0 +1,2 @@
+-- Rolls back a prepared transaction: whoever coordinates it hears of that.
+rollback prepared :'gid';

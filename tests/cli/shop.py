@@ -1,0 +1,32 @@
+"""The program that the tests of workers run."""
+
+import textwrap
+from pathlib import Path
+
+SHOP = """
+    import asyncio
+    import os
+    import time
+
+    from howdah import App
+
+    jobs = App(lease_s=1.5, heartbeat_s=0.3, lease_margin_s=0.3)
+
+    @jobs.task
+    async def wait(s: float) -> float:
+        print("begun", os.getpid(), flush=True)
+        await asyncio.sleep(s)
+        print("ended", flush=True)
+        return s
+
+    @jobs.task
+    async def block(s: float) -> None:
+        print("begun", os.getpid(), flush=True)
+        time.sleep(s)
+"""
+
+
+def write_shop(folder: Path, text: str = SHOP) -> Path:
+    """The module `shop` in this folder."""
+    (folder / "shop.py").write_text(textwrap.dedent(text))
+    return folder

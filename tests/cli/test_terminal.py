@@ -1,0 +1,90 @@
+"""What a person sees of one worker on a terminal, and what a program reads instead."""
+
+import json
+import re
+import signal
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from .programs import begin, beside, howdah
+from .shop import write_shop
+from .terminals import CTRL_C, on_terminal
+
+pytestmark = pytest.mark.anyio
+
+Db = asyncpg.Connection
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    return write_shop(tmp_path)
+
+
+async def test_the_first_ctrl_c_counts_down_what_still_runs_in_a_line_that_changes(dsn: str, db: Db, shop: Path) -> None:
+    run = await db.fetchval("select howdah.enqueue('wait', '{\"s\": 1.3}')")
+    async with on_terminal("worker", "shop", cwd=shop, HOWDAH_DSN=dsn) as terminal:
+        await terminal.shows("begun")
+        terminal.press(CTRL_C)
+        await terminal.shows("Draining: 1 run may end within 30 s; Ctrl-C again cancels and hands back.")
+        await terminal.shows("\r\x1b[2K  1 run to end (wait), 30 s left")
+        await terminal.shows("\r\x1b[2K  1 run to end (wait), 29 s left")
+        await terminal.shows("Stopped; every outcome is durable.")
+        assert await terminal.end() == 0
+    assert await db.fetchval("select howdah.state($1)", run) == "succeeded"
+
+
+async def test_the_second_ctrl_c_cancels_and_hands_back(dsn: str, db: Db, shop: Path) -> None:
+    run = await db.fetchval("select howdah.enqueue('wait', '{\"s\": 60}')")
+    async with on_terminal("worker", "shop", cwd=shop, HOWDAH_DSN=dsn) as terminal:
+        await terminal.shows("begun")
+        terminal.press(CTRL_C)
+        await terminal.shows("Draining")
+        terminal.press(CTRL_C)
+        await terminal.shows("Hurrying: 1 run cancelled and handed back; once more exits at once.")
+        assert await terminal.end() == 0
+    assert await db.fetchval("select howdah.state($1)", run) == "queued"
+
+
+async def test_the_third_ctrl_c_exits_at_once(dsn: str, db: Db, shop: Path) -> None:
+    await db.fetchval("select howdah.enqueue('wait', '{\"s\": 60}')")
+    await db.fetchval("select howdah.enqueue('block', '{\"s\": 60}')")
+    async with on_terminal("worker", "shop", cwd=shop, HOWDAH_DSN=dsn) as terminal:
+        await terminal.shows("begun")
+        await terminal.shows("begun")
+        assert await terminal.insist(CTRL_C) == 130
+
+
+async def test_for_programs_everything_that_is_said_is_one_json_object_per_line(dsn: str, db: Db, shop: Path) -> None:
+    async with begin("worker", "shop", "--json", cwd=shop, HOWDAH_DSN=dsn) as worker:
+        name = json.loads(await worker.told('"ready"'))["node"]
+        await beside("nodes", "pause", name, HOWDAH_DSN=dsn)
+        log = json.loads(await worker.told('"log"'))
+        await beside("nodes", "resume", name, HOWDAH_DSN=dsn)
+        await db.fetchval("select howdah.enqueue('wait', '{\"s\": 0.5}')")
+        assert (await worker.line()).startswith("begun")
+        worker.send(signal.SIGTERM)
+        code, out, said = await worker.end()
+
+    rest = [json.loads(line) for line in said.splitlines()]
+    assert (code, out) == (0, "ended\n")
+    assert (log["level"], log["logger"]) == ("WARNING", "howdah.node")
+    assert "was told to pause" in log["message"]
+    assert [one["event"] for one in rest][-3:] == ["draining", "countdown", "stopped"]
+    assert [run["task"] for run in rest[-2]["runs"]] == ["wait"]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT.*Z", one["at"]) for one in rest)
+
+
+def test_for_programs_a_refusal_is_json_as_well(shop: Path) -> None:
+    refused = howdah("worker", "shop", "--json", cwd=shop, HOWDAH_DSN="postgresql://nobody@127.0.0.1:1/none")
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    assert json.loads(line)["event"] == "refused"
+    assert "Postgres does not answer" in json.loads(line)["text"]
+
+
+def test_a_weight_of_a_queue_is_refused_and_not_taken_for_its_name(shop: Path) -> None:
+    refused = howdah("worker", "shop", "-q", "mail=10", cwd=shop)
+    assert refused.returncode == 2
+    assert "'mail=10' has a weight, and queues have none yet: name the queue alone, as in -q mail" in " ".join(refused.stderr.split())
