@@ -133,7 +133,8 @@ async def drain_two(bed: Bed, row: Row) -> Figures:
 
 
 async def drain_beside_snapshot(bed: Bed, row: Row) -> Figures:
-    """The same with one snapshot held from before the first enqueue until after the last acknowledgement."""
+    """The same with one snapshot held from before the first enqueue until after the last acknowledgement; and right before, without."""
+    before = await _plain(bed, row)
     async with store(bed, row) as place:
         holder = await place.observer()
         async with holder.transaction(isolation="repeatable_read", readonly=True):
@@ -141,12 +142,21 @@ async def drain_beside_snapshot(bed: Bed, row: Row) -> Figures:
             filled = await fill(place, row.jobs, singles=False)
             drained = await empty(place, filled.jobs, 1)
         await holder.close()
-    return {"drain.snapshot": drained.per_s}
+    return {"drain.snapshot": drained.per_s, "snapshot.without": before}
 
 
 async def drain_of_backlog(bed: Bed, row: Row) -> Figures:
-    """A part of a million, or of what the peer can enqueue in half a minute: how many that were is among the figures."""
+    """A part of a million, or of what the peer can enqueue in half a minute: how many that were is among the figures. And, right
+    before, as many as it drains elsewhere."""
+    before = await _plain(bed, row)
     async with store(bed, row) as place:
         filled = await fill(place, BACKLOG, singles=False, cap_s=BACKLOG_FILL_CAP_S)
         drained = await empty(place, filled.jobs, 1, cap_s=BACKLOG_CAP_S)
-    return {"drain.backlog": drained.per_s, "backlog": filled.jobs}
+    return {"drain.backlog": drained.per_s, "backlog": filled.jobs, "backlog.without": before}
+
+
+async def _plain(bed: Bed, row: Row) -> float:
+    """What a ratio is taken of belongs to the same minute: a shared machine is not the same an hour later."""
+    async with store(bed, row) as place:
+        filled = await fill(place, row.jobs, singles=False)
+        return (await empty(place, filled.jobs, 1)).per_s

@@ -10,6 +10,9 @@ from pathlib import Path
 from .environments import redis as redis_program
 from .row import Row
 
+START_S = 20.0
+"""How long a server may take to answer."""
+
 
 class Redis:
     """A connection over a Unix socket."""
@@ -52,14 +55,20 @@ async def redis_server(row: Row) -> AsyncGenerator[Redis | None]:
             env={**os.environ, **variables}, stdout=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            for _ in range(500):
-                if socket.exists():
-                    break
-                await asyncio.sleep(0.01)
-            reader, writer = await asyncio.open_unix_connection(str(socket))
+            reader, writer = await _answered(socket)
             redis = Redis(socket, process.pid, reader, writer)
             yield redis
             writer.close()
         finally:
             process.kill()
             await process.wait()
+
+
+async def _answered(socket: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection, once there is one to be had: the socket is there before anybody listens at it."""
+    async with asyncio.timeout(START_S):
+        while True:
+            try:
+                return await asyncio.open_unix_connection(str(socket))
+            except (FileNotFoundError, ConnectionRefusedError):
+                await asyncio.sleep(0.01)

@@ -32,7 +32,8 @@ class Work(NamedTuple):
 
     measure: Callable[[Bed, Row], Awaitable[dict[str, float]]]
     rounds: int = ROUNDS
-    rounds_of_rivals: int = ROUNDS
+    rounds_of_rivals: int | None = None
+    """None: as many as are asked for."""
     of: Literal["all", "fastest"] = "fastest"
     prequeued: bool = False
     postgres: bool = False
@@ -94,7 +95,7 @@ def due(rows: Sequence[Row], kept: Iterable[Round], rounds: int, works: Sequence
         for row in rows:
             for name in works:
                 work = WORK[name]
-                most = work.rounds_of_rivals if row.name in RIVALS else work.rounds
+                most = (work.rounds_of_rivals or rounds) if row.name in RIVALS else work.rounds
                 able = (row.prequeued or not work.prequeued) and (row.store == "postgres" or not work.postgres)
                 wanted = number <= most and (row.fastest or work.of == "all")
                 if able and wanted and (number, row.name, name) not in done:
