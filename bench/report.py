@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .measure import Line, read
-from .peers import rounds, table
+from .peers import rounds, summary, table
 
 REPORT = Path(__file__).with_name("report.md")
 WIDTH = 40
@@ -98,8 +98,10 @@ COMPARISONS = (
 
 
 def write() -> None:
-    """Writes the report."""
+    """Writes the report, and the README's table."""
     REPORT.write_text("\n".join(_text({entry.name: entry for entry in read()})) + "\n")
+    if pass_ := rounds.read():
+        summary.write(pass_)
 
 
 def _text(lines: dict[str, Line]) -> Iterable[str]:

@@ -8,6 +8,8 @@ import pytest
 from howdah.cli import _COMMANDS
 from howdah.cli.settings import markdown
 
+from bench.peers import rounds, summary
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -47,3 +49,8 @@ def test_a_ratio_in_the_readme_is_the_report_s(said: str, bar: str) -> None:
     assert quoted, said
     assert measured, bar
     assert quoted[1] == f"{float(measured[1]):.1f}"
+
+
+def test_the_readme_s_table_is_the_one_that_was_measured() -> None:
+    table = "\n".join([summary.BEGIN, *summary.summary(rounds.read()), summary.END])
+    assert table in (ROOT / "README.md").read_text()
