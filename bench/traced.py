@@ -9,8 +9,11 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from math import exp, log, sqrt
 from statistics import mean, stdev
+from time import process_time
 
+from howdah.tracing import OPERATION, OPERATION_TYPE, QUEUE, RUN, SYSTEM, TASK
 from opentelemetry import trace
+from opentelemetry.context import Context, attach
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
@@ -57,6 +60,19 @@ async def _drain(bed: Bed, *, tracing: bool = True, share: float | None = None) 
     return (await drain_once(bed, RUNS, around=lambda: _sampled(share))).sample
 
 
+def _sdk_us() -> float:
+    """CPU that the SDK alone takes for a span with the attributes of ours, started, made the current one and ended."""
+    attributes = {name: "process" for name in (SYSTEM, OPERATION, OPERATION_TYPE, QUEUE, TASK)}
+    with _sampled(1.0):
+        tracer, nowhere = trace.get_tracer("bench"), Context()
+        began = process_time()
+        for number in range(RUNS):
+            span = tracer.start_span("process noop", nowhere, trace.SpanKind.CONSUMER, attributes | {RUN: str(number)})
+            attach(trace.set_span_in_context(span, nowhere))
+            span.end()
+        return (process_time() - began) / RUNS * 1e6
+
+
 async def measure(bed: Bed, runs: int) -> list[Figure]:
     pairs: list[tuple[Sample, Sample]] = []
     for number in range(min(PAIRS, runs)):
@@ -65,9 +81,11 @@ async def measure(bed: Bed, runs: int) -> list[Figure]:
             second = await _drain(bed, tracing=number % 2 == 1)
         pairs.append((first, second) if number % 2 == 0 else (second, first))
     rounds: list[tuple[Sample, Sample, Sample]] = []
-    for _ in range(max(3, runs // 3)):
+    sdk: list[float] = []
+    for _ in range(max(5, runs // 2)):
         with alone():
             rounds.append((await _drain(bed), await _drain(bed, share=0.01), await _drain(bed, share=1.0)))
+            sdk.append(_sdk_us())
     about = {"runs": RUNS, "spans": "batch processor, exporter in memory that drops them", "server": ABOUT["server"]}
     ratios = [off.per_s / absent.per_s for off, absent in pairs]
     low, high = _interval(ratios)
@@ -80,6 +98,7 @@ async def measure(bed: Bed, runs: int) -> list[Figure]:
         Figure("drain.otel.some.ratio", "ratio", [some.per_s / off.per_s for off, some, _ in rounds], {"of": "1% / off, round by round"}),
         Figure("drain.otel.all.ratio", "ratio", [every.per_s / off.per_s for off, _, every in rounds], {"of": "all / off, round by round"}),
         Figure("drain.otel.some.added", "us/run", [some.python_us - off.python_us for off, some, _ in rounds], about | {"sampled": 0.01}),
+        Figure("drain.otel.sdk", "us/run", sdk, {"of": "the SDK by itself: such a span started, made the current one, ended, exported"}),
         Figure("drain.otel.all.added", "us/run", [every.python_us - off.python_us for off, _, every in rounds], about | {"sampled": 1.0}),
     ]
 

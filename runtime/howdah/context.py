@@ -14,6 +14,7 @@ import anyio
 import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
+from opentelemetry.trace import SpanContext
 
 from . import codec
 from .core.ancestry import headers
@@ -43,7 +44,10 @@ CURRENT: ContextVar[CurrentRun] = ContextVar("howdah_current_run")
 
 
 class CurrentRun(msgspec.Struct, eq=False):
-    """The attempt that is running here. Its node sets cause when it interrupts it. Times are in monotonic seconds."""
+    """The attempt that is running here. Its node sets cause when it interrupts it. Times are in monotonic seconds.
+
+    unrecorded: its span, where a sampler has dropped that and somebody has asked for it.
+    """
 
     claimed: Claimed
     task: str
@@ -57,6 +61,7 @@ class CurrentRun(msgspec.Struct, eq=False):
     in_transaction: bool = False
     ended: bool = False
     logbook: Logbook | None = None
+    unrecorded: SpanContext | None = None
     _logs: str | None = None
     _result: str | None = None
 

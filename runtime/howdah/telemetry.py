@@ -14,8 +14,10 @@ from opentelemetry.trace import (
     NoOpTracerProvider,
     ProxyTracerProvider,
     SpanContext,
+    TraceFlags,
     Tracer,
     TracerProvider,
+    TraceState,
     get_current_span,
     get_tracer_provider,
 )
@@ -58,6 +60,12 @@ def traced_ids(trace: str) -> tuple[str, str] | None:
         return None
     _, trace_id, span_id, _ = told["traceparent"].split("-")
     return trace_id, span_id
+
+
+def context_of(origin: Origin) -> SpanContext:
+    """The span that asked for a run."""
+    state = TraceState.from_header([origin.state]) if origin.state else None
+    return SpanContext(origin.trace_id, origin.span_id, is_remote=True, trace_flags=TraceFlags(origin.flags), trace_state=state)
 
 
 @contextmanager

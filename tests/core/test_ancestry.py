@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from howdah.core.ancestry import Origin, Parenting, headers, is_child, read, written
+from howdah.core.ancestry import Origin, Parenting, headers, is_child, is_unsampled, read, written
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,11 +38,19 @@ def test_a_trace_or_span_of_zeros_is_none() -> None:
     assert read(f"00-{1:032x}-{0:016x}-01") is None
 
 
-@given(st.sampled_from(get_args(Parenting)), st.booleans(), st.integers(1, 5), st.floats(0, 1e6), st.floats(0, 1e6))
-def test_only_the_prompt_first_attempt_of_a_single_run_is_a_child(
-    parenting: Parenting, apart: bool, attempt: int, waited_s: float, prompt_s: float
-) -> None:
-    child = is_child(parenting, apart=apart, attempt=attempt, waited_s=waited_s, prompt_s=prompt_s)
+@given(ORIGINS)
+def test_one_that_was_not_sampled_is_seen_without_being_read(origin: Origin) -> None:
+    assert is_unsampled(written(origin)) == (origin.flags % 2 == 0 and not origin.apart)
 
-    assert child == (parenting == "parent" and not apart and attempt == 1 and waited_s <= prompt_s)
-    assert not is_child("link", apart=apart, attempt=attempt, waited_s=waited_s, prompt_s=prompt_s)
+
+@given(st.text() | st.from_regex(r"\A00-[0-9a-f]{32}-[0-9a-f]{16}-..\Z"))
+def test_what_is_no_trace_was_not_left_out_by_a_sampler(text: str) -> None:
+    assert read(text) is not None or not is_unsampled(text)
+
+
+@given(st.sampled_from(get_args(Parenting)), st.integers(1, 5), st.floats(0, 1e6), st.floats(0, 1e6))
+def test_only_a_prompt_first_attempt_may_be_a_child(parenting: Parenting, attempt: int, waited_s: float, prompt_s: float) -> None:
+    child = is_child(parenting, attempt=attempt, waited_s=waited_s, prompt_s=prompt_s)
+
+    assert child == (parenting == "parent" and attempt == 1 and waited_s <= prompt_s)
+    assert not is_child("link", attempt=attempt, waited_s=waited_s, prompt_s=prompt_s)

@@ -12,6 +12,7 @@ Parenting = Literal["parent", "link"]
 
 _APART = "apart "
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?: (.+))?", re.DOTALL)
+_UNSAMPLED = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f][02468ace](?: .+)?", re.DOTALL)
 
 
 class Origin(NamedTuple):
@@ -33,6 +34,11 @@ def read(text: str) -> Origin | None:
     return Origin(int(found[1], 16), int(found[2], 16), int(found[3], 16), found[4] or "", apart)
 
 
+def is_unsampled(text: str) -> bool:
+    """Whether nothing is recorded of this origin, and a run was to follow it at once. Cheaper than to read it."""
+    return _UNSAMPLED.fullmatch(text) is not None
+
+
 def written(origin: Origin) -> str:
     """The same as text."""
     state = f" {origin.state}" if origin.state else ""
@@ -48,9 +54,10 @@ def headers(text: str) -> dict[str, str] | None:
     return told | {"tracestate": origin.state} if origin.state else told
 
 
-def is_child(parenting: Parenting, *, apart: bool, attempt: int, waited_s: float, prompt_s: float) -> bool:
-    """Whether the span of an attempt is a child of the origin's; otherwise it begins a trace and has a link to it.
+def is_child(parenting: Parenting, *, attempt: int, waited_s: float, prompt_s: float) -> bool:
+    """Whether the span of an attempt may be a child of the origin's, as it is unless that is apart; otherwise it begins a trace and has
+    a link to it.
 
     attempt: 1 for the first. waited_s: since it was asked for. prompt_s: what counts as at once.
     """
-    return parenting == "parent" and not apart and attempt == 1 and waited_s <= prompt_s
+    return parenting == "parent" and attempt == 1 and waited_s <= prompt_s
