@@ -4,8 +4,9 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from howdah.cli import otel, worker
+from howdah.cli import worker
 from howdah.cli.otel import LogExport, exported
+from howdah.cli.sdk import resource
 from howdah.errors import ConfigurationError
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -63,11 +64,11 @@ def test_with_every_kind_left_out_nothing_is_set_up(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_name_of_the_service_that_is_given_goes_before_that_of_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert otel._resource("shop").attributes["service.name"] == "shop"
+    assert resource("shop").attributes["service.name"] == "shop"
 
     monkeypatch.setenv("OTEL_SERVICE_NAME", "till")
 
-    assert otel._resource("shop").attributes["service.name"] == "till"
+    assert resource("shop").attributes["service.name"] == "till"
 
 
 def test_what_sends_logs_away_is_not_sent_away_itself(monkeypatch: pytest.MonkeyPatch) -> None:
