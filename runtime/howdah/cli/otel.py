@@ -62,8 +62,12 @@ def exported(service: str) -> Generator[None]:
 
 def exported_by_child(service: str) -> AbstractContextManager[None]:
     """The same in a child process, until it leaves."""
-    delay_ms = None if os.environ.get("OTEL_BSP_SCHEDULE_DELAY", "").strip() else CHILD_DELAY_MS
-    return _exported(service, CHILD_LEAVE_S, delay_ms)
+    return _exported(service, CHILD_LEAVE_S, child_delay_ms())
+
+
+def child_delay_ms() -> int | None:
+    """How often a child sends its spans; None: as the variable says."""
+    return None if os.environ.get("OTEL_BSP_SCHEDULE_DELAY", "").strip() else CHILD_DELAY_MS
 
 
 @contextmanager
