@@ -1,9 +1,11 @@
 """`howdah worker --otel` sets OpenTelemetry up: what it sends is in tests/telemetry, what it refuses in tests/refusals."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
+from click.testing import CliRunner
+from howdah.cli import main, worker
 from howdah.cli.otel import LogExport, child_delay_ms, exported
 from howdah.cli.sdk import resource
 from opentelemetry import trace
@@ -50,3 +52,18 @@ def test_what_sends_logs_away_is_not_sent_away_itself(monkeypatch: pytest.Monkey
         handler.handle(logging.LogRecord(name, logging.INFO, "here", 1, "said", None, None))
 
     assert [record.name for record in sent] == ["shop"]
+
+
+def test_each_of_several_processes_is_told_to_do_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    class Fleet:
+        def __init__(self, words: Sequence[str], *_: object) -> None:
+            told.extend(words)
+
+        async def run(self) -> int:
+            return 0
+
+    monkeypatch.setattr(worker, "Fleet", Fleet)
+    assert CliRunner().invoke(main, ["worker", "shop", "--processes", "2", "--otel"]).exit_code == 0
+    assert told.count("--otel") == 1

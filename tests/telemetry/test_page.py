@@ -112,7 +112,7 @@ def names(got: list[dict[str, Any]], trace: str) -> set[str]:
 
 async def test_the_command_sends_what_a_producer_in_sql_has_begun(dsn: str, db: asyncpg.Connection, shop: Path) -> None:
     *variables, program, word, target, option = shlex.split(COMMAND)
-    assert (variables, program) == (["OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318"], "howdah"), "a collector, where they are as a rule"
+    assert (variables, program) == (["OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318"], "howdah")
     async with receiving() as (url, receiver):
         async with begin(word, target, option, cwd=shop, HOWDAH_DSN=dsn, OTEL_EXPORTER_OTLP_ENDPOINT=url) as worker:
             await worker.told("Ready")
