@@ -1,16 +1,21 @@
 """What befalls apps, connections and processes: acts on a Stage, for rows of test_errors.py."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, NoReturn
 
 import anyio
 import anyio.lowlevel
+import pytest
 import sqlalchemy as sa
 from django.db.backends.sqlite3.base import DatabaseWrapper  # pyright: ignore[reportMissingTypeStubs]
 from howdah import Task
 from howdah import errors as e
+from howdah.cli import worker
 from howdah.db import migrate
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from .wrongdoing import Stage, in_thread
@@ -155,3 +160,27 @@ def django_to_sqlite() -> DatabaseWrapper:
 
 def engine(stage: Stage) -> sa.Engine:
     return sa.create_engine(stage.dsn.replace("postgresql://", "postgresql+psycopg://"))
+
+
+def exports(stage: Stage, provider: TracerProvider | None = None, **variables: str) -> None:
+    """What --otel does, in a process of which nothing else is known and that sends nothing. provider: somebody has set one up."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("OTEL_")]:
+            patch.delenv(name)
+        silent = {f"OTEL_{kind}_EXPORTER": "none" for kind in ("TRACES", "METRICS", "LOGS")}
+        for name, value in (silent | variables).items():
+            patch.setenv(name, value)
+        patch.setattr(trace, "_TRACER_PROVIDER", provider)
+        with worker._exported("shop"):  # pyright: ignore[reportPrivateUsage]
+            pass
+
+
+def exports_without_the_sdk(stage: Stage) -> None:
+    """The same where the extra is not installed."""
+
+    def missing(name: str) -> NoReturn:
+        raise ModuleNotFoundError("No module named 'opentelemetry.sdk'", name="opentelemetry.sdk")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("importlib.import_module", missing)
+        worker._exported("shop")  # pyright: ignore[reportPrivateUsage]

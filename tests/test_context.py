@@ -2,6 +2,8 @@
 
 import logging
 import threading
+from collections.abc import AsyncGenerator
+from contextvars import ContextVar
 
 import anyio
 import asyncpg
@@ -194,3 +196,20 @@ async def test_current_run_says_so_outside_of_a_run() -> None:
     for call in (current_run, transaction):
         with pytest.raises(HowdahError, match="outside of a run"):
             call()
+
+
+async def test_what_surrounds_an_attempt_puts_into_its_context_a_thread_sees(jobs: App) -> None:
+    tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
+
+    @jobs.middleware
+    async def of_tenant() -> AsyncGenerator[None, None]:
+        token = tenant.set("seven")
+        yield
+        tenant.reset(token)
+
+    @jobs.task
+    def whose() -> str:
+        return tenant.get()
+
+    async with jobs.work():
+        assert await (await whose.enqueue()).result("10s") == "seven"

@@ -70,17 +70,22 @@ def main(socket_fd: int, rope_fd: int, faults_fd: int) -> None:
     node = Node(socket.socket(fileno=socket_fd))
     hello = node.hear()
     assert isinstance(hello, Hello)
-    try:
-        definition, middlewares = _found(hello.address)
-        definition.hash = hello.hash
-        definition.policy = Policy(Retry(**hello.retry), hello.timeout_s)  # type: ignore[arg-type] # as Retry.stored() said it
-        logging.basicConfig(level=hello.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        attempts = Attempts(node, definition, middlewares, hello)
-    except BaseException as error:  # noqa: BLE001 - an import is user code
-        node.send(Broken(_told(error)))
-        return
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(attempts.work())
+    with contextlib.ExitStack() as around:
+        try:
+            if hello.scopes:
+                _show_logs(hello.log_level)  # As in the node's process: what takes logs to somewhere else comes after that.
+            for scope, word in hello.scopes:
+                around.enter_context(_imported(scope)(word))
+            definition, middlewares = _found(hello.address)
+            definition.hash = hello.hash
+            definition.policy = Policy(Retry(**hello.retry), hello.timeout_s)  # type: ignore[arg-type] # as Retry.stored() said it
+            _show_logs(hello.log_level)
+            attempts = Attempts(node, definition, middlewares, hello)
+        except BaseException as error:  # noqa: BLE001 - an import is user code
+            node.send(Broken(_told(error)))
+            return
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(attempts.work())
 
 
 class Node:
@@ -267,6 +272,11 @@ def _hold_on(rope_fd: int) -> None:
     if sys.platform == "linux":
         fcntl.fcntl(rope_fd, fcntl.F_SETOWN, -os.getpgrp())
         fcntl.fcntl(rope_fd, fcntl.F_SETFL, fcntl.fcntl(rope_fd, fcntl.F_GETFL) | os.O_ASYNC)
+
+
+def _show_logs(level: int) -> None:
+    """On stderr, as the node does, unless the program has set logging up."""
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
 def _leave_it_to_the_node(_number: int, _frame: FrameType | None) -> None: ...

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from time import monotonic, sleep
 
 import anyio
-import anyio.to_thread
 import msgspec
 import pytest
 from howdah.actors.heart import Heart, Watch
@@ -26,6 +25,7 @@ class Leases:
     def __init__(self, answers: list[bool | None] | None = None) -> None:
         self.answers = answers or []
         self.entered: list[int] = []
+        self.renewed: list[int] = []
         self.left: list[int] = []
         self.dropped = 0
         self.closed = False
@@ -38,6 +38,7 @@ class Leases:
         return datetime.now(UTC)
 
     async def renew(self, node: int, lease_s: float, within_s: float) -> tuple[datetime, bool, str | None] | None:
+        self.renewed.append(node)
         answer = self.answers.pop(0) if self.answers else True
         if self.late == len(self.entered):
             sleep(within_s + 0.01)  # As a thread that gets no turn: the answer is there, and the time is over.
@@ -76,21 +77,30 @@ class Body:
         self.orders.append(order)
         self.obeyed.set()
 
-    async def beat(self) -> None:
-        watch = Watch(self.beat.__code__, 60)
-        await anyio.to_thread.run_sync(self.heart.beat, asyncio.get_running_loop(), watch)
-
     @asynccontextmanager
     async def beating(self) -> AsyncGenerator[None]:
-        """Its thread, from when it has joined. It ends with the block, whatever ends that: a test that fails would wait for it for ever."""
-        async with anyio.create_task_group() as group:
-            group.start_soon(self.beat)
+        """Its thread, from when it has joined. It ends with the block, whatever ends that; one that does not end is an error, and
+        nobody waits for it: it is a daemon."""
+        here, ended, raised = asyncio.get_running_loop(), anyio.Event(), list[BaseException]()
+
+        def beat() -> None:
             try:
-                with anyio.fail_after(5):
-                    await self.once.wait()
-                yield
-            finally:
-                self.heart.stop(leave=False)
+                self.heart.beat(here, Watch(beat.__code__, 60))
+            except BaseException as error:
+                raised.append(error)
+            here.call_soon_threadsafe(ended.set)
+
+        threading.Thread(target=beat, daemon=True).start()
+        try:
+            with anyio.fail_after(5):
+                await self.once.wait()
+            yield
+        finally:
+            self.heart.stop(leave=False)
+            with anyio.fail_after(5):
+                await ended.wait()
+            for error in raised:
+                raise error
 
 
 async def test_it_renews_says_what_waits_unsettled_and_leaves_in_good_order() -> None:
@@ -137,6 +147,7 @@ async def test_an_answer_that_comes_when_the_lease_has_run_out_here_costs_the_id
     assert body.fenced == [first]
     assert leases.left == [second]
     assert leases.dropped == 1
+    assert leases.renewed.count(first) <= 1, "an answer that came too late was believed"
 
 
 async def test_the_line_that_blocks_the_loop_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -112,6 +112,14 @@ def test_colours_are_there_where_they_are_wanted() -> None:
     assert not any("\x1b[" in line for line in draw(troubled, 80, 40, colour=False))
 
 
+@pytest.mark.parametrize(("said", "coloured"), [("", ["\x1b[1;31m"]), ("1", [])], ids=["nothing said", "NO_COLOR"])
+def test_no_color_leaves_colours_out_and_what_is_bold_bold(monkeypatch: pytest.MonkeyPatch, said: str, coloured: list[str]) -> None:
+    monkeypatch.setenv("NO_COLOR", said)
+    drawn = "\n".join(draw(picture([queue("mail")], [], [], troubled=True), 80, 40, colour=True))
+    assert re.findall("\x1b\\[(?:1;)?3\\dm", drawn) == coloured
+    assert "\x1b[1m" in drawn
+
+
 @pytest.mark.parametrize("room", [0, 1, 5, 12, 30, 100])
 def test_the_room_is_shared_out_and_never_exceeded(room: int) -> None:
     for wanted in ((100, 100, 100), (1, 100, 1), (1, 1, 100), (100, 0, 0), (0, 0, 0), (3, 2, 1)):

@@ -1,14 +1,14 @@
-"""`howdah worker --otel`: what it cannot do it says, with the mend; what it sends is in tests/telemetry."""
+"""`howdah worker --otel` sets OpenTelemetry up: what it sends is in tests/telemetry, what it refuses in tests/refusals."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
-from howdah.cli import otel, worker
-from howdah.cli.otel import LogExport, exported
-from howdah.errors import ConfigurationError
+from click.testing import CliRunner
+from howdah.cli import main, worker
+from howdah.cli.otel import LogExport, child_delay_ms, exported
+from howdah.cli.sdk import resource
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
 
 
 @pytest.fixture(autouse=True)
@@ -20,37 +20,11 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-def test_without_the_packages_it_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> None:
-        raise ModuleNotFoundError("No module named 'opentelemetry.sdk'", name="opentelemetry.sdk")
-
-    monkeypatch.setattr("importlib.import_module", missing)
-
-    with pytest.raises(ConfigurationError, match=r'pip install "howdah\[otel\]"'):
-        worker._exported("shop")
-
-
-def test_where_it_is_set_up_already_it_says_to_leave_the_option_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    provider = TracerProvider()
-    monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
-
-    with pytest.raises(ConfigurationError, match="leave --otel and HOWDAH_WORKER_OTEL out"), exported("shop"):
-        pass
-    provider.shutdown()
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "said"),
-    [
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "it is http/protobuf"),
-        ("OTEL_TRACES_EXPORTER", "zipkin", "it is otlp or none"),
-    ],
-)
-def test_what_it_does_not_speak_it_says_with_the_variable(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str) -> None:
-    monkeypatch.setenv(variable, value)
-
-    with pytest.raises(ConfigurationError, match=f"{variable}='{value}' .* {said}"), exported("shop"):
-        pass
+def test_a_child_sends_its_spans_each_second_unless_the_variable_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OTEL_BSP_SCHEDULE_DELAY", raising=False)
+    assert child_delay_ms() == 1000
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
+    assert child_delay_ms() is None
 
 
 def test_with_every_kind_left_out_nothing_is_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,11 +37,11 @@ def test_with_every_kind_left_out_nothing_is_set_up(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_name_of_the_service_that_is_given_goes_before_that_of_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert otel._resource("shop").attributes["service.name"] == "shop"
+    assert resource("shop").attributes["service.name"] == "shop"
 
     monkeypatch.setenv("OTEL_SERVICE_NAME", "till")
 
-    assert otel._resource("shop").attributes["service.name"] == "till"
+    assert resource("shop").attributes["service.name"] == "till"
 
 
 def test_what_sends_logs_away_is_not_sent_away_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,3 +52,18 @@ def test_what_sends_logs_away_is_not_sent_away_itself(monkeypatch: pytest.Monkey
         handler.handle(logging.LogRecord(name, logging.INFO, "here", 1, "said", None, None))
 
     assert [record.name for record in sent] == ["shop"]
+
+
+def test_each_of_several_processes_is_told_to_do_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    class Fleet:
+        def __init__(self, words: Sequence[str], *_: object) -> None:
+            told.extend(words)
+
+        async def run(self) -> int:
+            return 0
+
+    monkeypatch.setattr(worker, "Fleet", Fleet)
+    assert CliRunner().invoke(main, ["worker", "shop", "--processes", "2", "--otel"]).exit_code == 0
+    assert told.count("--otel") == 1

@@ -15,6 +15,7 @@ import pytest
 
 from ..cli.programs import begin, beside
 from ..db.roles import NODE, of
+from ..telemetry.stage import received, receiving
 
 pytestmark = pytest.mark.anyio
 
@@ -78,6 +79,11 @@ async def happens(condition: Callable[[], Awaitable[bool]]) -> None:
     with anyio.fail_after(20):
         while not await condition():
             await anyio.sleep(0.05)
+
+
+def said_of_target(metrics: str) -> str:
+    """The line of /metrics that says whose they are."""
+    return next(line for line in metrics.splitlines() if line.startswith("target_info{"))
 
 
 async def test_a_worker_is_live_and_ready_and_not_ready_while_it_is_paused_or_drains(dsn: str, db: Db, shop: Path, port: int) -> None:
@@ -155,6 +161,44 @@ async def test_metrics_are_prometheus_text_from_the_same_instruments(dsn: str, d
             "howdah_queue_oldest_age_seconds",
             "howdah_node_slots",
         } <= names
+
+
+async def test_with_otel_in_the_same_process_metrics_are_there_and_go_to_the_collector_as_well(
+    dsn: str, db: Db, shop: Path, port: int
+) -> None:
+    async with receiving() as (url, receiver):
+        words = {"HOWDAH_DSN": dsn, "HOWDAH_REPORT_S": "0.1", "OTEL_EXPORTER_OTLP_ENDPOINT": url}
+        words["OTEL_METRIC_EXPORT_INTERVAL"] = "100"  # What a node holds at the moment is told while there is one.
+        async with begin("worker", "shop", "--otel", "--health", str(port), cwd=shop, **words) as worker:
+            await worker.told("Ready")
+            await db.fetchval("select howdah.enqueue('wait', '{\"s\": 0}')")
+
+            async def told() -> bool:
+                _, text = await get(port, "/metrics") or (0, "")
+                return "messaging_process_duration_seconds_count{" in text
+
+            await happens(told)
+            _, text = await get(port, "/metrics") or (0, "")
+            worker.send(signal.SIGTERM)
+            code, _, log = await worker.end()
+        got = await received(receiver)
+    assert code == 0
+    assert [word for word in ("Traceback", "opentelemetry") if word in log] == []
+    assert 'service_name="shop"' in said_of_target(text)
+    assert [one["name"] for one in got if one["what"] == "span"] == ["process wait"]
+    there = {name for one in got if one["what"] == "metrics" for name in one["names"]}
+    assert {"messaging.process.duration", "messaging.client.consumed.messages", "howdah.node.slots"} <= there
+    assert {one["service"] for one in got if one["what"] in ("span", "metrics")} == {"shop"}
+
+
+@pytest.mark.parametrize(("variables", "name"), [({}, "shop"), ({"OTEL_SERVICE_NAME": "till"}, "till")], ids=["none", "given"])
+async def test_whose_metrics_they_are_is_said_by_the_module_or_by_the_variable(
+    dsn: str, shop: Path, port: int, variables: dict[str, str], name: str
+) -> None:
+    async with begin("worker", "shop", "--health", str(port), cwd=shop, HOWDAH_DSN=dsn, **variables) as worker:
+        await worker.told("Ready")
+        _, text = await get(port, "/metrics") or (0, "")
+    assert f'service_name="{name}"' in said_of_target(text)
 
 
 async def test_without_the_extra_metrics_say_how_to_get_them_and_the_others_work(dsn: str, shop: Path, port: int) -> None:

@@ -4,6 +4,7 @@ what docs/operating.md gives to Grafana, Prometheus and KEDA."""
 import asyncio
 import json
 import re
+import tomllib
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -309,6 +310,12 @@ def test_every_metric_stands_in_the_table_of_the_page_and_nothing_else() -> None
     made = set(re.findall(r'"((?:messaging\.(?:client|process)|howdah|db)\.[a-z_.]+)", "', text))
     listed = set(re.findall(r"^\| `((?:messaging|howdah|db)\.[a-z_.]+)` \|", PAGE, re.MULTILINE))
     assert made == listed
+
+
+def test_the_readme_says_that_there_is_no_dashboard_yet_and_no_empty_extra_is_shipped() -> None:
+    assert "There is no dashboard yet" in " ".join((ROOT / "README.md").read_text().split())
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert [name for name, packages in extras.items() if not packages or name == "dashboard"] == []
 
 
 def test_every_yaml_block_of_the_page_is_yaml() -> None:

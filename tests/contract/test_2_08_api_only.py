@@ -40,6 +40,11 @@ async def main() -> None:
         print(node._tracing.tracer)
 
 asyncio.run(main())
+
+import logging
+from opentelemetry import metrics, trace
+
+print(type(trace.get_tracer_provider()).__name__, type(metrics.get_meter_provider()).__name__, logging.getLogger().handlers)
 """
 
 
@@ -57,12 +62,20 @@ def test_library_code_imports_the_api_alone() -> None:
                     pass
 
 
-async def test_with_the_sdk_blocked_howdah_runs_without_an_error(dsn: str) -> None:
+def test_library_code_configures_nothing_globally() -> None:
+    named = {"set_tracer_provider", "set_meter_provider", "set_logger_provider", "set_global_textmap", "set_global_response_propagator"}
+    for path in PACKAGE.rglob("*.py"):
+        if not path.is_relative_to(PACKAGE / "cli"):
+            words = {getattr(node, "id", getattr(node, "attr", None)) for node in ast.walk(ast.parse(path.read_text()))}
+            assert not words & named, path
+
+
+async def test_with_the_sdk_blocked_howdah_runs_without_an_error_and_leaves_nothing_set_up(dsn: str) -> None:
     done = await anyio.to_thread.run_sync(lambda: subprocess.run(
         [sys.executable, "-W", "error", "-c", BLOCKED], env={"PYTHONPATH": ":".join(sys.path), "HOWDAH_DSN": dsn}, capture_output=True,
         text=True, timeout=60, check=False,
     ))  # fmt: skip
-    assert (done.stdout, done.stderr) == ("hello, you, of run 1\nNone\n", "")
+    assert (done.stdout, done.stderr) == ("hello, you, of run 1\nNone\nProxyTracerProvider _ProxyMeterProvider []\n", "")
 
 
 async def test_without_a_provider_there_is_no_span_cost(jobs: App, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,11 @@ def test_every_line_is_a_name_and_an_exact_version() -> None:
     assert [line.lower() for line in lines()] == sorted(line.lower() for line in lines())
 
 
+def test_any_python_from_3_11_on_will_do_and_none_is_asked_for() -> None:
+    assert PROJECT["project"]["requires-python"] == ">=3.11"
+    assert not (ROOT / ".python-version").exists(), "uv would fetch that one, from where it may not be reached"
+
+
 def test_every_dependency_is_pinned_at_a_version_that_pyproject_allows() -> None:
     pinned = pins()
 

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,15 @@ jobs = App()
 MEGABYTES = 10**6
 
 calls = 0
+
+
+@contextmanager
+def noting(file: str) -> Iterator[None]:
+    """What a node may hand on to its children."""
+    with Path(file).open("a", buffering=1) as noted:
+        noted.write("entered\n")
+        yield
+        noted.write("left\n")
 
 
 class Order(msgspec.Struct):
@@ -119,6 +130,11 @@ def starts_another(file: str, *, leave: bool) -> None:
     if leave:
         os._exit(1)
     time.sleep(60)
+
+
+@jobs.task
+def modules(package: str) -> list[str]:
+    return [name for name in sys.modules if name.startswith(package)]
 
 
 @jobs.task

@@ -16,6 +16,7 @@ from howdah import MemoryExceeded, ProcessDied, Task
 from howdah.codec import decode
 from howdah.core.states import Kind
 from howdah.messages import Failure
+from howdah.process import place
 from howdah.process.pool import Terms
 
 from . import isolated as tasks
@@ -35,6 +36,18 @@ async def test_a_function_sees_typed_arguments_its_run_and_one_event_loop_for_al
     assert (first[0], first[2]) == (second[0], second[2])
     assert first[0] != os.getpid()
     assert (first[1], second[1]) == (1, 2)
+
+
+async def test_a_child_enters_first_what_its_node_hands_on_and_nothing_else(tmp_path: Path) -> None:
+    noted = tmp_path / "noted"
+    async with children() as pool:
+        with place.handed_on("tests.process.isolated:noting", str(noted)):
+            told = hello(tasks.echo)
+        assert await pool.value(tasks.echo, Terms(told), text="in it") == "in it"
+        assert noted.read_text() == "entered\n"
+        assert await pool.value(tasks.modules, package="opentelemetry.sdk") == []
+    assert noted.read_text() == "entered\nleft\n"
+    assert hello(tasks.echo).scopes == []
 
 
 async def test_large_arguments_and_results_pass_whole() -> None:

@@ -5,6 +5,7 @@ import signal
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import quote
 
 import anyio.to_thread
 import asyncpg
@@ -70,7 +71,9 @@ async def test_what_an_asynchronous_standby_had_not_heard_of_is_done_again_altho
 async def test_a_synchronous_standby_has_every_enqueue_and_every_end(server: Server, tmp_path: Path) -> None:
     standby = await anyio.to_thread.run_sync(server.prepare_standby)
     await server.follow(synchronous=True)
-    fleet = Fleet(server.dsn, tmp_path, **SHORT)
+    # Both are named, and whichever takes writes is meant: this address does not move.
+    places = ",".join(quote(str(one.sockets), safe="/") for one in (server.primary, standby))
+    fleet = Fleet(f"postgresql://postgres@/{DATABASE}?host={places}&target_session_attrs=read-write", tmp_path, **SHORT)
     try:
         await fleet.start(1)
         db = await server.connect("test")

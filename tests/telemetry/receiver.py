@@ -1,4 +1,5 @@
-"""A receiver of OTLP/HTTP in a process of its own: what it is sent, it says on stdout, a json line for each span and log record.
+"""A receiver of OTLP/HTTP in a process of its own: what it is sent, it says on stdout, a json line for each span, log record
+and message of metrics.
 
 python -m tests.telemetry.receiver        the first line is its address
 """
@@ -45,7 +46,14 @@ def _records(body: bytes) -> list[dict[str, Any]]:
 
 
 def _metrics(body: bytes) -> list[dict[str, Any]]:
-    return [{"what": "metrics", "count": len(ExportMetricsServiceRequest.FromString(body).resource_metrics)}]
+    return [
+        {
+            "what": "metrics",
+            "service": _plain(group.resource.attributes).get("service.name"),
+            "names": sorted(metric.name for scope in group.scope_metrics for metric in scope.metrics),
+        }
+        for group in ExportMetricsServiceRequest.FromString(body).resource_metrics
+    ]
 
 
 READ = {"/v1/traces": _spans, "/v1/logs": _records, "/v1/metrics": _metrics}

@@ -3,11 +3,14 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import anyio
 import asyncpg
 import pytest
+from howdah.db.migrate import migrate
 from howdah.embedded import Embedded
+from howdah.testing import Databases
 
 pytestmark = pytest.mark.anyio
 
@@ -53,3 +56,22 @@ async def test_each_test_has_a_database_also_under_xdist_and_none_is_left(server
     admin = await asyncpg.connect(server.dsn("postgres"))
     assert await admin.fetch("select datname from pg_database where datname like 'howdah_test%'") == []
     await admin.close()
+
+
+async def test_databases_are_cloned_from_one_that_was_migrated_once(server: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrated: list[object] = []
+
+    async def counted(connection: Any, config: Any) -> object:
+        migrated.append(connection)
+        return await migrate(connection, config)
+
+    monkeypatch.setattr("howdah.testing.databases.migrate", counted)
+    made = Databases(server.dsn("postgres"))
+    first, second = [await made.make() for _ in range(2)]
+    for dsn in (first, second):
+        connection = await asyncpg.connect(dsn)
+        assert await connection.fetchval("select count(*) from howdah.migration") > 0
+        await connection.close()
+        await made.drop(dsn)
+    await made.close()
+    assert (first != second, len(migrated)) == (True, 1)

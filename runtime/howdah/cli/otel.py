@@ -5,11 +5,10 @@ The only place of ours that knows the SDK: a program that sets OpenTelemetry up 
 
 import logging
 import os
-import platform
 import threading
 import traceback
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from time import monotonic, time_ns
 from typing import Any, Final
 
@@ -23,17 +22,22 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import ProxyTracerProvider
 
 from ..errors import ConfigurationError
+from ..process.place import handed_on
 from ..records import RunFilter, run_fields
+from .sdk import resource
 
 PROTOCOL = "http/protobuf"
 LEAVE_S: Final = 5.0
 """How long the last records may take to be sent: a collector that is away must not keep a process from ending."""
+CHILD_LEAVE_S: Final = 2.0
+"""The same of a child process, whose node waits for it (process_leave_s) before it leaves itself."""
+CHILD_DELAY_MS: Final = 1000
+"""How often a child sends its spans: it may be killed at any time, with the attempt that it makes."""
 
 _SET_UP = (
     "--otel sets OpenTelemetry up, and in this process it is set up already (by opentelemetry-instrument, perhaps): leave --otel and"
@@ -50,26 +54,43 @@ _SEVERITIES = {
 
 @contextmanager
 def exported(service: str) -> Generator[None]:
-    """Inside of the block traces, metrics and logs of this process go where OTEL_* says. service: its name, unless OTEL_SERVICE_NAME
-    gives one. ConfigurationError: that cannot be had."""
+    """Inside of the block traces, metrics and logs of this process, and of the child processes that it starts, go where OTEL_* says.
+    service: its name, unless OTEL_SERVICE_NAME gives one. ConfigurationError: that cannot be had."""
+    with _exported(service, LEAVE_S), handed_on(f"{__name__}:{exported_by_child.__qualname__}", service):
+        yield
+
+
+def exported_by_child(service: str) -> AbstractContextManager[None]:
+    """The same in a child process, until it leaves."""
+    return _exported(service, CHILD_LEAVE_S, child_delay_ms())
+
+
+def child_delay_ms() -> int | None:
+    """How often a child sends its spans; None: as the variable says."""
+    return None if os.environ.get("OTEL_BSP_SCHEDULE_DELAY", "").strip() else CHILD_DELAY_MS
+
+
+@contextmanager
+def _exported(service: str, leave_s: float, delay_ms: int | None = None) -> Generator[None]:
+    """delay_ms: how often spans are sent; None: as the variables say."""
     _check_protocol()
     if not isinstance(trace.get_tracer_provider(), ProxyTracerProvider):
         raise ConfigurationError(_SET_UP)
-    resource = _resource(service)
+    who = resource(service)
     endings: list[Callable[[], object]] = []
     if _is_wanted("TRACES"):
-        tracing = TracerProvider(resource=resource, shutdown_on_exit=False)
-        tracing.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        tracing = TracerProvider(resource=who, shutdown_on_exit=False)
+        tracing.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=delay_ms))
         trace.set_tracer_provider(tracing)
         endings.append(tracing.shutdown)
     if _is_wanted("METRICS"):
         reader = PeriodicExportingMetricReader(OTLPMetricExporter())
-        metering = MeterProvider([reader], resource=resource, shutdown_on_exit=False)
+        metering = MeterProvider([reader], resource=who, shutdown_on_exit=False)
         metrics.set_meter_provider(metering)
         endings.append(metering.shutdown)
     handler = None
     if _is_wanted("LOGS"):
-        logs = LoggerProvider(resource=resource, shutdown_on_exit=False)
+        logs = LoggerProvider(resource=who, shutdown_on_exit=False)
         logs.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter()))
         set_logger_provider(logs)
         endings.append(logs.shutdown)
@@ -80,13 +101,13 @@ def exported(service: str) -> Generator[None]:
     finally:
         if handler is not None:
             logging.getLogger().removeHandler(handler)
-        _leave(endings)
+        _leave(endings, leave_s)
 
 
-def _leave(endings: Iterable[Callable[[], object]]) -> None:
+def _leave(endings: Iterable[Callable[[], object]], within_s: float) -> None:
     """Sends what is left, all kinds at once. What does not get through in time is lost with its thread."""
     threads = [threading.Thread(target=end, daemon=True, name="howdah otel") for end in endings]
-    until = monotonic() + LEAVE_S
+    until = monotonic() + within_s
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -134,14 +155,6 @@ def _attributes(record: logging.LogRecord) -> dict[str, Any]:
         attributes["exception.message"] = str(error)
         attributes["exception.stacktrace"] = "".join(traceback.format_exception(*record.exc_info))
     return attributes
-
-
-def _resource(service: str) -> Any:
-    said = {"service.instance.id": f"{platform.node()}-{os.getpid()}"}
-    made = Resource.create(said)
-    if str(made.attributes.get("service.name", "")).startswith("unknown_service"):
-        made = made.merge(Resource({"service.name": service}))
-    return made
 
 
 def _is_wanted(signal: str) -> bool:

@@ -6,6 +6,8 @@ It is the extra `otel`. What needs it is imported where it is wanted, so that th
 from __future__ import annotations
 
 import functools
+import os
+import platform
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -42,10 +44,20 @@ def exposition() -> Exposition | None:
     return Exposition(reader, CONTENT_TYPE_LATEST, functools.partial(generate_latest, registry))
 
 
+def resource(service: str) -> Any:
+    """Who this process is. service: its name, unless the OTEL_* variables give one."""
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - an extra
+
+    made = Resource.create({"service.instance.id": f"{platform.node()}-{os.getpid()}"})
+    if str(made.attributes.get("service.name", "")).startswith("unknown_service"):
+        made = made.merge(Resource({"service.name": service}))
+    return made
+
+
 @contextmanager
-def metered(readers: Sequence[Any], resource: Any = None) -> Generator[None]:
+def metered(readers: Sequence[Any], service: str) -> Generator[None]:
     """Inside of the block the process has a MeterProvider with these readers; at its end what they have not told is told. A program
-    that has set up one of its own keeps it, and they read that one."""
+    that has set up one of its own keeps it, and they read that one. service: its name, unless the OTEL_* variables give one."""
     if not readers:
         yield
         return
@@ -59,7 +71,7 @@ def metered(readers: Sequence[Any], resource: Any = None) -> Generator[None]:
         for reader in readers:
             provider.remove_metric_reader(reader)
         return
-    provider = MeterProvider(metric_readers=readers, resource=resource, shutdown_on_exit=False)
+    provider = MeterProvider(metric_readers=readers, resource=resource(service), shutdown_on_exit=False)
     set_meter_provider(provider)
     try:
         yield

@@ -119,7 +119,8 @@ def worker(
     try:
         shown = None if health is None else exposition()
         # Around the import of the app: what that module instruments finds its providers.
-        with _exported(target.partition(":")[0]) if otel else nullcontext(), metered([] if shown is None else [shown.reader]):
+        service = target.partition(":")[0]
+        with _exported(service) if otel else nullcontext(), metered([] if shown is None else [shown.reader], service):
             jobs = find_app(target)
             own = {"concurrency": concurrency, "grace_s": grace}
             jobs.config = msgspec.structs.replace(jobs.config, **{name: value for name, value in own.items() if value is not None})

@@ -9,6 +9,7 @@ from ..config import Config
 from ..definitions import Definition, Middleware
 from ..errors import ConfigurationError
 from ..importable import why_hidden
+from . import place
 from .pool import Terms
 from .wire import Address, Hello
 
@@ -30,7 +31,7 @@ def terms(definition: Definition, middlewares: Sequence[Middleware], app: str | 
     main = {name: main[name] for name in _MAIN if name in main}
     address = Address(definition.name, functions[0], functions[1:], app, main, sys.argv)
     policy, level = definition.policy, logging.getLogger().getEffectiveLevel()
-    hello = Hello(address, policy.retry.stored(), policy.timeout_s, definition.hash, config, level)
+    hello = Hello(address, policy.retry.stored(), policy.timeout_s, definition.hash, config, level, place.to_hand_on())
     return Terms(hello, definition.memory, definition.max_runs)
 
 

@@ -37,6 +37,8 @@ class Hello(msgspec.Struct, frozen=True, tag=True):
     hash: str
     config: Config
     log_level: int
+    scopes: list[tuple[str, str]] = []
+    """What it enters before it imports anything: see place.handed_on()."""
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):

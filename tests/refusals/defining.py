@@ -1,0 +1,97 @@
+"""What an app and its tasks may not be: refused where they are defined."""
+
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from howdah import App, Retry, Tasks
+from howdah import errors as e
+
+from .. import wrongdoing
+from ..wrongdoing import (
+    ODD,
+    each,
+    fine,
+    fine_too,
+    first,
+    gives_stage,
+    gives_time,
+    nowhere,
+    ping,
+    pings,
+    position,
+    report,
+    star,
+    stars,
+    takes_any,
+    takes_either,
+    takes_stage,
+    takes_time,
+)
+from .row import A, C, Row
+
+WRONG = wrongdoing.__file__
+
+ROWS = [
+    # Settings.
+    Row("an unknown setting", lambda s: App(colour=1), C, "does not know the setting 'colour'", lambda s: App(concurrency=1)),
+    Row("a setting of a wrong type", lambda s: App(threads="many"), C, "a setting of App or a HOWDAH_* variable has the wrong type: Expected `int`", lambda s: App(threads="4")),
+    Row("a short lease", lambda s: App(lease_s=5, heartbeat_s=2), C, "under three heartbeats of 2 s", lambda s: App(lease_s=6, heartbeat_s=2)),
+    Row("no slots", lambda s: App(concurrency=0), C, "concurrency=0 must be at least 1", lambda s: App(concurrency=1)),
+    Row("an unreadable DSN", lambda s: App("postgresql://h:port/x").__aenter__(), C, "Postgres refused the connection: ", lambda s: App(s.dsn)),
+    Row("no such database", lambda s: App(s.dsn.replace("/test_", "/tset_")).__aenter__(), C, "Postgres refused the connection: ", None),
+    Row("a server that is down", lambda s: App("postgresql://127.0.0.1:1/x").__aenter__(), e.DatabaseAway, "Check HOWDAH_DSN and that the server is up.", None),
+    # The schema.
+    Row("an older schema", lambda s: s.open(1), e.SchemaMismatch, "the schema is at migration 1, this code needs 2: run `howdah migrate`", lambda s: s.open(2)),
+    Row("a much newer schema", lambda s: s.open(4), e.SchemaMismatch, "more than one release beyond the 2 that this code knows: deploy a newer howdah", lambda s: s.open(3)),
+    # Definitions.
+    Row(
+        "two tasks of one name", lambda s: [s.define(ping), s.define(pings, name="ping")], C,
+        f"two tasks are called 'ping': one at {WRONG}:{ping.__code__.co_firstlineno}, one at {WRONG}:{pings.__code__.co_firstlineno}. Give one of them name=",
+        lambda s: s.define(pings),
+    ),
+    Row("no name", lambda s: s.define(lambda: None), C, "@jobs.task(name=...)", lambda s: s.define(lambda: None, name="x")),
+    Row("a long name", lambda s: s.define(ping, name="x" * 201), C, "201 characters of 1 to 200", lambda s: s.define(ping, name="x" * 200)),
+    Row("a generator", lambda s: s.define(first), C, "return the result instead of yielding", lambda s: s.define(ping)),
+    Row("an async generator", lambda s: s.define(each), C, "return the result instead of yielding", lambda s: s.define(ping)),
+    Row("*args", lambda s: s.define(star), C, "each needs a parameter of its own", lambda s: s.define(ping)),
+    Row("**kwargs", lambda s: s.define(stars), C, "each needs a parameter of its own", lambda s: s.define(ping)),
+    Row("a positional-only parameter", lambda s: s.define(position), C, "is positional-only: arguments are stored by name", lambda s: s.define(ping)),
+    Row("a type that is not there", lambda s: s.define(nowhere).call(1), C, "Import the type at the top of the module", None),
+    Row("a task's priority", lambda s: s.define(ping, priority=40000), C, "from -32767 to 32767", lambda s: s.define(ping, priority=-32767)),
+    Row("a task's timeout of 0", lambda s: s.define(ping, timeout=0), C, "a timeout is positive", lambda s: s.define(ping, timeout=0.1)),
+    Row("a long queue", lambda s: s.define(ping, queue="x" * 201), C, "cannot be a name", lambda s: s.define(ping, queue="x" * 200)),
+    Row("no attempt", lambda s: Retry(0), ValueError, "it is at least 1", lambda s: Retry(1)),
+    Row("a shrinking wait", lambda s: Retry(factor=0.5), ValueError, "it is at least 1", lambda s: Retry(factor=1)),
+    # Words of the decorators, and Tasks.
+    Row("an unknown word", lambda s: s.define(ping, nme="x"), C, "@jobs.task does not know nme=; it takes name, aliases", lambda s: s.define(ping, name="x")),
+    Row("a function that is none", lambda s: s.fresh.task(cast("Any", "x")), C, "'x', which is no function", lambda s: s.fresh.task(ping)),
+    Row("no timeout", lambda s: s.define(ping, timeout=None), C, "each attempt has a timeout; say a long one", lambda s: s.define(ping, timeout="9w")),
+    Row("a delivery", lambda s: s.define(ping, delivery="once"), C, "is not one of 'at_least_once', 'at_most_once'", lambda s: s.define(ping, delivery="at_most_once")),
+    Row("an isolation", lambda s: s.define(fine, isolation="thread"), C, "is not one of None, 'process'", lambda s: s.define(fine_too, isolation="process")),
+    Row("memory of no process", lambda s: s.define(fine_too, memory="1GB"), C, 'say isolation="process" as well', lambda s: s.define(fine_too, isolation="process", memory="1GB")),
+    Row("no run for a process", lambda s: s.define(fine_too, isolation="process", max_runs=0), C, "max_runs=0 of task 'fine_too' must be at least 1", lambda s: s.define(fine_too, isolation="process", max_runs=1)),
+    Row("a bad size", lambda s: s.define(fine_too, isolation="process", memory="much"), ValueError, '"512MB"', lambda s: s.define(fine_too, isolation="process", memory="512MB")),
+    Row("no size", lambda s: s.define(fine_too, isolation="process", memory=-1), ValueError, "a positive number of bytes", lambda s: s.define(fine_too, isolation="process", memory=1)),
+    Row("aliases as one text", lambda s: s.define(ping, aliases="old"), C, "is one text: pass a list, as in aliases=['old']", lambda s: s.define(ping, aliases=["old"])),
+    Row("an alias that is taken", lambda s: [s.define(ping), s.define(pings, aliases=["ping"])], C, "Take it out of aliases= of one of them.", lambda s: s.define(pings, aliases=["pong"])),
+    Row("a handler that is no task", lambda s: s.define(ping, on_failure=report), C, "decorate it with @jobs.task", lambda s: s.define(ping, on_failure=s.define(report))),
+    Row("a handler of nothing", lambda s: s.define(ping, on_failure=s.define(fine)), C, "must take one argument, a howdah.FailedRun", lambda s: s.define(ping, on_failure=s.define(report))),
+    Row("a handler of another type", lambda s: s.define(pings, on_failure=s.define(ping)).definition.catalogue(), C, "must be annotated as howdah.FailedRun", None),
+    Row("no fact", lambda s: s.fresh.on(), C, "was given no fact: name some of 'run.failed'", lambda s: s.fresh.on("run.failed")),
+    Row("an unknown fact", lambda s: s.fresh.on(cast("Any", "run.done")), C, "fact='run.done' is not one of", lambda s: s.fresh.on("run.stale")),
+    Row("a stub that is called", lambda s: cast("Any", s.fresh.stub(ping))(1), C, "is a stub, its function lives in another program", lambda s: s.jobs.stub(pings).enqueue(1)),
+    Row("tasks of no app", lambda s: Tasks().task(ping).enqueue(1), C, "belongs to no app yet: call jobs.include(...)", lambda s: s.included().enqueue(1)),
+    Row("tasks of two apps", lambda s: [app.include(s.tasks) for app in (s.fresh, s.closed)], C, "make a Tasks() of its own for each app", lambda s: s.fresh.include(Tasks())),
+    Row("an include of something else", lambda s: s.fresh.include(cast("Any", e)), C, "pass the Tasks() itself", lambda s: s.fresh.include(Tasks())),
+    Row("imports as one text", lambda s: App(imports="x"), C, "is one text: pass a list, as in imports=['x']", lambda s: App(imports=["x"])),
+    Row("imports that are not there", lambda s: App(imports=["not.there"]).load(), C, "names 'not.there', and there is no module 'not' on Python's path", lambda s: App(imports=["howdah"]).load()),
+    # Types of arguments and results.
+    Row("a class of one's own", lambda s: s.define(takes_stage).call(s), C, "parameter 'stage' of task 'takes_stage'", None),
+    Row("a result of such a class", lambda s: s.define(gives_stage).definition.catalogue(), C, "use a dataclass, an attrs class, a msgspec.Struct or a pydantic model", None),
+    Row("a union of likes", lambda s: s.define(takes_either).call(1), C, "has a type that cannot be stored: Type unions may not contain", None),
+    Row("such a value", lambda s: s.define(takes_any).call(s), A, "json cannot carry a ", lambda s: s.define(takes_any).call({})),
+    Row("a key that is no text", lambda s: s.define(takes_any).call({(1, 2): 3}), A, "keys of a dict are text or numbers", lambda s: s.define(takes_any).call({1: 3})),
+    Row("an argument without a zone", lambda s: s.define(takes_time).call(datetime(2030, 1, 1)), A, "use datetime.now(UTC) and the like - at `$.when`", lambda s: s.define(takes_time).call(datetime.now(UTC))),
+    Row("an offset with seconds", lambda s: s.define(takes_time).call(ODD), A, "use .astimezone(UTC) - at `$.when`", lambda s: s.define(takes_time).call(ODD.astimezone(UTC))),
+    Row("a result without a zone", lambda s: s.fails(gives_time), e.RunFailed, "has no time zone, so it names no instant", None),
+]  # fmt: skip
