@@ -96,6 +96,19 @@ async def test_the_third_signal_ends_even_a_blocked_process_at_once(
         assert (await worker.end())[0] == code
 
 
+async def test_a_signal_ends_a_worker_that_postgres_does_not_let_in(dsn: str, shop: Path) -> None:
+    nowhere = {"HOWDAH_DIRECT_DSN": "postgresql://127.0.0.1:1/none", "HOWDAH_POOLER": "false"}
+    async with begin("worker", "shop", cwd=shop, HOWDAH_DSN=dsn, **nowhere) as worker:
+        assert "refused" in await worker.told("has no connection to Postgres, and goes on trying")
+
+        worker.send(signal.SIGTERM)
+        code, out, said = await worker.end()
+
+    assert (code, out) == (0, "")
+    assert "Stopped before it had started" in said
+    assert "Ready" not in said
+
+
 async def test_the_grace_ends_what_takes_longer(dsn: str, db: Db, shop: Path) -> None:
     run = await db.fetchval("select howdah.enqueue('wait', '{\"s\": 60}')")
     async with begin("worker", "shop", "--grace", "100ms", cwd=shop, HOWDAH_DSN=dsn) as worker:

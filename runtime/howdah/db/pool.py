@@ -13,7 +13,7 @@ from asyncpg.pool import PoolConnectionProxy
 from ..config import Config
 from ..errors import ConfigurationError, DatabaseAway
 from ..instruments import Instruments, instruments
-from .link import WRONG, Connection, acquaint, is_gone, is_lost
+from .link import WRONG, Connection, acquaint, is_gone, is_lost, refused
 from .own import OwnConnection
 from .way import Way, found
 
@@ -54,7 +54,7 @@ class Pool:
             )
         except Exception as error:
             if isinstance(error, WRONG):
-                raise ConfigurationError(f"Postgres refused the connection: {error}. Check HOWDAH_DSN.") from error
+                raise refused(error) from (None if isinstance(error, ValueError) else error)
             if is_lost(error):
                 raise DatabaseAway(f"Postgres does not answer: {error}. Check HOWDAH_DSN and that the server is up.") from error
             raise
