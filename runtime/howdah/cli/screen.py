@@ -8,11 +8,17 @@ import contextlib
 import os
 import signal
 import sys
-import termios
-import tty
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
+
+from ..errors import ConfigurationError
+
+try:
+    import termios
+    import tty
+except ImportError:  # Windows has other terminals.
+    termios = tty = None
 
 _BEGIN = "\x1b[?1049h\x1b[?25l"
 """The alternate screen, without a cursor."""
@@ -25,9 +31,11 @@ _KEYS_MAX = 1024
 
 
 class Screen:
-    """The terminal behind stdout, and the keys of stdin where that is one, too."""
+    """The terminal behind stdout, and the keys of stdin where that is one, too. ConfigurationError: it is one of Windows."""
 
     def __init__(self) -> None:
+        if termios is None:
+            raise ConfigurationError("terminals of Windows are not drawn on: print one frame with `howdah top | more`, or use --json")
         self._out = sys.stdout.fileno()
         self._keys = sys.stdin.fileno() if sys.stdin.isatty() else None
         self._before: list[int | list[bytes | int]] | None = None
