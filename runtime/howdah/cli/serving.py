@@ -78,9 +78,9 @@ async def serve(jobs: App, duty: Duty, voice: Voice, lifeline: Lifeline | None) 
                 voice.say("stopped", "Stopped before it had started: Postgres did not let it in.", ended=0)
                 return
             nodes.append(node)
-            await _greet(jobs, duty, node, voice)
-            if lifeline is not None:
+            if lifeline is not None:  # Before anybody else reads that it is ready: should it die then, another one takes its place.
                 lifeline.tell(News(ready=node.name))
+            await _greet(jobs, duty, node, voice)
             async with anyio.create_task_group() as group:
                 group.start_soon(_tell, node, voice, lifeline, jobs.config.grace_s)
                 group.start_soon(_recycle, node, voice, duty.limits)
