@@ -63,6 +63,25 @@ async def test_a_database_that_lets_nobody_in_for_the_moment_is_waited_for_and_t
     assert "'howdah test' is connected to Postgres, after" in more[0]
 
 
+async def test_a_statement_that_is_refused_again_and_again_is_tried_again_and_that_is_said_once(
+    dsn: str, db: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where the primary has become a standby: who connects is let in, and nothing can be written."""
+    caplog.set_level(logging.WARNING, "howdah.link")
+    name = dsn.partition("?")[0].rpartition("/")[2]
+    await db.execute(f"alter database {name} set default_transaction_read_only = on")
+    link = Link(configure({"dsn": dsn, "backoff_s": 0.01}), "test")
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(link.call, lambda c: c.execute("create table written ()"))
+            await happens(lambda: caplog.records)
+            await db.execute(f"alter database {name} set default_transaction_read_only = off")
+    finally:
+        await link.close()
+    (record,) = caplog.records
+    assert "'howdah test' has failed 5 times in a row, and goes on trying: cannot execute CREATE TABLE in a read-only" in record.getMessage()
+
+
 async def test_a_statement_that_asks_too_early_is_a_mistake_and_no_loss(db: Session) -> None:
     await db.execute("create sequence fresh")
     with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError) as caught:

@@ -50,6 +50,9 @@ WRONG = (
 )
 """What no further attempt to connect mends."""
 
+TOLD_AFTER = 5
+"""Losses of one call in a row until somebody is told: a restart of Postgres costs one or two, and is told by whoever connects."""
+
 CLOSED_TO_ALL = "55000"
 """SQLSTATE of a refusal to connect to a database that lets nobody in at the moment (allow_connections false). Statements have it, too."""
 
@@ -139,6 +142,7 @@ class Link:
 
     async def call(self, work: Callable[[Owned], Awaitable[R]]) -> R:
         """Does the work on the connection, again and again until Postgres answers: only for what may be done twice."""
+        failures = 0
         while True:
             connection = await self.connected()
             try:
@@ -146,6 +150,9 @@ class Link:
             except Exception as error:
                 if not is_lost(error, connection):
                     raise
+                failures += 1
+                if failures == TOLD_AFTER:
+                    log.warning("%r has failed %d times in a row, and goes on trying: %s", self.name, failures, str(error) or repr(error))
                 await self.drop()
                 await anyio.sleep(random.random() * self._config.backoff_s)  # noqa: S311 - jitter, not a secret
 
