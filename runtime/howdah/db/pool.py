@@ -13,6 +13,7 @@ from asyncpg.pool import PoolConnectionProxy
 from ..config import Config
 from ..errors import ConfigurationError, DatabaseAway
 from ..instruments import Instruments, instruments
+from .files import query
 from .link import WRONG, Connection, acquaint, is_gone, is_lost, refused
 from .own import OwnConnection
 from .way import Way, found
@@ -114,4 +115,4 @@ class Pool:
         if pid in self._lent:
             self._lent.discard(pid)
             if not self.config.pooler:  # What a user left in the session of a pooler's server connection is out of reach.
-                await connection.execute(connection.get_reset_query())
+                await connection.execute(f"{connection.get_reset_query()}\n{query('restore', 'sessions')}")
