@@ -172,7 +172,7 @@ async def test_a_worker_that_cannot_be_started_for_the_moment_is_tried_again_and
         what = "sys.exit(1)" if len(begun) == 2 else "signal.pause()"
         return begin_process([command[0], "-c", READY_AND.replace("WHAT", what), *command[-1:]], **said)
 
-    monkeypatch.setattr(fleet.subprocess, "Popen", popen)
+    monkeypatch.setattr(subprocess, "Popen", popen)
     async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
         ended = group.create_task(fleet.Fleet(["shop"], 2, Voice(as_json=True)).run())
         while len(begun) < 4:

@@ -2,7 +2,6 @@
 
 import re
 import signal
-import textwrap
 from pathlib import Path
 
 import asyncpg
@@ -10,12 +9,14 @@ import pytest
 from howdah import App
 
 from .programs import begin, howdah
+from .shop import WAIT, write_shop
 
 pytestmark = pytest.mark.anyio
 
 Db = asyncpg.Connection
 
-SHOP = """
+SHOP = (
+    """
     import asyncio
     import logging
     import time
@@ -23,14 +24,9 @@ SHOP = """
     from howdah import App
 
     jobs = App(lease_s=1.5, heartbeat_s=0.3, lease_margin_s=0.3)
-
-    @jobs.task
-    async def wait(s: float) -> float:
-        print("begun", flush=True)
-        await asyncio.sleep(s)
-        print("ended", flush=True)
-        return s
-
+"""
+    + WAIT
+    + """
     @jobs.task
     async def block(s: float) -> None:
         print("begun", flush=True)
@@ -45,13 +41,13 @@ SHOP = """
     async def mail() -> None:
         print("mailed", flush=True)
 """
+)
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
     """A folder with the module `shop`."""
-    (tmp_path / "shop.py").write_text(textwrap.dedent(SHOP))
-    return tmp_path
+    return write_shop(tmp_path, SHOP)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

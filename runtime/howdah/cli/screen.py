@@ -46,7 +46,7 @@ class Screen:
         return self._keys
 
     def __enter__(self) -> Self:
-        if self._keys is not None:
+        if self._keys is not None and termios is not None and tty is not None:
             self._before = termios.tcgetattr(self._keys)
             tty.setcbreak(self._keys, termios.TCSANOW)
         self._write(_BEGIN)
@@ -54,7 +54,7 @@ class Screen:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._write(_END)
-        if self._keys is not None and self._before is not None:
+        if self._keys is not None and self._before is not None and termios is not None:
             with contextlib.suppress(termios.error):  # The terminal is gone: there is nothing to be restored.
                 termios.tcsetattr(self._keys, termios.TCSANOW, self._before)
 

@@ -95,7 +95,9 @@ def past_the_pooler(dsn: str | None, server: Server, socket: str | None) -> str:
     given = urlsplit(dsn or "")
     user = quote(server.role, safe="") + (":PASSWORD" if given.password else "")
     kept = [
-        (name, value) for name, value in parse_qsl(given.query) if name not in ("host", "port", "user", "password", "dbname", "database", "sslpassword")
+        (name, value)
+        for name, value in parse_qsl(given.query)
+        if name not in ("host", "port", "user", "password", "dbname", "database", "sslpassword")
     ]
     if server.host is not None:
         host = f"[{server.host}]" if ":" in server.host else server.host
