@@ -20,6 +20,8 @@ from howdah.config import configure
 from howdah.db.migrate import migrate
 from howdah.embedded import Embedded
 
+from .recovery.nodes import EFFECTS
+
 SETTINGS = {"fsync": "off", "shared_buffers": "128MB", "max_connections": "200", "wal_level": "minimal", "max_wal_senders": "0"}
 
 os.environ["HOWDAH_AHEAD_DAYS"] = "1"  # A database is cloned for each test, and each day is thirty files more.
@@ -81,6 +83,13 @@ async def db(dsn: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     connection = await asyncpg.connect(dsn)
     yield connection
     connection.terminate()
+
+
+@pytest.fixture
+async def effects(db: "asyncpg.Connection[asyncpg.Record]") -> "asyncpg.Connection[asyncpg.Record]":
+    """The test's database, with a table for what tasks did."""
+    await db.execute(EFFECTS)
+    return db
 
 
 @pytest.fixture

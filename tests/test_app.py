@@ -136,6 +136,41 @@ async def test_an_error_of_the_block_comes_out_as_it_is_and_the_node_has_drained
         assert await runs[0].status() == "succeeded"
 
 
+async def test_a_node_drains_when_its_stop_is_set_though_the_block_goes_on(jobs: App, db: Session) -> None:
+    @jobs.task
+    async def one() -> int:
+        return 1
+
+    stop = anyio.Event()
+    async with jobs.work(stop=stop) as node:
+        assert await (await one.enqueue()).result("10s") == 1
+        stop.set()
+        with anyio.fail_after(10):
+            await node.stopped.wait()
+        assert await db.fetchval("select count(*) from howdah.node") == 0
+
+
+async def test_a_node_that_postgres_does_not_let_in_gives_up_when_its_stop_is_set(dsn: str) -> None:
+    jobs = App(dsn, direct_dsn="postgresql://127.0.0.1:1/none", pooler=False)
+
+    @jobs.task
+    async def one() -> None:
+        pass
+
+    stop = anyio.Event()
+
+    async def set_when_it_waits() -> None:
+        await anyio.wait_all_tasks_blocked()
+        stop.set()
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as group:
+            group.start_soon(set_when_it_waits)
+            async with jobs.work(stop=stop) as node:
+                assert not node.started
+                assert node.stopped.is_set()
+
+
 async def test_two_nodes_share_a_process_and_its_connections_are_as_many_as_promised(dsn: str, db: Session) -> None:
     jobs = App(dsn, pool_size=3, grace_s=2, hard_grace_s=2)
 

@@ -150,14 +150,15 @@ class App(Registrar):
         self._client.point(config)
         self._portal.point(config)
 
-    def work(self, *, queues: Sequence[str] | None = None) -> AbstractAsyncContextManager[Node]:
+    def work(self, *, queues: Sequence[str] | None = None, stop: anyio.Event | None = None) -> AbstractAsyncContextManager[Node]:
         """Runs a node inside this process: its tasks are executed here until the block ends, then it drains.
 
-        queues: the queues to serve; default all of them.
+        queues: the queues to serve; default all of them. stop: the node also drains when this is set; one that has not started by
+        then, since Postgres lets nobody in, gives up: the block begins with a node that has stopped.
         """
         if isinstance(queues, str):
             raise ConfigurationError(f"queues={queues!r} is one text: pass a list, as in queues=[{queues!r}]")
-        return self._work(queues, self.config)
+        return self._work(queues, self.config, anyio.Event() if stop is None else stop)
 
     @property
     def lifespan(self) -> Lifespan:
@@ -196,12 +197,12 @@ class App(Registrar):
             config = self.config
             running_s = max(0.0, (config.lifespan_grace_s if given is None else given) - config.hand_back_s)
             config = msgspec.structs.replace(config, grace_s=running_s, hard_grace_s=config.hand_back_s)
-            return kept(lambda: self._work(None, config))
+            return kept(lambda leave: self._work(None, config, leave))
 
         return Blocks(client, node, self._client.check_open, {"howdah": self})
 
     @asynccontextmanager
-    async def _work(self, queues: Sequence[str] | None, config: Config) -> AsyncGenerator[Node, None]:
+    async def _work(self, queues: Sequence[str] | None, config: Config, stop: anyio.Event) -> AsyncGenerator[Node, None]:
         if in_child():
             raise HowdahError(
                 "jobs.work() was called in a child process of a node, which imports this module for its tasks and starts nothing: put"
@@ -215,6 +216,7 @@ class App(Registrar):
         failure: BaseException | None = None
         async with self, anyio.create_task_group() as group:
             node = Node(config, self.registry, self.client.pool, self.client.nearby, queues, self._module())
+            group.start_soon(_stop_when, stop, node)
             try:
                 await group.start(node.run)
                 self.client.know(self.registry)
@@ -225,6 +227,7 @@ class App(Registrar):
                 node.stop()
                 with anyio.CancelScope(shield=True):
                     await node.stopped.wait()
+            group.cancel_scope.cancel()
         if failure is not None:
             raise failure
 
@@ -236,3 +239,8 @@ class App(Registrar):
             if any(value is self for value in list(getattr(module, "__dict__", {}).values())):
                 return name
         return None
+
+
+async def _stop_when(told: anyio.Event, node: Node) -> None:
+    await told.wait()
+    node.stop()

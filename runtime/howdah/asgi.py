@@ -81,15 +81,15 @@ def around(app: ASGIApp, blocks: Blocks) -> ASGIApp:
 
 
 @asynccontextmanager
-async def kept(node: Block) -> AsyncGenerator[None, None]:
+async def kept(node: Callable[[anyio.Event], AbstractAsyncContextManager[object]]) -> AsyncGenerator[None, None]:
     """A node until the block ends; and another one whenever a bug has taken it down. The process above, which would start a worker
-    anew, cannot see that here: the server lives on."""
+    anew, cannot see that here: the server lives on. node: opens one, which is told to leave, perhaps before it has started."""
 
     async def keep(leave: anyio.Event, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         started = False
         while not leave.is_set():
             try:
-                async with node():
+                async with node(leave):
                     if not started:
                         started = True
                         task_status.started()

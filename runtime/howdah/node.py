@@ -152,7 +152,7 @@ class Node:
         self._hurrying.set()
 
     async def run(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Runs until stopped; returns when every outcome is durable. Says started when its lease holds."""
+        """Runs until stopped; returns when every outcome is durable. Says started when its lease holds, or it is stopped before that."""
         config = self._config
         tasks, queues, installation = await register(self._pool, self._registry, self._queues)
         self._served = None if queues is None else frozenset(queues)
@@ -160,15 +160,10 @@ class Node:
         hashes = [tasks[number].hash for number in numbers]
         member = Member(self.name, platform.node(), os.getpid(), importlib.metadata.version("howdah"), numbers, hashes, queues)
         joined = anyio.Event()
-
-        def enter() -> None:
-            joined.set()
-            self._look()
-
         heart = self._heart = Heart(
             config,
             Leases(config, member),
-            joined=enter,
+            joined=lambda: (joined.set(), self._look()),
             fenced=self._fenced,
             unsettled=lambda: self._remind(-1.0),
             ordered=self._obey,
@@ -210,6 +205,8 @@ class Node:
                     heart.stop(leave=True)
                     await left.wait()
                     group.cancel_scope.cancel()
+            if not self.started:  # It was told to stop before.
+                task_status.started()
         finally:
             heart.stop(leave=False)
             self._children.kill()
@@ -287,6 +284,11 @@ class Node:
     async def _shut_down(self, everything: anyio.CancelScope) -> None:
         config = self._config
         await self.stopping.wait()
+        if self._heart is not None and self._standing() is None and not self.started:
+            # It waits for Postgres to let it in, for as long as that takes, and holds nothing.
+            self._heart.stop(leave=True)
+            everything.cancel()
+            return
         self._desk.put_nowait(Stop())
         with anyio.move_on_after(config.grace_s):
             await self._hurrying.wait()

@@ -58,7 +58,7 @@ class Task(Generic[P, R]):
     def __repr__(self) -> str:
         return f"<task {self.name}>"
 
-    async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Run[R]:
+    async def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Run[R]:
         """Enqueues one run, durably, or in your transaction with options(conn=). ArgumentsInvalid: they do not fit."""
         client = self._host.client
         payload = self._encode(args, kwargs)
@@ -67,7 +67,7 @@ class Task(Generic[P, R]):
             span.note(made.id, created=made.created)
         return self._run(made)
 
-    def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> Run[R]:
+    def enqueue_sync(self, /, *args: P.args, **kwargs: P.kwargs) -> Run[R]:
         """The same for code that cannot await: a view, a thread, a script. With options(conn=) of a sync driver it uses only
         that connection; without, the open app of another thread, or a background thread of its own. HowdahError on a
         running event loop."""
@@ -88,7 +88,7 @@ class Task(Generic[P, R]):
             span.note(made.id, created=made.created)
         return self._run(made)
 
-    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call:
+    def call(self, /, *args: P.args, **kwargs: P.kwargs) -> Call:
         """The task with these arguments, checked, for enqueue_many."""
         return Call(self.definition, self._encode(args, kwargs))
 

@@ -1,19 +1,12 @@
-"""A table for effects, and servers."""
+"""Servers."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ..recovery.nodes import EFFECTS, Session
+from ..recovery.nodes import Session
 from .servers import Servers
-
-
-@pytest.fixture
-async def effects(db: Session) -> Session:
-    """The test's database, with a table for what tasks did."""
-    await db.execute(EFFECTS)
-    return db
 
 
 @pytest.fixture

@@ -179,7 +179,7 @@ async def test_a_node_that_was_taken_down_is_tried_again_until_it_starts(
         raise IndexError("a bug of ours")
 
     @asynccontextmanager
-    async def node() -> AsyncGenerator[None, None]:
+    async def node(_leave: anyio.Event) -> AsyncGenerator[None, None]:
         number = next(numbers)
         if number == 2:
             raise DatabaseAway("Postgres is being started")
@@ -195,6 +195,28 @@ async def test_a_node_that_was_taken_down_is_tried_again_until_it_starts(
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
     assert "it cannot start: Postgres is being started" in caplog.records[1].message
     assert next(numbers) == 4
+
+
+async def test_a_node_that_starts_anew_when_the_server_ends_is_told_and_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("howdah.asgi.RESTART_S", 0)
+    numbers, starting = count(1), anyio.Event()
+
+    async def breaks() -> None:
+        raise IndexError("a bug of ours")
+
+    @asynccontextmanager
+    async def node(leave: anyio.Event) -> AsyncGenerator[None, None]:
+        if next(numbers) == 1:
+            async with anyio.create_task_group() as group:
+                group.start_soon(breaks)
+                yield
+        starting.set()
+        await leave.wait()  # As one that Postgres does not let in.
+        yield
+
+    with anyio.fail_after(10):
+        async with kept(node):
+            await starting.wait()
 
 
 async def test_other_scopes_are_passed_on_as_they_are_once_it_is_open_and_refused_before() -> None:

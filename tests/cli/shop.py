@@ -1,4 +1,4 @@
-"""The program that the tests of workers run."""
+"""The programs that the tests of workers run."""
 
 import textwrap
 from pathlib import Path
@@ -24,6 +24,16 @@ SHOP = """
         print("begun", os.getpid(), flush=True)
         time.sleep(s)
 """
+
+WAIT = """
+    @jobs.task
+    async def wait(s: float) -> float:
+        print("begun", flush=True)
+        await asyncio.sleep(s)
+        print("ended", flush=True)
+        return s
+"""
+"""A task for programs of tests' own: it says when it begins and when it ends."""
 
 
 def write_shop(folder: Path, text: str = SHOP) -> Path:

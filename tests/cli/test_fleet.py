@@ -1,14 +1,19 @@
 """`howdah worker --processes N`: it supervises, passes signals on, and leaves nobody behind."""
 
 import asyncio
+import errno
 import json
 import os
 import signal
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import psutil
 import pytest
+from howdah.cli import fleet
+from howdah.cli.voice import Voice
 
 from .programs import PATIENCE_S, begin, beside, howdah
 from .shop import write_shop
@@ -58,6 +63,7 @@ async def test_so_many_nodes_work_and_a_signal_to_the_one_process_drains_all_of_
 
 async def test_one_that_dies_is_started_anew_and_what_it_held_comes_back(dsn: str, db: Db, shop: Path) -> None:
     async with begin("worker", "shop", "--processes", "2", cwd=shop, HOWDAH_DSN=dsn) as worker:
+        await worker.told("Ready")  # One that dies before any has worked ends all: the next would die of the same.
         first = await pids(db, 2)
         victim = min(first)
         os.kill(victim, signal.SIGKILL)
@@ -143,3 +149,37 @@ async def test_on_a_terminal_one_ctrl_c_drains_several_processes_and_cancels_not
         assert await terminal.end() == 0
     assert "Hurrying" not in terminal.screen
     assert [await db.fetchval("select howdah.state($1)", run) for run in runs] == ["succeeded"] * 2
+
+
+READY_AND = """
+import os, signal, sys
+os.write(int(sys.argv[-1]), b'{"ready": "here"}\\n')
+WHAT
+"""
+
+
+async def test_a_worker_that_cannot_be_started_for_the_moment_is_tried_again_and_the_others_work_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The machine has no memory left: what one worker has died of keeps the next one from being started."""
+    monkeypatch.setattr(fleet, "BACKOFF_S", 0.01)
+    begin_process, begun = subprocess.Popen, list[list[str]]()
+
+    def popen(command: list[str], **said: Any) -> "subprocess.Popen[bytes]":
+        begun.append(command)
+        if len(begun) == 3:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        what = "sys.exit(1)" if len(begun) == 2 else "signal.pause()"
+        return begin_process([command[0], "-c", READY_AND.replace("WHAT", what), *command[-1:]], **said)
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
+        ended = group.create_task(fleet.Fleet(["shop"], 2, Voice(as_json=True)).run())
+        while len(begun) < 4:
+            await asyncio.sleep(0.01)
+        signal.raise_signal(signal.SIGTERM)
+    events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [one["event"] for one in events] == ["died", "unstarted", "draining", "stopped"]
+    assert "could not be started: Resource temporarily unavailable" in events[1]["text"]
+    assert events[2]["text"].startswith("Draining: 2 workers")
+    assert ended.result() == 0

@@ -102,6 +102,15 @@ async def test_files_that_come_go_and_change_are_named_together_when_they_have_c
     assert found == [["comes.py", "goes.py"]]
 
 
+def test_a_file_that_cannot_be_looked_at_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text("")
+    (tmp_path / "loop.py").symlink_to("loop.py")
+    (tmp_path / "gone.py").symlink_to("nowhere.py")
+    (tmp_path / ("far" * 80 + ".py")).symlink_to("x" * 4000)
+
+    assert [*snapshot(tmp_path)] == ["shop.py"]
+
+
 def test_environments_caches_and_hidden_folders_are_no_part_of_a_program(tmp_path: Path) -> None:
     for folder in (".git", "__pycache__", "env", "shop"):
         (tmp_path / folder).mkdir()

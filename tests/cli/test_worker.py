@@ -2,7 +2,6 @@
 
 import re
 import signal
-import textwrap
 from pathlib import Path
 
 import asyncpg
@@ -10,12 +9,14 @@ import pytest
 from howdah import App
 
 from .programs import begin, howdah
+from .shop import WAIT, write_shop
 
 pytestmark = pytest.mark.anyio
 
 Db = asyncpg.Connection
 
-SHOP = """
+SHOP = (
+    """
     import asyncio
     import logging
     import time
@@ -23,14 +24,9 @@ SHOP = """
     from howdah import App
 
     jobs = App(lease_s=1.5, heartbeat_s=0.3, lease_margin_s=0.3)
-
-    @jobs.task
-    async def wait(s: float) -> float:
-        print("begun", flush=True)
-        await asyncio.sleep(s)
-        print("ended", flush=True)
-        return s
-
+"""
+    + WAIT
+    + """
     @jobs.task
     async def block(s: float) -> None:
         print("begun", flush=True)
@@ -45,13 +41,13 @@ SHOP = """
     async def mail() -> None:
         print("mailed", flush=True)
 """
+)
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
     """A folder with the module `shop`."""
-    (tmp_path / "shop.py").write_text(textwrap.dedent(SHOP))
-    return tmp_path
+    return write_shop(tmp_path, SHOP)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -94,6 +90,19 @@ async def test_the_third_signal_ends_even_a_blocked_process_at_once(
         await worker.insist(number)
 
         assert (await worker.end())[0] == code
+
+
+async def test_a_signal_ends_a_worker_that_postgres_does_not_let_in(dsn: str, shop: Path) -> None:
+    nowhere = {"HOWDAH_DIRECT_DSN": "postgresql://127.0.0.1:1/none", "HOWDAH_POOLER": "false"}
+    async with begin("worker", "shop", cwd=shop, HOWDAH_DSN=dsn, **nowhere) as worker:
+        assert "refused" in await worker.told("has no connection to Postgres, and goes on trying")
+
+        worker.send(signal.SIGTERM)
+        code, out, said = await worker.end()
+
+    assert (code, out) == (0, "")
+    assert "Stopped before it had started" in said
+    assert "Ready" not in said
 
 
 async def test_the_grace_ends_what_takes_longer(dsn: str, db: Db, shop: Path) -> None:

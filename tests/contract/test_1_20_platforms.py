@@ -42,3 +42,26 @@ def test_the_package_and_its_commands_start_without_uvloop() -> None:
     program = "import sys; sys.modules['uvloop'] = None; import howdah; from howdah.cli import main; main(['worker', '--help'])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+WITHOUT_POSIX = """
+import sys
+for name in ("fcntl", "grp", "pwd", "resource", "termios", "tty", "uvloop"):
+    sys.modules[name] = None
+from howdah.cli import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("command", ["--help", "top", "doctor", "enqueue", "worker", "runs", "migrate", "settings"])
+def test_commands_start_where_there_is_no_posix(command: str) -> None:
+    words = [command] if command == "--help" else [command, "--help"]
+    done = subprocess.run([sys.executable, "-c", WITHOUT_POSIX, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", ["db", "dev", "demo", "estimate"])
+def test_those_that_may_start_a_postgres_say_in_one_sentence_where_that_works(command: str) -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_POSIX, command, "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"howdah: `howdah {command}` may start a Postgres of its own, and that works on Linux and macOS alone\n"

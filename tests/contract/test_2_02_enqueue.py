@@ -134,6 +134,19 @@ async def test_arguments_that_a_node_takes_are_not_refused(shop: App, dsn: str, 
     assert out.startswith('"1 small')
 
 
+async def test_names_that_no_parameter_can_have_are_refused_in_a_sentence(shop: App, dsn: str) -> None:
+    for name in ("class", "an order", ""):
+        code, _, said = await call("later", json.dumps({name: 1}), "--ahead", dsn=dsn)
+        assert code == 1
+        assert said == f"howdah: task 'later' has no parameter {name!r}: that is no name of one\n"
+
+
+async def test_a_parameter_may_be_called_as_ours_are(shop: App, dsn: str, db: Db) -> None:
+    code, out, _ = await call("later", '{"self": 1, "args": 2, "client": 3}', "--ahead", dsn=dsn)
+    assert code == 0
+    assert json.loads(await db.fetchval("select args from howdah.run where id = $1", int(out))) == {"self": 1, "args": 2, "client": 3}
+
+
 async def test_a_task_that_nobody_has_defined_is_refused_unless_it_is_meant(shop: App, dsn: str, db: Db) -> None:
     code, _, said = await call("shp", '{"order": 1}', dsn=dsn)
     assert (code, said) == (1, "howdah: no program has defined a task 'shp' yet; did you mean ship?\n")

@@ -4,7 +4,6 @@ import json
 import signal
 import socket
 import sys
-import textwrap
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import httpx
 import pytest
 
 from ..cli.programs import begin, beside
+from ..cli.shop import WAIT, write_shop
 from ..db.roles import NODE, of
 from ..telemetry.stage import received, receiving
 
@@ -21,19 +21,15 @@ pytestmark = pytest.mark.anyio
 
 Db = asyncpg.Connection
 
-SHOP = """
+SHOP = (
+    """
     import asyncio, time
     from howdah import App
 
     jobs = App()
-
-    @jobs.task
-    async def wait(s: float) -> float:
-        print("begun", flush=True)
-        await asyncio.sleep(s)
-        print("ended", flush=True)
-        return s
-
+"""
+    + WAIT
+    + """
     @jobs.task
     async def block(s: float) -> None:
         print("blocks", flush=True)
@@ -43,14 +39,14 @@ SHOP = """
     async def fails() -> None:
         raise KeyError("no")
 """
+)
 
 ALONE = "sys.modules['opentelemetry.exporter'] = sys.modules['opentelemetry.sdk'] = None"
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    (tmp_path / "shop.py").write_text(textwrap.dedent(SHOP))
-    return tmp_path
+    return write_shop(tmp_path, SHOP)
 
 
 @pytest.fixture

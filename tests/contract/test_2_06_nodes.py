@@ -3,7 +3,6 @@
 import asyncio
 import json
 import signal
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
@@ -14,6 +13,7 @@ import pytest
 from howdah import App, ArgumentsInvalid
 
 from ..cli.programs import begin, beside
+from ..cli.shop import WAIT, write_shop
 
 pytestmark = pytest.mark.anyio
 
@@ -21,25 +21,20 @@ Db = asyncpg.Connection
 
 OBEYED_S = 1.0
 
-SHOP = """
+SHOP = (
+    """
     import asyncio
     from howdah import App
 
     jobs = App()
-
-    @jobs.task
-    async def wait(s: float) -> float:
-        print("begun", flush=True)
-        await asyncio.sleep(s)
-        print("ended", flush=True)
-        return s
 """
+    + WAIT
+)
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    (tmp_path / "shop.py").write_text(textwrap.dedent(SHOP))
-    return tmp_path
+    return write_shop(tmp_path, SHOP)
 
 
 async def until(condition: Callable[[], bool], within_s: float = 10.0) -> float:

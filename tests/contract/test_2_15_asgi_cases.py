@@ -23,7 +23,7 @@ from ..asgi.client import TestClient
 from ..asgi.protocol import served
 from ..asgi.servers import ENDED, KINDS, Servers
 from ..asgi.shapes import FASTAPI, WORK
-from ..recovery.nodes import EFFECTS, Session, drained, until
+from ..recovery.nodes import Session, drained, until
 
 pytestmark = pytest.mark.anyio
 
@@ -37,12 +37,6 @@ def servers(dsn: str, db: Session, tmp_path: Path) -> Iterator[Servers]:
     started.write("web", FASTAPI)
     yield started
     started.close()
-
-
-@pytest.fixture
-async def effects(db: Session) -> Session:
-    await db.execute(EFFECTS)
-    return db
 
 
 async def test_reload_works_and_what_ran_is_handed_back_at_once_and_goes_on(servers: Servers, effects: Session) -> None:

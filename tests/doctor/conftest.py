@@ -15,8 +15,8 @@ from howdah.embedded import Embedded
 from howdah.embedded.account import account_for
 from howdah.embedded.binaries import major_version, reachable_binaries
 
-from ..pooler.bouncer import PROGRAM, Bouncer
-from ..pooler.conftest import MISSING, NEEDED
+from ..pooler.bouncer import Bouncer
+from ..pooler.conftest import before
 from .clinic import Clinic
 
 SETTINGS = {"max_prepared_transactions": "5", "autovacuum_naptime": "1h"}
@@ -76,12 +76,5 @@ async def clinic(own_server: Embedded) -> AsyncIterator[Clinic]:
 @pytest.fixture
 def pooler(own_server: Embedded) -> Iterator[Bouncer]:
     """A PgBouncer in transaction mode before that server."""
-    if PROGRAM is None:
-        if os.environ.get(NEEDED):
-            pytest.fail(MISSING)
-        pytest.skip(MISSING)
-    with tempfile.TemporaryDirectory(prefix="howdah-bouncer-") as folder:
-        os.chmod(folder, 0o755)  # noqa: PTH101 - root's bouncer runs as another account
-        running = Bouncer(own_server.dsn("postgres"), Path(folder))
+    with before(own_server.dsn("postgres")) as running:
         yield running
-        running.close()

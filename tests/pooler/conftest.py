@@ -5,7 +5,8 @@ CI sets HOWDAH_TESTS_NEED_PGBOUNCER, and then a machine without it fails; elsewh
 
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +14,32 @@ import pytest
 from howdah import App
 from howdah.embedded import Embedded
 
-from ..recovery.nodes import EFFECTS, SHORT, Fleet, Session
+from ..recovery.nodes import SHORT, Fleet, Session
 from .bouncer import PROGRAM, Bouncer
 
 NEEDED = "HOWDAH_TESTS_NEED_PGBOUNCER"
 MISSING = "PgBouncer is not installed (apt-get install pgbouncer)"
 
 
-@pytest.fixture(scope="session")
-def bouncer(server: Embedded) -> Iterator[Bouncer]:
-    """In transaction mode."""
+@contextmanager
+def before(server_dsn: str) -> Generator[Bouncer]:
+    """A PgBouncer in transaction mode before this server; the test is skipped, or fails, where there is none."""
     if PROGRAM is None:
         if os.environ.get(NEEDED):
             pytest.fail(MISSING)
         pytest.skip(MISSING)
     with tempfile.TemporaryDirectory(prefix="howdah-bouncer-") as folder:
         os.chmod(folder, 0o755)  # noqa: PTH101 - root's bouncer runs as another account
-        running = Bouncer(server.dsn("postgres"), Path(folder))
+        running = Bouncer(server_dsn, Path(folder))
         yield running
         running.close()
+
+
+@pytest.fixture(scope="session")
+def bouncer(server: Embedded) -> Iterator[Bouncer]:
+    """In transaction mode."""
+    with before(server.dsn("postgres")) as running:
+        yield running
 
 
 @pytest.fixture
@@ -51,13 +59,6 @@ def reach(request: pytest.FixtureRequest, pooled: str, dsn: str) -> dict[str, An
 def jobs(reach: dict[str, Any]) -> App:
     """An app that reaches the test's database through the pooler."""
     return App(**reach)
-
-
-@pytest.fixture
-async def effects(db: Session) -> Session:
-    """The test's database past the pooler, with a table for what tasks did."""
-    await db.execute(EFFECTS)
-    return db
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A table for effects, nodes as processes, a proxy, and a server to restart."""
+"""Nodes as processes, a proxy, and a server to restart."""
 
 import os
 import tempfile
@@ -12,13 +12,6 @@ from howdah.db.migrate import migrate
 
 from .nodes import EFFECTS, Fleet, Server, Session
 from .proxy import Proxy
-
-
-@pytest.fixture
-async def effects(db: Session) -> Session:
-    """The test's database, with a table for what tasks did."""
-    await db.execute(EFFECTS)
-    return db
 
 
 @pytest.fixture

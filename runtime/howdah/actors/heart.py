@@ -42,7 +42,7 @@ class Heart:
         config: Config,
         leases: Leases,
         *,
-        joined: Callable[[], None],
+        joined: Callable[[], object],
         fenced: Callable[[int], None],
         unsettled: Callable[[], None],
         ordered: Callable[[str | None], None],

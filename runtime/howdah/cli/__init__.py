@@ -29,6 +29,9 @@ _COMMANDS = {
     "worker": "Run the tasks of an app until Ctrl-C or SIGTERM.",
 }
 
+_POSIX = ("fcntl", "pwd")
+"""Modules of the embedded Postgres that Python does not have on Windows."""
+
 
 class _Commands(click.Group):
     """Finds a command in the file of its name, and turns what we raise on purpose into one line."""
@@ -39,7 +42,12 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the signature is click's
         if cmd_name not in _COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        try:
+            command = getattr(importlib.import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        except ModuleNotFoundError as error:
+            if error.name not in _POSIX:
+                raise
+            raise Refusal(f"`howdah {cmd_name}` may start a Postgres of its own, and that works on Linux and macOS alone") from error
         assert isinstance(command, click.Command)
         _name_variables(command, f"HOWDAH_{cmd_name.upper()}")
         return command

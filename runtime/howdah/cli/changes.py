@@ -27,10 +27,11 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
     waiting = [(str(folder), "")]
     while waiting:
         at, below = waiting.pop()
-        with suppress(FileNotFoundError, NotADirectoryError, PermissionError), os.scandir(at) as entries:  # It went while we looked.
+        # It went while we looked, may not be read, is a link to itself, or the file system does not answer: no change of the program.
+        with suppress(OSError), os.scandir(at) as entries:
             for entry in entries:
                 if entry.name.endswith(".py"):
-                    with suppress(FileNotFoundError):
+                    with suppress(OSError):
                         state = entry.stat()
                         found[below + entry.name] = (state.st_mtime_ns, state.st_size)
                 elif entry.is_dir(follow_symlinks=False) and not _is_apart(entry):

@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import keyword
 import sys
 from typing import Any, NamedTuple
 
@@ -107,7 +108,7 @@ def _object(asked: _Asked) -> dict[str, msgspec.Raw]:
         text = f"the arguments must be one json object of the parameters of {asked.task!r}, as in {example}: {error}"
         raise ArgumentsInvalid(text) from error
     for name in args:
-        if not name.isidentifier():
+        if not name.isidentifier() or keyword.iskeyword(name):
             raise ArgumentsInvalid(f"task {asked.task!r} has no parameter {name!r}: that is no name of one")
     return args
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, ExitStack, nullcontext
 from pathlib import Path
 from time import monotonic
 
@@ -41,12 +41,14 @@ class _Worker:
 
     def __init__(self, words: Sequence[str]) -> None:
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, ExitStack() as undone:
+            undone.callback(ours.close)
             self.process = subprocess.Popen(  # noqa: S603 - this program itself, with the words it was given
                 [sys.executable, "-m", "howdah", "worker", *words, "--lifeline", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], process_group=0,
                 env={name: value for name, value in os.environ.items() if name not in _OURS},
             )  # fmt: skip
+            undone.pop_all()
         self.lifeline = Lifeline(ours)
         self.started = monotonic()
         self.news = News()
@@ -141,7 +143,13 @@ class Fleet:
         wait_s = BACKOFF_S
         while not self._stopping.is_set():
             own = self._health_of(place)
-            worker = self._workers[place] = _Worker([*self._words, *([] if own is None else [f"--health={own}"])])
+            try:
+                worker = self._workers[place] = _Worker([*self._words, *([] if own is None else [f"--health={own}"])])
+            except OSError as error:  # No process or memory is left, perhaps for the moment alone. The others work on.
+                text = f"A worker could not be started: {error.strerror or error}. Tried again in {wait_s:g} s."
+                self._voice.say("unstarted", text, wait_s=wait_s)
+                wait_s = await self._wait(wait_s)
+                continue
             code = await self._see_through(worker)
             del self._workers[place]
             pid = worker.process.pid
@@ -164,9 +172,13 @@ class Fleet:
                     wait_s = BACKOFF_S
                 text = f"Worker {pid} {_end(code)}. Another one starts in {wait_s:g} s."
                 self._voice.say("died", text, worker=pid, code=code, wait_s=wait_s)
-                with anyio.move_on_after(wait_s):
-                    await self._stopping.wait()
-                wait_s = min(2 * wait_s, BACKOFF_MAX_S)
+                wait_s = await self._wait(wait_s)
+
+    async def _wait(self, wait_s: float) -> float:
+        """Waits so long, unless they are to stop; how long it is the next time."""
+        with anyio.move_on_after(wait_s):
+            await self._stopping.wait()
+        return min(2 * wait_s, BACKOFF_MAX_S)
 
     async def _see_through(self, worker: _Worker) -> int:
         """Hears what it says until it ends; its exit code."""

@@ -8,11 +8,17 @@ import contextlib
 import os
 import signal
 import sys
-import termios
-import tty
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
+
+from ..errors import ConfigurationError
+
+try:
+    import termios
+    import tty
+except ImportError:  # Windows has other terminals.
+    termios = tty = None
 
 _BEGIN = "\x1b[?1049h\x1b[?25l"
 """The alternate screen, without a cursor."""
@@ -25,9 +31,11 @@ _KEYS_MAX = 1024
 
 
 class Screen:
-    """The terminal behind stdout, and the keys of stdin where that is one, too."""
+    """The terminal behind stdout, and the keys of stdin where that is one, too. ConfigurationError: it is one of Windows."""
 
     def __init__(self) -> None:
+        if termios is None:
+            raise ConfigurationError("terminals of Windows are not drawn on: print one frame with `howdah top | more`, or use --json")
         self._out = sys.stdout.fileno()
         self._keys = sys.stdin.fileno() if sys.stdin.isatty() else None
         self._before: list[int | list[bytes | int]] | None = None
@@ -38,7 +46,7 @@ class Screen:
         return self._keys
 
     def __enter__(self) -> Self:
-        if self._keys is not None:
+        if self._keys is not None and termios is not None and tty is not None:
             self._before = termios.tcgetattr(self._keys)
             tty.setcbreak(self._keys, termios.TCSANOW)
         self._write(_BEGIN)
@@ -46,7 +54,7 @@ class Screen:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._write(_END)
-        if self._keys is not None and self._before is not None:
+        if self._keys is not None and self._before is not None and termios is not None:
             with contextlib.suppress(termios.error):  # The terminal is gone: there is nothing to be restored.
                 termios.tcsetattr(self._keys, termios.TCSANOW, self._before)
 

@@ -70,13 +70,17 @@ async def serve(jobs: App, duty: Duty, voice: Voice, lifeline: Lifeline | None) 
     pages = pages_of(nodes, duty.exposition)
     # From before the node starts: its first run may be under way before it says that it has started.
     with signals(drain, hurry):
-        async with nullcontext() if duty.health is None else answering(duty.health, pages), jobs.work(queues=duty.queues or None) as node:
+        async with (
+            nullcontext() if duty.health is None else answering(duty.health, pages),
+            jobs.work(queues=duty.queues or None, stop=stopping) as node,
+        ):
+            if not node.started:
+                voice.say("stopped", "Stopped before it had started: Postgres did not let it in.", ended=0)
+                return
             nodes.append(node)
-            if stopping.is_set():
-                node.stop()
-            await _greet(jobs, duty, node, voice)
-            if lifeline is not None:
+            if lifeline is not None:  # Before anybody else reads that it is ready: should it die then, another one takes its place.
                 lifeline.tell(News(ready=node.name))
+            await _greet(jobs, duty, node, voice)
             async with anyio.create_task_group() as group:
                 group.start_soon(_tell, node, voice, lifeline, jobs.config.grace_s)
                 group.start_soon(_recycle, node, voice, duty.limits)

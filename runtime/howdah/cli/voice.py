@@ -2,6 +2,7 @@
 belongs to the tasks.
 """
 
+import json
 import logging
 import os
 import sys
@@ -36,7 +37,7 @@ class Voice:
     def say(self, event: str, text: str, **facts: object) -> None:
         """Something that happened. text is for people; facts for programs, which get the text as well."""
         if self.as_json:
-            self.write(msgspec.json.encode({"at": datetime.now(UTC), "event": event, "pid": os.getpid(), **facts, "text": text}).decode())
+            self.write(_json({"at": datetime.now(UTC), "event": event, "pid": os.getpid(), **facts, "text": text}))
         elif not (self.aside and event in _ASIDE):
             self.write("\n".join(map(plain, text.splitlines())))
 
@@ -74,7 +75,15 @@ class _AsJson(logging.Formatter):
         if record.exc_info:
             said["traceback"] = self.formatException(record.exc_info)
         at = datetime.fromtimestamp(record.created, UTC)
-        return msgspec.json.encode({"at": at, "event": "log", "pid": record.process, **said}).decode()
+        return _json({"at": at, "event": "log", "pid": record.process, **said})
+
+
+def _json(said: dict[str, object]) -> str:
+    """One line of JSON, whatever is in it: what tasks log is not ours, and a line that cannot be written is a line that is lost."""
+    try:
+        return msgspec.json.encode(said, enc_hook=str).decode()
+    except UnicodeEncodeError:  # Half of a pair of surrogates, as in the name of a file that is no UTF-8: json has an escape for it.
+        return json.dumps(said, default=str)
 
 
 class _Stream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -14,6 +15,8 @@ from .files import query
 from .link import is_gone, transaction
 from .own import lent
 from .pool import Pool
+
+log = logging.getLogger("howdah.node")
 
 LEASE_LOST = "HW001"
 
@@ -61,7 +64,11 @@ class Completions:
                             raise LeaseGone from error
                         raise
                 if "howdah.settle" in notices:
-                    await connection.execute(query("settle"))
+                    try:
+                        await connection.execute(query("settle"))
+                    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+                        # The effects are committed: an error here would have them undone, or done again, by whoever catches it.
+                        log.warning("run %s has ended with its transaction, but others could not be told of it yet: %s", claimed.id, error)
             finally:
                 if not is_gone(connection):  # An error here would take the place of the one that tells.
                     connection.remove_log_listener(hear)

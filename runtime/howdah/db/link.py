@@ -6,9 +6,11 @@ supervisor. Our transactions begin and end here only: see transaction().
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import TypeAlias, TypeVar
 
 import anyio
@@ -20,6 +22,8 @@ from ..errors import ConfigurationError
 from .files import query
 from .own import OwnConnection
 from .way import Way
+
+log = logging.getLogger("howdah.link")
 
 R = TypeVar("R")
 
@@ -46,11 +50,32 @@ WRONG = (
 )
 """What no further attempt to connect mends."""
 
+TOLD_AFTER = 5
+"""Losses of one call in a row until somebody is told: a restart of Postgres costs one or two, and is told by whoever connects."""
+
+CLOSED_TO_ALL = "55000"
+"""SQLSTATE of a refusal to connect to a database that lets nobody in at the moment (allow_connections false). Statements have it, too."""
+
+
+def refused(error: Exception, variable: str = "HOWDAH_DSN") -> ConfigurationError:
+    """What to raise for an error that no further attempt to connect mends."""
+    if isinstance(error, ValueError):
+        # Only asyncpg's own sentences are repeated: those of the functions that take an address apart hold pieces of it, and a password
+        # that was not encoded falls into just such pieces.
+        why = f" ({error})" if isinstance(error, asyncpg.InterfaceError) else ""
+        return ConfigurationError(
+            f"Postgres refused the connection: {variable} cannot be read{why}. Write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE,"
+            " and in the password %2F for /, %23 for #, %3F for ?, %40 for @, %25 for %"
+        )
+    return ConfigurationError(f"Postgres refused the connection: {error}. Check {variable}.")
+
 
 def is_lost(error: BaseException, connection: Connection | None = None) -> bool:
     """Whether the statement may be tried again on a new connection; whether it took effect is not known."""
     if isinstance(error, _LOST):
         return True
+    if isinstance(error, asyncpg.PostgresError) and error.sqlstate == CLOSED_TO_ALL:
+        return getattr(error, "severity_en", None) == "FATAL"
     if isinstance(error, asyncpg.ProgramLimitExceededError) and "NOTIFY" in str(error):
         return True  # The queue of notifications is full until somebody else's transaction ends. A limit of the data is no loss.
     if isinstance(error, asyncpg.InternalClientError):
@@ -78,17 +103,22 @@ class Link:
 
     async def connected(self) -> Owned:
         """The connection, after as many attempts as it takes."""
-        wait_s = self._config.backoff_s
+        wait_s, began, seen = self._config.backoff_s, monotonic(), None
         while self._connection is None or self._connection.is_closed():
             try:
                 self._connection = await self.connect()
             except Exception as error:
                 if isinstance(error, WRONG):
-                    raise ConfigurationError(f"Postgres refused the connection: {error}. Check HOWDAH_DSN.") from error
+                    raise refused(error, self._way.variable) from (None if isinstance(error, ValueError) else error)
                 if not is_lost(error):
                     raise
+                if type(error) is not seen:  # Once for each kind: it may be tried for hours.
+                    seen = type(error)
+                    log.warning("%r has no connection to Postgres, and goes on trying: %s", self.name, str(error) or seen.__name__)
                 await anyio.sleep(random.random() * wait_s)  # noqa: S311 - jitter, not a secret
                 wait_s = min(wait_s * 2, self._config.backoff_max_s)
+        if seen is not None:
+            log.warning("%r is connected to Postgres, after %.1f s", self.name, monotonic() - began)
         return self._connection
 
     async def connect(self) -> Owned:
@@ -112,6 +142,7 @@ class Link:
 
     async def call(self, work: Callable[[Owned], Awaitable[R]]) -> R:
         """Does the work on the connection, again and again until Postgres answers: only for what may be done twice."""
+        failures = 0
         while True:
             connection = await self.connected()
             try:
@@ -119,6 +150,9 @@ class Link:
             except Exception as error:
                 if not is_lost(error, connection):
                     raise
+                failures += 1
+                if failures == TOLD_AFTER:
+                    log.warning("%r has failed %d times in a row, and goes on trying: %s", self.name, failures, str(error) or repr(error))
                 await self.drop()
                 await anyio.sleep(random.random() * self._config.backoff_s)  # noqa: S311 - jitter, not a secret
 

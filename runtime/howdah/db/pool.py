@@ -13,7 +13,8 @@ from asyncpg.pool import PoolConnectionProxy
 from ..config import Config
 from ..errors import ConfigurationError, DatabaseAway
 from ..instruments import Instruments, instruments
-from .link import WRONG, Connection, acquaint, is_gone, is_lost
+from .files import query
+from .link import WRONG, Connection, acquaint, is_gone, is_lost, refused
 from .own import OwnConnection
 from .way import Way, found
 
@@ -54,7 +55,7 @@ class Pool:
             )
         except Exception as error:
             if isinstance(error, WRONG):
-                raise ConfigurationError(f"Postgres refused the connection: {error}. Check HOWDAH_DSN.") from error
+                raise refused(error) from (None if isinstance(error, ValueError) else error)
             if is_lost(error):
                 raise DatabaseAway(f"Postgres does not answer: {error}. Check HOWDAH_DSN and that the server is up.") from error
             raise
@@ -114,4 +115,4 @@ class Pool:
         if pid in self._lent:
             self._lent.discard(pid)
             if not self.config.pooler:  # What a user left in the session of a pooler's server connection is out of reach.
-                await connection.execute(connection.get_reset_query())
+                await connection.execute(f"{connection.get_reset_query()}\n{query('restore', 'sessions')}")

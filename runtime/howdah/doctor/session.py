@@ -12,7 +12,7 @@ import msgspec
 
 from ..config import Config
 from ..db.files import query
-from ..db.link import Link, Owned
+from ..db.link import Link, Owned, refused
 from ..db.stores import Bell
 from ..db.way import found
 from ..errors import ConfigurationError
@@ -69,7 +69,8 @@ async def _direct(config: Config, seen: Server, mend: str, *, pooled: bool) -> l
             (row,) = await connection.fetch(query("doctor_server"))
             indirect = connection.get_server_pid() != row["pid"]
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        return [finding("direct_dsn_unreachable", f"HOWDAH_DIRECT_DSN cannot be reached: {error or type(error).__name__}.", mend)]
+        why = refused(error, "HOWDAH_DIRECT_DSN") if isinstance(error, ValueError) else str(error) or type(error).__name__
+        return [finding("direct_dsn_unreachable", f"HOWDAH_DIRECT_DSN cannot be reached: {why}.", mend)]
     other = msgspec.convert(dict(row), Server)
     if (other.started, other.database_id) != (seen.started, seen.database_id):
         return [finding("direct_dsn_elsewhere", f"HOWDAH_DIRECT_DSN leads to another database ({other.database}).", mend)]
@@ -94,7 +95,9 @@ def past_the_pooler(dsn: str | None, server: Server, socket: str | None) -> str:
     given = urlsplit(dsn or "")
     user = quote(server.role, safe="") + (":PASSWORD" if given.password else "")
     kept = [
-        (name, value) for name, value in parse_qsl(given.query) if name not in ("host", "port", "user", "password", "dbname", "database")
+        (name, value)
+        for name, value in parse_qsl(given.query)
+        if name not in ("host", "port", "user", "password", "dbname", "database", "sslpassword")
     ]
     if server.host is not None:
         host = f"[{server.host}]" if ":" in server.host else server.host

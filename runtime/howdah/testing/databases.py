@@ -21,7 +21,7 @@ class Databases:
 
     def __init__(self, dsn: str) -> None:
         if "://" not in dsn:
-            raise ConfigurationError(f"{dsn!r} is not a URL: name the server for tests as postgresql://USER@HOST/DATABASE")
+            raise ConfigurationError("the DSN is not a URL: name the server for tests as postgresql://USER@HOST/DATABASE")
         self._dsn = dsn
         self._name = f"howdah_test_{os.getpid()}_{random.getrandbits(32):08x}"
         self._numbers = itertools.count(1)
