@@ -25,6 +25,20 @@ from .recovery.nodes import EFFECTS
 SETTINGS = {"fsync": "off", "shared_buffers": "128MB", "max_connections": "200", "wal_level": "minimal", "max_wal_senders": "0"}
 
 os.environ["HOWDAH_AHEAD_DAYS"] = "1"  # A database is cloned for each test, and each day is thirty files more.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # Each process that a test starts would compile the package.
+
+
+def in_memory(folder: str = "/dev/shm", least: int = 4 << 30) -> bool:
+    """Whether temporary files may be there, servers and programs among them. A clone makes 500 files: that costs a disk half a second."""
+    try:
+        place = os.statvfs(folder)
+    except OSError:
+        return False
+    return place.f_bavail * place.f_frsize >= least and not place.f_flag & os.ST_NOEXEC and os.access(folder, os.W_OK)
+
+
+if "TMPDIR" not in os.environ and in_memory():
+    os.environ["TMPDIR"] = tempfile.tempdir = "/dev/shm"
 
 Connect = Callable[..., Awaitable["asyncpg.Connection[asyncpg.Record]"]]
 

@@ -14,8 +14,8 @@ import anyio.to_thread
 from click.testing import CliRunner, Result
 from howdah.cli import main
 
-PATIENCE_S = 20.0
-"""A process that says nothing for so long is stuck."""
+PATIENCE_S = 60.0
+"""A process that says nothing for so long is stuck, however busy the machine is."""
 
 _OURS = "HOWDAH_"
 
@@ -31,9 +31,14 @@ def howdah(*words: str, cwd: Path | None = None, **said: str) -> "subprocess.Com
     return subprocess.run(command, cwd=cwd, env=environment(said), capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
 
+def asked(*words: str, **said: str) -> Result:
+    """Runs a command to its end in this process, which costs a fraction of a process of its own."""
+    return CliRunner().invoke(main, words, env=said, prog_name="howdah")
+
+
 async def beside(*words: str, **said: str) -> Result:
-    """Runs a command to its end in a thread of this process, which costs a fraction of a process of its own."""
-    return await anyio.to_thread.run_sync(lambda: CliRunner().invoke(main, words, env=said))
+    """The same in a thread: commands have an event loop of their own."""
+    return await anyio.to_thread.run_sync(lambda: asked(*words, **said))
 
 
 class Program:

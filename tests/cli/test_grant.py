@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from .programs import howdah
+from .programs import asked, beside
 
 pytestmark = pytest.mark.anyio
 
@@ -22,44 +22,44 @@ async def role(db: Db) -> str:
 
 
 async def test_a_role_is_granted_a_kind_and_forbidden_everything(dsn: str, db: Db, role: str) -> None:
-    granted = howdah("grant", role, "--as", "enqueue", HOWDAH_DSN=dsn)
-    assert (granted.returncode, granted.stderr) == (0, "")
+    granted = await beside("grant", role, "--as", "enqueue", HOWDAH_DSN=dsn)
+    assert (granted.exit_code, granted.stderr) == (0, "")
     assert granted.stdout == "howdah_granted is permitted as enqueue: it enqueues, and can neither read runs nor cancel them.\n"
     assert await db.fetchval(MAY, "submit")
     assert not await db.fetchval(MAY, "claim")
 
-    assert howdah("grant", role, "--as", "node", "--dsn", dsn).returncode == 0
+    assert (await beside("grant", role, "--as", "node", "--dsn", dsn)).exit_code == 0
     assert await db.fetchval(MAY, "claim")
 
-    taken = howdah("grant", role, "--none", HOWDAH_DSN=dsn)
+    taken = await beside("grant", role, "--none", HOWDAH_DSN=dsn)
     assert taken.stdout == "howdah_granted has no rights of ours any more.\n"
     assert not await db.fetchval(MAY, "submit")
 
 
 async def test_what_it_prints_does_the_same(db: Db, role: str) -> None:
-    printed = howdah("grant", role, "--as", "node", "--sql")
+    printed = await beside("grant", role, "--as", "node", "--sql")
     assert printed.stdout == "select howdah.permit('howdah_granted', 'node');\n"
     await db.execute(printed.stdout)
     assert await db.fetchval(MAY, "claim")
-    await db.execute(howdah("grant", role, "--none", "--sql").stdout)
+    await db.execute((await beside("grant", role, "--none", "--sql")).stdout)
     assert not await db.fetchval(MAY, "claim")
-    assert howdah("grant", "o'dd", "--none", "--sql").stdout == "select howdah.forbid('o''dd');\n"
+    assert (await beside("grant", "o'dd", "--none", "--sql")).stdout == "select howdah.forbid('o''dd');\n"
 
 
 async def test_who_may_not_grant_and_who_is_not_there_is_one_sentence(dsn: str, role: str) -> None:
-    missing = howdah("grant", "howdah_missing", "--as", "node", HOWDAH_DSN=dsn)
-    assert missing.returncode == 1
+    missing = await beside("grant", "howdah_missing", "--as", "node", HOWDAH_DSN=dsn)
+    assert missing.exit_code == 1
     assert (
         missing.stderr
         == "howdah: there is no role 'howdah_missing' in this Postgres. Create it first, as in: create role howdah_missing login\n"
     )
-    assert howdah("grant", role, "--as", "node", HOWDAH_DSN=dsn).returncode == 0
-    refused = howdah("grant", role, "--as", "node", HOWDAH_DSN=dsn.replace("//postgres@", f"//{role}@"))
-    assert refused.returncode == 1
+    assert (await beside("grant", role, "--as", "node", HOWDAH_DSN=dsn)).exit_code == 0
+    refused = await beside("grant", role, "--as", "node", HOWDAH_DSN=dsn.replace("//postgres@", f"//{role}@"))
+    assert refused.exit_code == 1
     assert "as the owner of the howdah schema" in refused.stderr
 
 
 def test_one_of_as_and_none_is_said() -> None:
-    assert howdah("grant", "x").returncode == 2
-    assert howdah("grant", "x", "--as", "node", "--none").returncode == 2
-    assert howdah("grant", "x", "--as", "king").returncode == 2
+    assert asked("grant", "x").exit_code == 2
+    assert asked("grant", "x", "--as", "node", "--none").exit_code == 2
+    assert asked("grant", "x", "--as", "king").exit_code == 2

@@ -6,7 +6,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from .programs import howdah
+from .programs import asked, beside
 
 pytestmark = pytest.mark.anyio
 
@@ -39,16 +39,16 @@ async def test_runs_are_listed_for_people_and_for_programs(dsn: str, db: Db) -> 
     run = await failed(db)
     fine = await ended(db, 1, number=2)
 
-    told = howdah("runs", "ls", HOWDAH_DSN=dsn)
-    some = howdah("runs", "ls", "--state", "failed", "--task", "charge", "--since", "1h", "--limit", "5", "--json", HOWDAH_DSN=dsn)
-    none = howdah("runs", "ls", "--queue", "nowhere", "--tag", "x", "--metadata", "a=b", "--dsn", dsn)
+    told = await beside("runs", "ls", HOWDAH_DSN=dsn)
+    some = await beside("runs", "ls", "--state", "failed", "--task", "charge", "--since", "1h", "--limit", "5", "--json", HOWDAH_DSN=dsn)
+    none = await beside("runs", "ls", "--queue", "nowhere", "--tag", "x", "--metadata", "a=b", "--dsn", dsn)
 
     lines = told.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["RUN", str(fine), str(run)]
     assert "shop.Declined: no funds: 1" in lines[2]
     (one,) = [json.loads(line) for line in some.stdout.splitlines()]
     assert (one["id"], one["state"], one["error"]["fingerprint"], one["args"]) == (run, "failed", "1f2e3d4c", {"customer": 1})
-    assert (none.returncode, none.stdout) == (0, "")
+    assert (none.exit_code, none.stdout) == (0, "")
     assert "No run passes" in none.stderr
 
 
@@ -61,16 +61,16 @@ async def test_a_run_is_shown_with_payload_attempts_errors_logs_and_tree(dsn: st
         await db.fetchval("select ids from howdah.submit('log', array['{}'], jsonb_build_object('parent', $1::bigint), false)", child)
     )[0]
 
-    told = howdah("runs", "show", str(run), HOWDAH_DSN=dsn).stdout
-    data = json.loads(howdah("runs", "show", str(run), "--json", HOWDAH_DSN=dsn).stdout)
-    unknown = howdah("runs", "show", "5", HOWDAH_DSN=dsn)
+    told = (await beside("runs", "show", str(run), HOWDAH_DSN=dsn)).stdout
+    data = json.loads((await beside("runs", "show", str(run), "--json", HOWDAH_DSN=dsn)).stdout)
+    unknown = await beside("runs", "show", "5", HOWDAH_DSN=dsn)
 
     for said in ("state: failed", 'args: {"customer":1}', "attempts: 1", "shop.Declined: no funds: 1", "fingerprint: 1f2e3d4c", "line 7"):
         assert said in told
     assert "| +0.250 s WARNING shop: the card is old" in told
     assert told.endswith(f"tree:\n  {run} charge failed\n    {child} mail queued\n      {grandchild} log queued\n")
     assert [event["kind"] for event in data["history"]] == ["failed"]
-    assert (unknown.returncode, unknown.stderr) == (
+    assert (unknown.exit_code, unknown.stderr) == (
         1,
         "howdah: there is no run 5: its transaction has not committed, or its history has been dropped\n",
     )
@@ -81,13 +81,13 @@ async def test_a_bulk_retry_asks_says_how_many_and_does_it_once(dsn: str, db: Db
         await failed(db, number)
     await ended(db, 1, number=9)
 
-    asked = howdah("runs", "retry", "--task", "charge", HOWDAH_DSN=dsn)
-    done = howdah("runs", "retry", "--task", "charge", "--error", "1f2e3d4c", "--yes", HOWDAH_DSN=dsn)
-    again = howdah("runs", "retry", "--task", "charge", "--yes", HOWDAH_DSN=dsn)
+    asked = await beside("runs", "retry", "--task", "charge", HOWDAH_DSN=dsn)
+    done = await beside("runs", "retry", "--task", "charge", "--error", "1f2e3d4c", "--yes", HOWDAH_DSN=dsn)
+    again = await beside("runs", "retry", "--task", "charge", "--yes", HOWDAH_DSN=dsn)
 
-    assert asked.returncode == 1
+    assert asked.exit_code == 1
     assert "Retry 3 runs? [y/N]" in asked.stderr
-    assert (done.returncode, done.stdout) == (0, "3 start again\n")
+    assert (done.exit_code, done.stdout) == (0, "3 start again\n")
     assert again.stdout == "No run passes this filter.\n"
     assert await db.fetchval("select count(*) from howdah.job") == 3
 
@@ -95,12 +95,12 @@ async def test_a_bulk_retry_asks_says_how_many_and_does_it_once(dsn: str, db: Db
 async def test_runs_are_cancelled_by_id_and_by_filter_with_a_reason(dsn: str, db: Db) -> None:
     ids = [await db.fetchval("select howdah.enqueue('mail')") for _ in range(3)]
 
-    one = howdah("runs", "cancel", str(ids[0]), "77", "--reason", "wrong address", HOWDAH_DSN=dsn)
-    rest = howdah("runs", "cancel", "--task", "mail", "--yes", HOWDAH_DSN=dsn)
+    one = await beside("runs", "cancel", str(ids[0]), "77", "--reason", "wrong address", HOWDAH_DSN=dsn)
+    rest = await beside("runs", "cancel", "--task", "mail", "--yes", HOWDAH_DSN=dsn)
 
     assert one.stdout == "1 cancelled, 1 are unknown\n"
     assert rest.stdout == "2 cancelled\n"
-    assert "wrong address" in howdah("runs", "ls", HOWDAH_DSN=dsn).stdout
+    assert "wrong address" in (await beside("runs", "ls", HOWDAH_DSN=dsn)).stdout
 
 
 def test_what_cannot_be_meant_is_wrong_usage() -> None:
@@ -111,19 +111,19 @@ def test_what_cannot_be_meant_is_wrong_usage() -> None:
         (("ls", "--metadata", "x"), "is no KEY=VALUE"),
         (("ls", "--since", "soon"), "is neither how long ago"),
     ):
-        refused = howdah("runs", *words)
-        assert refused.returncode == 2
+        refused = asked("runs", *words)
+        assert refused.exit_code == 2
         assert sentence in refused.stderr.replace("\n", " ")
 
 
 async def test_queues_are_listed_and_keep_their_history_as_told(dsn: str, db: Db) -> None:
     await db.fetchval("select howdah.enqueue('mail', queue => 'mail')")
 
-    done = howdah("queues", "set", "mail", "--retention", "7d", HOWDAH_DSN=dsn)
-    told = howdah("queues", "ls", HOWDAH_DSN=dsn).stdout.splitlines()
-    rows = [json.loads(line) for line in howdah("queues", "ls", "--json", HOWDAH_DSN=dsn).stdout.splitlines()]
-    back = howdah("queues", "set", "mail", "--retention", "default", HOWDAH_DSN=dsn)
-    refused = howdah("queues", "set", "mail", "--retention", "12h", HOWDAH_DSN=dsn)
+    done = await beside("queues", "set", "mail", "--retention", "7d", HOWDAH_DSN=dsn)
+    told = (await beside("queues", "ls", HOWDAH_DSN=dsn)).stdout.splitlines()
+    rows = [json.loads(line) for line in (await beside("queues", "ls", "--json", HOWDAH_DSN=dsn)).stdout.splitlines()]
+    back = await beside("queues", "set", "mail", "--retention", "default", HOWDAH_DSN=dsn)
+    refused = await beside("queues", "set", "mail", "--retention", "12h", HOWDAH_DSN=dsn)
 
     assert done.stdout == "Queue mail keeps its history 7d.\n"
     assert [line.split()[:2] for line in told] == [["QUEUE", "READY"], ["default", "0"], ["mail", "1"]]
@@ -134,11 +134,11 @@ async def test_queues_are_listed_and_keep_their_history_as_told(dsn: str, db: Db
 
 
 async def test_nodes_are_listed(dsn: str, db: Db) -> None:
-    nobody = howdah("nodes", "ls", HOWDAH_DSN=dsn)
+    nobody = await beside("nodes", "ls", HOWDAH_DSN=dsn)
     await db.fetchval("select howdah.join_node(7, 'near', 'here', 42, '1.0', '{}', '{}', null, 60)")
 
-    told = howdah("nodes", "ls", HOWDAH_DSN=dsn).stdout.splitlines()
-    (row,) = [json.loads(line) for line in howdah("nodes", "ls", "--json", HOWDAH_DSN=dsn).stdout.splitlines()]
+    told = (await beside("nodes", "ls", HOWDAH_DSN=dsn)).stdout.splitlines()
+    (row,) = [json.loads(line) for line in (await beside("nodes", "ls", "--json", HOWDAH_DSN=dsn)).stdout.splitlines()]
 
     assert "No node is running" in nobody.stderr
     assert told[1].split()[:4] == ["near", "here", "42", "1.0"]
@@ -147,13 +147,13 @@ async def test_nodes_are_listed(dsn: str, db: Db) -> None:
 
 
 async def test_todo_lists_what_waits_for_a_human_with_what_mends_it(dsn: str, db: Db, tmp_path: Path) -> None:
-    nothing = howdah("todo", HOWDAH_DSN=dsn)
+    nothing = await beside("todo", HOWDAH_DSN=dsn)
     runs = [await failed(db, number) for number in range(2)] + [await failed(db, 5, error="aaaaaaaa")]
     await db.execute("update howdah.task set implemented = true")
     await db.fetchval("select howdah.enqueue('orphan')")
 
-    told = howdah("todo", HOWDAH_DSN=dsn).stdout
-    data = json.loads(howdah("todo", "--json", HOWDAH_DSN=dsn).stdout)
+    told = (await beside("todo", HOWDAH_DSN=dsn)).stdout
+    data = json.loads((await beside("todo", "--json", HOWDAH_DSN=dsn)).stdout)
 
     assert nothing.stdout == "Nothing waits for you.\n"
     assert "orphan: nobody implements it" in told
@@ -161,6 +161,6 @@ async def test_todo_lists_what_waits_for_a_human_with_what_mends_it(dsn: str, db
     assert commands == ["howdah runs retry --task charge --error aaaaaaaa", "howdah runs retry --task charge --error 1f2e3d4c"]
     assert f"charge: 2 runs failed, the newest {runs[1]}" in told
     assert [group["runs"] for group in data["trouble"]] == [1, 2]
-    mended = howdah(*commands[1].split()[1:], "--yes", HOWDAH_DSN=dsn, cwd=tmp_path)
+    mended = await beside(*commands[1].split()[1:], "--yes", HOWDAH_DSN=dsn)
     assert mended.stdout == "2 start again\n"
-    assert [line for line in howdah("todo", HOWDAH_DSN=dsn).stdout.splitlines() if "1f2e3d4c" in line] == []
+    assert [line for line in (await beside("todo", HOWDAH_DSN=dsn)).stdout.splitlines() if "1f2e3d4c" in line] == []

@@ -17,7 +17,7 @@ from howdah.embedded import postmaster as pm
 
 QUICK = {"fsync": "off"}
 SOURCE = Path(howdah.__file__).parent
-GONE_S = 15.0
+GONE_S = 30.0
 
 _USER = """
 import sys
@@ -32,8 +32,9 @@ sys.stdin.read()
 class Place:
     """One base directory, and the processes that a test starts on it. `close` leaves nothing behind."""
 
-    def __init__(self, name: str = "base") -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="howdah-test-")).resolve()
+    def __init__(self, name: str = "base", *, folder: str | None = None) -> None:
+        """folder: where it lies; None: where temporary files do."""
+        self.root = Path(tempfile.mkdtemp(prefix="howdah-test-", dir=folder)).resolve()
         self.root.chmod(0o755)  # the temporary directories of pytest are closed to the user that root steps down to
         self.base = self.root / name
         self._processes: list[subprocess.Popen[str]] = []

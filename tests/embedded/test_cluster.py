@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,14 @@ TINY = with_shared_memory_of("1m")
 
 
 @pytest.fixture
+def fresh() -> Iterator[Place]:
+    """On a disk: what is mounted here would hide what lies in shared memory."""
+    place = Place(folder="/var/tmp")
+    yield place
+    place.close()
+
+
+@pytest.fixture
 def mounts(root: None) -> None:
     if subprocess.run([*TINY, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("this container may not mount a file system")
@@ -36,13 +45,13 @@ def test_a_shared_memory_of_one_megabyte_is_enough(fresh: Place) -> None:
 
 
 @pytest.mark.usefixtures("mounts")
-def test_a_shared_memory_of_one_megabyte_is_enough_for_data_made_elsewhere(place: Place) -> None:
-    place.embedded().start().release()
-    user = place.user(wrapper=TINY)
+def test_a_shared_memory_of_one_megabyte_is_enough_for_data_made_elsewhere(fresh: Place) -> None:
+    fresh.embedded().start().release()
+    user = fresh.user(wrapper=TINY)
 
     ready(user)
 
-    assert "dynamic_shared_memory_type=mmap" in Path(f"/proc/{place.postmaster()}/cmdline").read_text()
+    assert "dynamic_shared_memory_type=mmap" in Path(f"/proc/{fresh.postmaster()}/cmdline").read_text()
 
 
 @pytest.mark.usefixtures("mounts")

@@ -93,6 +93,15 @@ async def linger(seconds: float) -> None:
 
 
 @jobs.task
+async def gated(gate: str) -> None:
+    """Every attempt ends when a file is there."""
+    await note("begin")
+    while not Path(gate).exists():
+        await asyncio.sleep(0.01)
+    await note("end")
+
+
+@jobs.task
 async def defy() -> None:
     """Its first attempt swallows its cancellation and goes on as if it still held the run."""
     try:

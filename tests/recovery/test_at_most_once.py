@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from .nodes import SHORT, Fleet, Session, drained, enqueue, until
+from .nodes import LONG, Fleet, Session, bury, drained, enqueue, until
 
 pytestmark = pytest.mark.anyio
 
@@ -12,12 +12,13 @@ STATES = "select array_agg(distinct howdah.state(u)) from unnest($1::bigint[]) u
 
 
 async def test_a_node_that_dies_before_the_end_leaves_it_as_lost_and_it_is_never_retried(fleet: Fleet, effects: Session) -> None:
-    (doomed,) = await fleet.start(1, concurrency=3, **SHORT)
+    (doomed,) = await fleet.start(1, concurrency=3, **LONG)
     runs = await enqueue(effects, "once", 10, seconds=60)
     await until(effects, "select count(*) = 3 from effect where what = 'begin'")
     assert await effects.fetchval("select count(*) from howdah.job where lease is not null") == 3, "no more than there are free slots"
     doomed.kill()
-    await fleet.start(1, concurrency=20, **SHORT)
+    await bury(effects, doomed.pid)
+    await fleet.start(1, concurrency=20, **LONG)
     await until(effects, "select count(*) = 3 from howdah.event where kind = 21")
     await until(effects, "select count(*) = 10 from effect where what = 'begin'")
     held = await effects.fetchval("select array_agg(distinct run) from effect where pid = $1", doomed.pid)
@@ -28,7 +29,7 @@ async def test_a_node_that_dies_before_the_end_leaves_it_as_lost_and_it_is_never
 
 
 async def test_both_ways_of_delivery_get_their_turn_on_one_node(fleet: Fleet, effects: Session) -> None:
-    await fleet.start(1, concurrency=4, **SHORT)
+    await fleet.start(1, concurrency=4, **LONG)
     await enqueue(effects, "mark", 400, seconds=0.01)
     await enqueue(effects, "once", 20, seconds=0.01)
     await until(effects, "select count(*) = 20 from effect where what = 'end'")
@@ -37,7 +38,7 @@ async def test_both_ways_of_delivery_get_their_turn_on_one_node(fleet: Fleet, ef
 
 
 async def test_a_shutdown_that_interrupts_it_fails_it_and_hands_back_what_had_not_started(fleet: Fleet, effects: Session) -> None:
-    (node,) = await fleet.start(1, concurrency=1, **SHORT)
+    (node,) = await fleet.start(1, concurrency=1, **LONG)
     await enqueue(effects, "once", 2, seconds=60)
     await until(effects, "select count(*) = 1 from effect where what = 'begin'")
     node.send(signal.SIGTERM)

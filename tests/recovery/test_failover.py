@@ -46,20 +46,22 @@ async def test_what_an_asynchronous_standby_had_not_heard_of_is_done_again_altho
     try:
         (node,) = await fleet.start(1)
         db = await server.connect("test")
-        await enqueue(db, "linger", 40, seconds=1.0)
+        gate = tmp_path / "gate"
+        await enqueue(db, "gated", 40, gate=str(gate))
         await until(db, "select count(*) = 40 from effect where what = 'begin'")
         await server.ask("select pg_switch_wal()")
         behind = await asyncpg.connect(standby.dsn(DATABASE))
         await until(behind, "select count(*) = 40 from howdah.job where lease is not null")
         behind.terminate()
         await server.fall_behind(standby)
+        gate.touch()
         await until(db, ENDED)
         db.terminate()
         await server.stop(signal.SIGQUIT)
         await anyio.to_thread.run_sync(server.succeed, standby)
         await server.promote()
         db = await server.connect("test")
-        await drained(db, within_s=10)
+        await drained(db)
         assert await db.fetchval(ENDED)
         assert not node.ended
         assert await db.fetchval("select howdah.recount()") == 0
@@ -84,7 +86,7 @@ async def test_a_synchronous_standby_has_every_enqueue_and_every_end(server: Ser
         await anyio.to_thread.run_sync(server.succeed, standby)
         await server.promote()
         db = await server.connect("test")
-        await drained(db, within_s=20)
+        await drained(db)
         assert await db.fetchval("select count(*) from howdah.event where kind = 1 and run = any($1)", runs) == 2000
         assert await db.fetchval("select count(*) from effect where what = 'stored'") == 2000
         assert await doubles(db, "stored") == 0

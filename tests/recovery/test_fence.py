@@ -14,7 +14,9 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_node_that_is_cut_off_stops_in_time_and_takes_a_new_identity(proxy: Proxy, effects: Session) -> None:
-    jobs = App(proxy.dsn, **SHORT, connect_timeout_s=1, command_timeout_s=1, backoff_max_s=0.2)
+    # It stops when two thirds of its lease are over. What is left is more than a busy machine keeps anybody waiting.
+    lease = {**SHORT, "lease_s": 6.0, "lease_margin_s": 4.0}
+    jobs = App(proxy.dsn, **lease, connect_timeout_s=1, command_timeout_s=1, backoff_max_s=0.2)
     began: list[int] = []
     stopped: list[datetime] = []
 
@@ -33,10 +35,10 @@ async def test_a_node_that_is_cut_off_stops_in_time_and_takes_a_new_identity(pro
         await happens(lambda: len(began) == 20)
         before = await effects.fetchval("select id from howdah.node")
         proxy.freeze()
-        await happens(lambda: len(stopped) == 20, within_s=3)
+        await happens(lambda: len(stopped) == 20)
         until_at = await effects.fetchval("select until from howdah.node where id = $1", before)
         assert max(stopped) < until_at, "an attempt went on after the lease"
-        await until(effects, "select until < clock_timestamp() from howdah.node where id = $1", before)
+        await effects.execute("update howdah.node set renewed = howdah.clock(), until = howdah.clock()")  # And now it is over.
         proxy.thaw()
         await drained(effects)
         assert sorted(set(began)) == sorted(runs)

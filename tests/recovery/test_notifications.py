@@ -1,13 +1,12 @@
 """A notification between a look and a sleep is not lost: nobody waits for the poll."""
 
 import asyncio
-from time import monotonic
 
 import asyncpg
 import pytest
 from howdah import App, State
 
-from .nodes import Session, drained, enqueue
+from .nodes import PATIENCE_S, Session, drained, enqueue
 
 pytestmark = pytest.mark.anyio
 
@@ -16,14 +15,14 @@ ENQUEUE = "select howdah.enqueue('work')"
 
 
 async def test_of_ten_thousand_runs_enqueued_in_pairs_none_waits_for_the_poll(dsn: str, effects: Session) -> None:
-    jobs = App(dsn, idle_look_s=5, busy_look_s=5, second_look_s=5)
-    waits: list[float] = []
-    left, began, done = 0, 0.0, asyncio.Event()
+    jobs = App(dsn, idle_look_s=600, busy_look_s=600, second_look_s=600)
+    begun = left = 0
+    done = asyncio.Event()
 
     @jobs.task
     async def work() -> None:
-        nonlocal left
-        waits.append(monotonic() - began)
+        nonlocal begun, left
+        begun += 1
         left -= 1
         if not left:
             done.set()
@@ -34,15 +33,14 @@ async def test_of_ten_thousand_runs_enqueued_in_pairs_none_waits_for_the_poll(ds
     async with jobs.work(), asyncio.TaskGroup() as group:
         for _ in range(PAIRS):
             done.clear()
-            left, began = 2, monotonic()
+            left = 2
             second = group.create_task(other.execute(ENQUEUE))
             await effects.execute(ENQUEUE)
             await second
-            async with asyncio.timeout(4):
+            async with asyncio.timeout(PATIENCE_S):
                 await done.wait()
     await other.close()
-    assert len(waits) == 2 * PAIRS
-    assert max(waits) < 1
+    assert begun == 2 * PAIRS
 
 
 FORGED = ["", "x", "1", "99999999999 1 1 1", "1 1 40000 1", "1 1 0 99999999999999999999", "1 2 3 4 5 6", "nan", "-inf", "1e400", "0 0 0 0"]

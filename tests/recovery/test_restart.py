@@ -20,7 +20,7 @@ async def _restart_under_load(server: Server, dsn: str, how: signal.Signals) -> 
     """Stops the server under load, lets what runs finish while it is away, and starts it again.
 
     How often each run was executed, and the verdicts on outcomes that were refused."""
-    jobs = App(dsn, backoff_max_s=0.5, grace_s=5, concurrency=200)
+    jobs = App(dsn, lease_s=120, backoff_max_s=0.5, grace_s=5, concurrency=200)
     executed: Counter[int] = Counter()
     finished: Counter[int] = Counter()
     away = False

@@ -25,8 +25,8 @@ pytestmark = pytest.mark.anyio
 
 NODE_GONE = "HW002"
 NEWCOMER = 1
-LONG_S = 8.0
-"""A lease that lasts until the copy is restored."""
+LONG_S = 300.0
+"""A lease that lasts until the copy is restored, however busy the machine is."""
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ async def _old_leases_count_for_nothing(db: Session) -> None:
     held = await db.fetch("select id, lease, node, task from howdah.job where lease is not null")
     assert held, "nothing was held when the copy was made"
     # After a start of Postgres each node has one lease to report. None does, and what they held is taken back.
-    await until(db, "select count(*) = 0 from (select next_s from howdah.keep(1000, 1.0, 3)) k, howdah.node", within_s=5)
+    await until(db, "select count(*) = 0 from (select next_s from howdah.keep(1000, 1.0, 3)) k, howdah.node")
     for run in held:
         assert await db.fetch(query("renew"), run["node"], 60.0) == []
         with pytest.raises(asyncpg.PostgresError) as refused:
@@ -95,7 +95,7 @@ async def _everything_ends(dsn: str, folder: Path, of_before: Callable[[Session]
     try:
         await of_before(db)
         await fleet.start(1)
-        await drained(db, within_s=30)
+        await drained(db, within_s=60)
         states = await db.fetch(
             "select t.name, howdah.state(r.id) as state, count(*) from howdah.run r join howdah.task t on t.id = r.task group by 1, 2"
         )
@@ -188,7 +188,7 @@ async def _the_old_world_is_refused(copy: Session, promised: list[Any]) -> None:
         await copy.fetch(query("claim"), node, 1000, *lines, True, False)
     assert refused.value.sqlstate == NODE_GONE
     # A node of this world holds runs of the same numbers, under numbers of leases that the other one had, too.
-    await copy.fetchval(query("join_node"), NEWCOMER, "test", "here", 1, "0", [], [], None, 1.0)
+    await copy.fetchval(query("join_node"), NEWCOMER, "test", "here", 1, "0", [], [], None, 60.0)
     await copy.execute("select setval('howdah.lease_number', $1, false)", min(run["lease"] for run in promised))
     held = {row["id"]: row["lease"] for row in await copy.fetch(query("claim"), NEWCOMER, 1000, *lines, False, False)}
     assert any(held.get(run["id"]) == run["lease"] for run in promised), "no lease of a run was given in both worlds"
@@ -208,7 +208,8 @@ async def _the_old_world_is_refused(copy: Session, promised: list[Any]) -> None:
         await _send(copy, known)
     assert await copy.fetchval("select howdah.state($1)", known[0]["id"]) == "succeeded"
     assert await copy.fetchval("select count(*) from howdah.stale_event where verdict = 'duplicate'") == 1
-    await until(copy, "select count(*) = 0 from (select next_s from howdah.keep(1000, 1.0, 3)) k, howdah.node", within_s=LONG_S + 2)
+    await copy.execute("update howdah.node set renewed = howdah.clock(), until = howdah.clock()")  # And now it ends.
+    await until(copy, "select count(*) = 0 from (select next_s from howdah.keep(1000, 1.0, 3)) k, howdah.node")
 
 
 async def _send(db: Session, runs: list[Any]) -> None:

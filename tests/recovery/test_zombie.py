@@ -12,7 +12,7 @@ import pytest
 from howdah import App, LeaseLost
 from howdah.context import CurrentRun
 
-from .nodes import SHORT, Fleet, Process, Session, drained, enqueue, happens, until
+from .nodes import LONG, PATIENCE_S, SHORT, Fleet, Process, Session, drained, enqueue, happens, until
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +30,7 @@ async def _freeze_beyond_the_lease(fleet: Fleet, effects: Session, task: str, at
     await until(effects, "select true from effect where what = 'begin' and pid = $1", zombie.pid)
     await until(effects, at)
     zombie.send(signal.SIGSTOP)
-    await fleet.start(1, **SHORT)
+    await fleet.start(1, **LONG)
     await until(effects, "select howdah.state($1) = 'succeeded'", run)
     return zombie, run
 
@@ -77,7 +77,7 @@ async def test_a_node_that_lost_its_lease_takes_a_new_identity_and_works_on(flee
     zombie.send(signal.SIGSTOP)
     await until(effects, "select until < clock_timestamp() from howdah.node")
     zombie.send(signal.SIGCONT)
-    await drained(effects, within_s=2)
+    await drained(effects)
     assert await effects.fetchval("select howdah.state($1)", run) == "succeeded"
     assert await effects.fetchval("select array_agg(what order by at) from effect") in (
         ["begin", "cancelled", "begin"],
@@ -155,6 +155,6 @@ async def test_a_node_that_was_frozen_in_a_transaction_does_not_keep_its_locks(f
     other = await asyncpg.connect(dsn)
     try:
         async with other.transaction():
-            await asyncio.wait_for(other.execute("lock table effect in access exclusive mode"), SHORT["lease_s"] + 2)
+            await asyncio.wait_for(other.execute("lock table effect in access exclusive mode"), PATIENCE_S)
     finally:
         other.terminate()
