@@ -144,6 +144,8 @@ async def test_a_request_an_enqueue_a_run_and_its_children_in_other_processes_ar
     assert sorted(one["body"] for one in got if one["what"] == "log" and one["logger"] == "shop") == ["in the child"] * 2 + [
         "in the parent"
     ]
+    sent = {one["service"] for one in got if one["what"] == "metrics" and "messaging.client.sent.messages" in one["names"]}
+    assert sent == {"parents", "shop"}, "of the worker for the children only a process of its own has enqueued"
     (trace,) = {span["trace"] for span in spans.values()}
     assert {name: spoken[name] for name in ("task", "attempt", "trace_id")} == {"task": "child", "attempt": 1, "trace_id": trace}
 
