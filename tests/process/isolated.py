@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ calls = 0
 
 
 @contextmanager
-def noting(file: str) -> Iterator[None]:
+def noting(file: str) -> Generator[None]:
     """What a node may hand on to its children."""
     with Path(file).open("a", buffering=1) as noted:
         noted.write("entered\n")

@@ -144,6 +144,8 @@ async def test_a_request_an_enqueue_a_run_and_its_children_in_other_processes_ar
     assert sorted(one["body"] for one in got if one["what"] == "log" and one["logger"] == "shop") == ["in the child"] * 2 + [
         "in the parent"
     ]
+    sent = {one["service"] for one in got if one["what"] == "metrics" and "messaging.client.sent.messages" in one["names"]}
+    assert sent == {"parents", "shop"}, "of the worker for the children only a process of its own has enqueued"
     (trace,) = {span["trace"] for span in spans.values()}
     assert {name: spoken[name] for name in ("task", "attempt", "trace_id")} == {"task": "child", "attempt": 1, "trace_id": trace}
 
@@ -151,7 +153,8 @@ async def test_a_request_an_enqueue_a_run_and_its_children_in_other_processes_ar
 async def test_sampling_is_what_the_variables_say(dsn: str, tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(textwrap.dedent(SHOP))
     async with receiving() as (url, receiver):
-        said = {"HOWDAH_DSN": dsn, "OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_TRACES_SAMPLER": "always_off", "HOWDAH_WORKER_OTEL": "1"}
+        said = {"HOWDAH_DSN": dsn, "OTEL_EXPORTER_OTLP_ENDPOINT": url, "HOWDAH_WORKER_OTEL": "1"}
+        said |= {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0"}
         async with begin("worker", "shop", cwd=tmp_path, **said) as worker:
             await worker.told("Ready")
             done = await anyio.to_thread.run_sync(lambda: howdah("enqueue", "apart", "{}", "--wait", HOWDAH_DSN=dsn))
