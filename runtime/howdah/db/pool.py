@@ -107,7 +107,7 @@ class Pool:
         finally:
             await pool.release(connection)
 
-    async def _acquire(self, pool: "asyncpg.Pool[asyncpg.Record]") -> PoolConnectionProxy[asyncpg.Record]:
+    async def _acquire(self, pool: asyncpg.Pool[asyncpg.Record]) -> PoolConnectionProxy[asyncpg.Record]:
         waiting = nullcontext() if self.instruments is None else self.instruments.waiting_for_pool()
         try:
             # asyncpg's own timeout would start a task for each call.
