@@ -98,6 +98,7 @@ class Link:
         self.name = f"howdah {name}"
         self._config = config
         self._way = Way.of(config, direct=direct)
+        self._variable = "HOWDAH_DIRECT_DSN" if direct and config.direct_dsn is not None else "HOWDAH_DSN"
         self._prepare = prepare
         self._connection: Owned | None = None
 
@@ -109,7 +110,7 @@ class Link:
                 self._connection = await self.connect()
             except Exception as error:
                 if isinstance(error, WRONG):
-                    raise refused(error, self._way.variable) from (None if isinstance(error, ValueError) else error)
+                    raise refused(error, self._variable) from (None if isinstance(error, ValueError) else error)
                 if not is_lost(error):
                     raise
                 if type(error) is not seen:  # Once for each kind: it may be tried for hours.

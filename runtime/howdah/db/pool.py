@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -78,18 +78,14 @@ class Pool:
         assert pool is not None
         gone = True
         try:
-            # asyncpg's own timeout would start a task for each call.
-            async with asyncio.timeout(self.config.connect_timeout_s):
-                if self.instruments is None:
-                    connection = await pool.acquire()
-                else:
-                    with self.instruments.waiting_for_pool():
-                        connection = await pool.acquire()
+            connection = await self._acquire(pool)
             try:
                 yield connection
             finally:
                 gone = is_gone(connection)  # Later it cannot be asked any more.
                 await pool.release(connection)  # Also where close() came in between.
+        except (DatabaseAway, ConfigurationError):
+            raise
         except Exception as error:
             if isinstance(error, asyncpg.InsufficientPrivilegeError):
                 raise ConfigurationError(f"{error}: {FORBIDDEN}") from error
@@ -101,14 +97,34 @@ class Pool:
 
     @asynccontextmanager
     async def lend(self) -> AsyncGenerator[PoolConnectionProxy[asyncpg.Record], None]:
-        """A connection for a user, who may leave anything behind in its session."""
-        assert self._pool is not None
-        waiting = nullcontext() if self.instruments is None else self.instruments.waiting_for_pool()
-        async with AsyncExitStack() as stack:
-            with waiting:
-                connection = await stack.enter_async_context(self._pool.acquire(timeout=self.config.connect_timeout_s))
+        """A connection for a user, who may leave anything behind in its session. DatabaseAway: none was free in time."""
+        pool = self._pool
+        assert pool is not None
+        connection = await self._acquire(pool)
+        try:
             self._lent.add(connection.get_server_pid())
             yield connection
+        finally:
+            await pool.release(connection)
+
+    async def _acquire(self, pool: asyncpg.Pool[asyncpg.Record]) -> PoolConnectionProxy[asyncpg.Record]:
+        waiting = nullcontext() if self.instruments is None else self.instruments.waiting_for_pool()
+        try:
+            # asyncpg's own timeout would start a task for each call.
+            async with asyncio.timeout(self.config.connect_timeout_s):
+                with waiting:
+                    return await pool.acquire()
+        except TimeoutError as error:
+            raise DatabaseAway(
+                f"there was no connection within {self.config.connect_timeout_s:g} s: all {self.config.pool_size} of the pool are in use"
+                " (transaction() holds one until its block ends: raise pool_size, HOWDAH_POOL_SIZE), or Postgres does not answer"
+            ) from error
+        except Exception as error:
+            if isinstance(error, WRONG):
+                raise refused(error) from (None if isinstance(error, ValueError) else error)
+            if is_lost(error):
+                raise DatabaseAway(f"Postgres does not answer, and nothing was sent: {error}. Try again.") from error
+            raise
 
     async def _reset(self, connection: Connection) -> None:
         pid = connection.get_server_pid()

@@ -21,14 +21,12 @@ class Way(msgspec.Struct, frozen=True):
 
     dsn: str | None
     pooled: bool
-    variable: str = "HOWDAH_DSN"
-    """Where the address was said."""
 
     @staticmethod
     def of(config: Config, *, direct: bool = False) -> Way:
         """The way of this app; direct: past the pooler, where there is such a way."""
         if direct and config.direct_dsn is not None:
-            return Way(config.direct_dsn, pooled=False, variable="HOWDAH_DIRECT_DSN")
+            return Way(config.direct_dsn, pooled=False)
         return Way(config.dsn, pooled=bool(config.pooler))
 
     @property

@@ -91,7 +91,8 @@ AILMENTS: dict[str, Ailment] = {
     ),
     "notification_queue": Ailment(
         "warning",
-        "A session that listens sits in a transaction: when the queue is full, every commit that notifies fails.",
+        "A session that listens sits in a transaction: nearly full, Howdah announces nothing any more and starts are late; full, commits of"
+        " others that notify fail.",
         "`select pg_terminate_backend(...)` of the oldest transaction",
     ),
     # What holds dead rows.
