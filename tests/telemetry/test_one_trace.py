@@ -27,7 +27,7 @@ SHOP = """
 
     from howdah import App, current_run
 
-    jobs = App(lease_s=1.5, heartbeat_s=0.3, lease_margin_s=0.3)
+    jobs = App(heartbeat_s=0.3)
 
     @jobs.task(queue="children")
     async def child() -> str:
@@ -196,7 +196,6 @@ async def test_a_collector_that_is_away_does_not_keep_a_worker_from_ending(dsn: 
     said = {"HOWDAH_DSN": dsn, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "HOWDAH_WORKER_OTEL": "1"}
     async with begin("worker", "shop", cwd=tmp_path, **said) as worker:
         await worker.told("Ready")
-        began = anyio.current_time()
         worker.send(signal.SIGTERM)
-        assert (await worker.end())[0] == 0
-    assert anyio.current_time() - began < 10
+        async with asyncio.timeout(30):  # What is tried again in vain is tried for a minute.
+            assert (await worker.end())[0] == 0
