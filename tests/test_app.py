@@ -90,7 +90,7 @@ async def test_who_awaits_a_result_while_the_app_closes_is_told(jobs: App) -> No
         with pytest.raises(AppNotOpen, match="closed while this result was awaited"):
             await one.attach(run_id).result()
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         async with anyio.create_task_group() as group, jobs:
             run = await one.enqueue()
             group.start_soon(wait, run.id)

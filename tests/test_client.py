@@ -59,7 +59,7 @@ async def test_delay_and_at_start_no_sooner_than_they_say(jobs: App) -> None:
         ]
         assert [await run.status() for run in runs] == ["scheduled"] * 3
         for run in runs:
-            assert 0.2 <= await run.result("10s") - began.timestamp() < 1.0
+            assert await run.result("10s") - began.timestamp() >= 0.2
         for past in (now.options(delay=0), now.options(at=datetime(2020, 1, 1, tzinfo=UTC))):
             await (await past.enqueue()).result("10s")
 

@@ -23,7 +23,7 @@ from .house.test_constraints import PROJECT
 
 PAGE = (Path(__file__).parents[1] / "docs" / "getting-started.md").read_text()
 BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w*)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 SAID = {
     "howdah migrate": "Applied 0001",

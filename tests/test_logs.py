@@ -59,7 +59,7 @@ async def test_what_an_attempt_logs_is_kept_with_its_outcome_also_by_its_tasks_a
     assert await stored(db, runs[0].id) == [[["INFO", "shop.mail", f"attempt {attempt}"], *lines] for attempt in (1, 2)]
     assert await stored(db, runs[1].id) == [[["ERROR", "shop.mail", "plain"]]]
     (first, *_) = json.loads(await db.fetchval("select logs from howdah.event where kind = 4"))
-    assert 0 <= first[0] < 5
+    assert 0 <= first[0] < 60
 
 
 async def test_no_logs_are_null_and_the_end_of_a_transaction_carries_what_was_logged_until_then(jobs: App, db: Session) -> None:
@@ -196,7 +196,7 @@ async def test_what_a_thread_says_after_the_end_of_its_attempt_is_not_kept(jobs:
     gate, done = threading.Event(), threading.Event()
 
     def stray() -> None:
-        gate.wait(10)
+        gate.wait(30)
         log.warning("too late")
         done.set()
 
@@ -213,7 +213,7 @@ async def test_what_a_thread_says_after_the_end_of_its_attempt_is_not_kept(jobs:
         with pytest.raises(RunFailed):
             await run.result("10s")
         gate.set()
-        assert await anyio.to_thread.run_sync(done.wait, 5)
+        assert await anyio.to_thread.run_sync(done.wait, 30)
     assert await stored(db, run.id) == [None]
 
 

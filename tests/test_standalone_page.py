@@ -47,7 +47,7 @@ async def worker(dsn: str, folder: Path) -> AsyncIterator[Program]:
 def shell(line: str, folder: Path, **said: str) -> str:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
-        ["sh", "-c", line], cwd=folder, env={**environment(said), "PATH": path}, capture_output=True, text=True, timeout=30, check=False
+        ["sh", "-c", line], cwd=folder, env={**environment(said), "PATH": path}, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

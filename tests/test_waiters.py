@@ -1,7 +1,5 @@
 """Ten thousand that wait for a result share one listening connection."""
 
-from time import monotonic
-
 import anyio
 import asyncpg
 import pytest
@@ -43,7 +41,9 @@ async def test_ten_thousand_waiters_share_one_connection(dsn: str, db: "asyncpg.
     assert results == {number: 2 * number for number in range(WAITERS)}
 
 
-async def test_a_result_that_is_already_there_comes_at_once(jobs: App) -> None:
+async def test_a_result_that_is_already_there_comes_at_once(dsn: str) -> None:
+    jobs = App(dsn, result_poll_s=600, grace_s=2, hard_grace_s=2)
+
     @jobs.task
     async def answer() -> int:
         return 42
@@ -51,10 +51,8 @@ async def test_a_result_that_is_already_there_comes_at_once(jobs: App) -> None:
     async with jobs.work():
         run = await answer.enqueue()
         assert await run.result("10s") == 42
-        began = monotonic()
-        assert await run.result("10s") == 42
+        assert await run.result("10s") == 42  # Nobody tells it again, and the poll comes later.
         assert await answer.attach(run.id).result("10s") == 42
-        assert monotonic() - began < 1
 
 
 async def test_each_end_of_a_run_has_its_exception(jobs: App) -> None:

@@ -132,7 +132,7 @@ async def test_a_run_that_no_notification_told_of_is_found_by_the_next_look() ->
         group.start_soon(it.run)
         await anyio.wait_all_tasks_blocked()
         it.claims.left = [claimed(1)]
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while not it.place.room.waiting:
                 await anyio.sleep(0.005)
         group.cancel_scope.cancel()

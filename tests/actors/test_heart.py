@@ -18,6 +18,9 @@ from .stage import CONFIG
 
 pytestmark = pytest.mark.anyio
 
+LONG = msgspec.structs.replace(CONFIG, lease_s=120.0)
+"""No machine is so busy that this lease runs out."""
+
 
 class Leases:
     """answers: what each renewal says: True held, False reaped, None no answer."""
@@ -59,7 +62,7 @@ class Leases:
 class Body:
     """A heart with its thread, and what it told the node."""
 
-    def __init__(self, leases: Leases, config: Config = CONFIG) -> None:
+    def __init__(self, leases: Leases, config: Config = LONG) -> None:
         self.fenced: list[int] = []
         self.joined = 0
         self.twice = anyio.Event()
@@ -92,12 +95,12 @@ class Body:
 
         threading.Thread(target=beat, daemon=True).start()
         try:
-            with anyio.fail_after(5):
+            with anyio.fail_after(30):
                 await self.once.wait()
             yield
         finally:
             self.heart.stop(leave=False)
-            with anyio.fail_after(5):
+            with anyio.fail_after(30):
                 await ended.wait()
             for error in raised:
                 raise error
@@ -109,8 +112,8 @@ async def test_it_renews_says_what_waits_unsettled_and_leaves_in_good_order() ->
     async with body.beating():
         standing = body.heart.standing
         assert standing is not None
-        assert monotonic() < standing.until <= monotonic() + CONFIG.lease_s
-        with anyio.fail_after(5):
+        assert monotonic() < standing.until <= monotonic() + LONG.lease_s
+        with anyio.fail_after(30):
             await body.unsettled.wait()
         body.heart.stop(leave=True)
     assert leases.left == leases.entered
@@ -124,7 +127,7 @@ async def test_a_lease_that_is_lost_fences_the_old_identity_and_takes_a_new_one(
     leases = Leases([True, lost])
     body = Body(leases)
     async with body.beating():
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             await body.twice.wait()
         body.heart.stop(leave=True)
     first, second = leases.entered
@@ -138,9 +141,9 @@ async def test_an_answer_that_comes_when_the_lease_has_run_out_here_costs_the_id
     """Slots may have dropped what was held under it, and nobody takes that back from a node that lives on."""
     leases = Leases()
     leases.late = 1
-    body = Body(leases)
+    body = Body(leases, msgspec.structs.replace(CONFIG, lease_s=1.0))
     async with body.beating():
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             await body.twice.wait()
         body.heart.stop(leave=True)
     first, second = leases.entered
@@ -151,22 +154,23 @@ async def test_an_answer_that_comes_when_the_lease_has_run_out_here_costs_the_id
 
 
 async def test_the_line_that_blocks_the_loop_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    looking = threading.Event()
+    looking, seen = threading.Event(), threading.Event()
 
     def blocks() -> None:
         run = "run 5"
         looking.set()
-        sleep(0.2)  # What is measured is a loop that does nothing else.
+        assert seen.wait(30)  # What is looked at is a loop that does nothing else.
         del run
 
     watch = Watch(blocks.__code__, 0.02)
     loop = asyncio.get_running_loop()
 
     def look() -> None:
-        looking.wait(5)
-        for _ in range(8):
+        looking.wait(30)
+        while "blocked for" not in caplog.text:
             watch.look(loop)
-            sleep(0.02)
+            sleep(0.01)
+        seen.set()
 
     observer = threading.Thread(target=look)
     with caplog.at_level(logging.WARNING, "howdah.heart"):
@@ -190,18 +194,16 @@ async def test_a_node_that_is_taken_down_keeps_its_lease_until_it_runs_out() -> 
 
 async def test_what_the_node_was_told_is_heard_at_once_when_somebody_says_that_there_is_something_and_once_only() -> None:
     leases = Leases()
-    body = Body(leases, msgspec.structs.replace(CONFIG, heartbeat_s=0.4, lease_s=60))
+    body = Body(leases, msgspec.structs.replace(CONFIG, heartbeat_s=60, lease_s=200))
     async with body.beating():
         leases.order = "pause"
-        asked = monotonic()
         body.heart.ask()
-        with anyio.fail_after(5):
-            await body.obeyed.wait()
-        assert monotonic() - asked < 0.4
+        with anyio.fail_after(30):
+            await body.obeyed.wait()  # The next beat comes later.
         body.obeyed = anyio.Event()
         leases.order = None
         body.heart.ask()
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             await body.obeyed.wait()
         body.heart.stop(leave=True)
     assert body.orders == ["pause", None]
@@ -211,7 +213,7 @@ async def test_a_node_that_comes_back_hears_at_once_what_it_was_told_meanwhile()
     leases = Leases([True, False])
     body = Body(leases)
     async with body.beating():
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             leases.order = "pause"
             await body.twice.wait()
             await body.obeyed.wait()

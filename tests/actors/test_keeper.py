@@ -76,7 +76,7 @@ async def test_it_tends_again_soon_when_something_was_in_the_way() -> None:
     house.tending = False
     async with anyio.create_task_group() as group:
         group.start_soon(keep, house, reminders)
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while house.tended < 3:
                 await anyio.sleep(0.005)
         reminders.close()
@@ -85,7 +85,7 @@ async def test_it_tends_again_soon_when_something_was_in_the_way() -> None:
 async def test_it_stores_the_latest_progress_at_once_and_then_only_now_and_then() -> None:
     house, reminders = House(), Mailbox[float](10)
     board = Board(lambda: reminders.put_nowait(math.inf))
-    config = msgspec.structs.replace(CONFIG, progress_s=0.2, keep_longest_s=60.0, idle_look_s=60.0)
+    config = msgspec.structs.replace(CONFIG, progress_s=1, keep_longest_s=60.0, idle_look_s=60.0)
     mine = Reporter(1, 2, 3)
     async with anyio.create_task_group() as group:
         group.start_soon(keep_house, reminders, house, [], lambda run, lease: None, board, config)
@@ -99,7 +99,7 @@ async def test_it_stores_the_latest_progress_at_once_and_then_only_now_and_then(
         await anyio.wait_all_tasks_blocked()
         assert house.noted == ["2"]
         board.post(mine, "4")
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while len(house.noted) < 2:
                 await anyio.sleep(0.01)
         assert house.noted == ["2", "4"]
@@ -125,7 +125,7 @@ async def test_it_passes_on_cancels_that_nobody_heard_of() -> None:
         place.room.offer([claimed(4, lease=9)])
         await begun.wait()
         group.start_soon(keep_house, reminders, House(), [place.room], cancel, BOARD, CONFIG)
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             await told.wait()
         group.cancel_scope.cancel()
     assert cancelled[0] == (4, 9)

@@ -119,7 +119,7 @@ async def test_it_reports_until_nothing_more_happens_and_tells_what_happened_las
     over = anyio.Event()
     async with anyio.create_task_group() as group:
         group.start_soon(desk.reporter.report, over)
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while not desk.gauges.queues():
                 await anyio.sleep(0.001)
         desk.end(3)
@@ -133,7 +133,7 @@ async def test_what_queues_hold_is_told_as_long_as_it_is_fresh() -> None:
     with desk.instruments.showing(desk.gauges):
         async with anyio.create_task_group() as group:
             group.start_soon(desk.reporter.report, over)
-            with anyio.fail_after(5):
+            with anyio.fail_after(30):
                 while not desk.points("howdah.queue.depth"):
                     await anyio.sleep(0.001)
                 assert {said["howdah.state"]: count for said, count in desk.points("howdah.queue.depth")}["ready"] == 7
@@ -157,6 +157,6 @@ async def test_what_happens_during_a_report_is_told_also_when_that_was_thought_t
 
     desk.readings.queue_names = meanwhile
     desk.end(1)
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         await desk.reporter.report(over)
     assert [count for _, count in desk.points("messaging.client.consumed.messages")] == [3]

@@ -16,11 +16,10 @@ import anyio
 import anyio.to_thread
 import httpx
 
-from ..recovery.nodes import SHORT, happens
+from ..recovery.nodes import LONG, PATIENCE_S, START_S, happens
 
 HERE = Path(__file__).parent
 KINDS = ("uvicorn", "hypercorn", "granian")
-START_S = 20.0
 ENDED = {0, -signal.SIGTERM, 128 + signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGINT}
 """Exit codes after a drain: uvicorn dies of the signal that it was sent once it is done, which a supervisor must take for well."""
 
@@ -61,7 +60,7 @@ class Server:
         own = door or listening()
         self.url = f"http://127.0.0.1:{own.getsockname()[1]}"
         self._log = Path(tempfile.mkstemp(dir=folder, suffix=".log")[1])
-        said = {**SHORT, **(settings or {})}
+        said = {**LONG, **(settings or {})}
         env = {f"HOWDAH_{name.upper()}": str(value) for name, value in said.items()}
         env |= {"HOWDAH_DSN": dsn, "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "PYTHONPATH": os.pathsep.join((str(folder), str(HERE)))}
         arguments = command(kind, target, own, words)
@@ -113,7 +112,7 @@ class Server:
         os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
 
-    async def end(self, within_s: float = 15.0) -> int:
+    async def end(self, within_s: float = PATIENCE_S) -> int:
         """Waits until it has ended by itself; its exit status."""
         return await anyio.to_thread.run_sync(lambda: self._process.wait(within_s))
 

@@ -42,7 +42,8 @@ def stubborn(seconds: float) -> None:
     time.sleep(seconds)
 '''
 
-FASTAPI = """
+FASTAPI = '''
+import os
 import time
 from fastapi import FastAPI
 from work import apart, effect, jobs, stubborn
@@ -66,9 +67,12 @@ async def in_a_process() -> int:
     return await (await apart.enqueue()).result("20s")
 
 @app.get("/block")
-async def block(seconds: float) -> None:
-    time.sleep(seconds)
-"""
+async def block() -> None:
+    """Until a file is there; says in another one that it has begun."""
+    open("blocks", "w").close()
+    while not os.path.exists("leave"):
+        time.sleep(0.01)
+'''
 
 STARLETTE = """
 from starlette.applications import Starlette

@@ -12,7 +12,7 @@ import anyio
 import httpx
 import pytest
 
-from ..recovery.nodes import Session, drained
+from ..recovery.nodes import Session, bury, drained
 from .servers import ENDED, Server, Servers, listening
 
 pytestmark = pytest.mark.anyio
@@ -70,6 +70,7 @@ async def test_every_2xx_has_one_effect_and_no_answer_has_two_whatever_befalls_t
         for kill in range(1, KILLS + 1):
             await client.has(REQUESTS * kill // (KILLS + 2))
             server.kill()
+            await bury(effects, server.pid)
             server = await started()
         await client.has(REQUESTS * (KILLS + 1) // (KILLS + 2))
         newer = await started()

@@ -10,7 +10,7 @@ SHOP = """
 
     from howdah import App
 
-    jobs = App(lease_s=1.5, heartbeat_s=0.3, lease_margin_s=0.3)
+    jobs = App(lease_s=60, heartbeat_s=0.3, keep_longest_s=0.3)
 
     @jobs.task
     async def wait(s: float) -> float:
@@ -18,6 +18,13 @@ SHOP = """
         await asyncio.sleep(s)
         print("ended", flush=True)
         return s
+
+    @jobs.task
+    async def stay() -> None:
+        print("begun", os.getpid(), flush=True)
+        while not os.path.exists("leave"):
+            await asyncio.sleep(0.01)
+        print("ended", flush=True)
 
     @jobs.task
     async def block(s: float) -> None:

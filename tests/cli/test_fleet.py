@@ -15,6 +15,7 @@ import pytest
 from howdah.cli import fleet
 from howdah.cli.voice import Voice
 
+from ..recovery.nodes import bury
 from .programs import PATIENCE_S, begin, beside, howdah
 from .shop import write_shop
 from .terminals import CTRL_C, on_terminal
@@ -43,19 +44,25 @@ async def enqueue(db: Db, task: str, s: float) -> int:
     return await db.fetchval("select howdah.enqueue($1, json_build_object('s', $2::float8))", task, s)
 
 
+async def stay(db: Db) -> int:
+    """A run that ends when the file `leave` is there."""
+    return await db.fetchval("select howdah.enqueue('stay')")
+
+
 async def test_so_many_nodes_work_and_a_signal_to_the_one_process_drains_all_of_them(dsn: str, db: Db, shop: Path) -> None:
-    runs = [await enqueue(db, "wait", 0.4) for _ in range(2)]
+    runs = [await stay(db) for _ in range(2)]
     async with begin("worker", "shop", "-c", "1", cwd=shop, HOWDAH_DSN=dsn, HOWDAH_WORKER_PROCESSES="2") as worker:
         await worker.told("2 processes of shop")
         begun = {(await worker.line()).split()[1] for _ in range(2)}
         assert len(await pids(db, 2)) == 2
 
         worker.send(signal.SIGTERM)
+        await worker.told("Draining: 2 workers")
+        (shop / "leave").touch()
         code, out, said = await worker.end()
 
     assert len(begun) == 2
     assert (code, out) == (0, "ended\nended\n")
-    assert "Draining: 2 workers" in said
     assert said.endswith("Stopped; every outcome is durable.\n")
     assert [await db.fetchval("select howdah.state($1)", run) for run in runs] == ["succeeded"] * 2
     assert await db.fetchval("select count(*) from howdah.node") == 0
@@ -68,6 +75,7 @@ async def test_one_that_dies_is_started_anew_and_what_it_held_comes_back(dsn: st
         victim = min(first)
         os.kill(victim, signal.SIGKILL)
         assert "was killed by SIGKILL. Another one starts in 0.5 s" in await worker.told("Another one starts")
+        await bury(db, victim)
         second = await pids(db, 2, without=victim)
         assert max(first) in second
         worker.send(signal.SIGTERM)
@@ -102,14 +110,16 @@ async def test_the_third_signal_ends_them_at_once_however_blocked_they_are(dsn: 
 
 
 async def test_workers_whose_supervisor_was_killed_drain_and_leave(dsn: str, db: Db, shop: Path) -> None:
-    run = await enqueue(db, "wait", 0.5)
+    run = await stay(db)
     async with begin("worker", "shop", "--processes", "2", cwd=shop, HOWDAH_DSN=dsn) as worker:
         await worker.line()
         await pids(db, 2)
         worker.send(signal.SIGKILL)
+        await worker.told("The process that supervised this one is gone: it drains.")
+        (shop / "leave").touch()
         await pids(db, 0)
         said = (await worker.end())[2]
-    assert said.count("The process that supervised this one is gone: it drains.") == 2
+    assert said.count("The process that supervised this one is gone: it drains.") == 1, "and once it was told above"
     assert await db.fetchval("select howdah.state($1)", run) == "succeeded"
 
 
@@ -138,13 +148,14 @@ def test_workers_that_cannot_start_end_the_supervisor_instead_of_being_tried_for
 
 async def test_on_a_terminal_one_ctrl_c_drains_several_processes_and_cancels_nothing(dsn: str, db: Db, shop: Path) -> None:
     """The terminal sends SIGINT to the whole group in the foreground: workers that heard that as well would count two."""
-    runs = [await enqueue(db, "wait", 1.3) for _ in range(2)]
+    runs = [await stay(db) for _ in range(2)]
     async with on_terminal("worker", "shop", "--processes", "2", "-c", "1", cwd=shop, HOWDAH_DSN=dsn) as terminal:
         await terminal.shows("begun")
         await terminal.shows("begun")
         terminal.press(CTRL_C)
         await terminal.shows("Draining: 2 workers")
-        await terminal.shows("2 runs to end (wait x2), ")
+        await terminal.shows("2 runs to end (stay x2), ")
+        (shop / "leave").touch()
         await terminal.shows("Stopped; every outcome is durable.")
         assert await terminal.end() == 0
     assert "Hurrying" not in terminal.screen

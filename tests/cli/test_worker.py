@@ -19,11 +19,19 @@ SHOP = (
     """
     import asyncio
     import logging
+    import os
     import time
 
     from howdah import App
 
-    jobs = App(lease_s=1.5, heartbeat_s=0.3, lease_margin_s=0.3)
+    jobs = App(lease_s=60, heartbeat_s=0.3)
+
+    @jobs.task
+    async def stay() -> None:
+        print("begun", flush=True)
+        while not os.path.exists("leave"):
+            await asyncio.sleep(0.01)
+        print("ended", flush=True)
 """
     + WAIT
     + """
@@ -52,15 +60,16 @@ def shop(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_the_first_signal_lets_what_runs_end(dsn: str, db: Db, shop: Path, number: signal.Signals) -> None:
-    run = await db.fetchval("select howdah.enqueue('wait', '{\"s\": 0.5}')")
+    run = await db.fetchval("select howdah.enqueue('stay')")
     async with begin("worker", "shop:jobs", cwd=shop, HOWDAH_DSN=dsn) as worker:
         assert await worker.line() == "begun"
 
         worker.send(number)
-        code, out, said = await worker.end()
+        assert "Draining: 1 run may end within 30 s" in await worker.told("Draining")
+        (shop / "leave").touch()
+        code, out, _ = await worker.end()
 
     assert (code, out) == (0, "ended\n")
-    assert "Draining: 1 run may end within 30 s" in said
     assert await db.fetchval("select howdah.state($1)", run) == "succeeded"
 
 
@@ -127,7 +136,7 @@ async def test_it_serves_the_queues_that_it_is_given_and_says_what_it_does(dsn: 
     assert (code, out) == (0, "")
     banner = said[: said.index("Ready")].splitlines()
     assert len(banner) < 6
-    assert "shop:jobs: wait, block, talk, mail" in said
+    assert "shop:jobs: stay, wait, block, talk, mail" in said
     assert "queues: mail; at once: 3 async, 8 in threads" in said
     assert await db.fetchval("select howdah.state($1)", left) == "queued"
 
@@ -166,7 +175,7 @@ async def test_runs_of_a_worker_that_python_enqueues_come_back_with_their_result
 
     async with begin("worker", "shop", cwd=shop, HOWDAH_DSN=dsn), jobs:
         run = await wait.enqueue(0.01)
-        assert await run.result("15s") == 0.01
+        assert await run.result("60s") == 0.01
 
 
 async def test_a_worker_that_has_made_its_runs_drains_and_ends_for_its_supervisor(dsn: str, db: Db, shop: Path) -> None:

@@ -62,7 +62,7 @@ async def test_the_slot_of_a_thread_stays_taken_until_its_function_returns(dsn: 
     @jobs.task
     def stubborn() -> None:
         begun.set()
-        gate.wait(10)
+        gate.wait(30)
         told.append("stubborn ended")
 
     @jobs.task
@@ -71,7 +71,7 @@ async def test_the_slot_of_a_thread_stays_taken_until_its_function_returns(dsn: 
 
     async with jobs.work() as node:
         run = await stubborn.enqueue()
-        assert await anyio.to_thread.run_sync(begun.wait, 5)
+        assert await anyio.to_thread.run_sync(begun.wait, 30)
         second = await after.enqueue()
         assert await run.cancel() == "requested"
         while node.running[0].cause is None:
@@ -99,16 +99,16 @@ async def test_a_function_in_a_thread_that_heeds_the_shutdown_is_handed_back_and
 
 
 async def test_extend_moves_the_deadline_of_async_functions_and_of_threads(jobs: App) -> None:
-    @jobs.task(retry=1, timeout="200ms")
+    @jobs.task(retry=1, timeout="1s")
     async def patient() -> str:
         current_run().extend("1h")
-        await anyio.sleep(0.4)  # Time is what this is about.
+        await anyio.sleep(1.1)  # Time is what this is about.
         return "done"
 
-    @jobs.task(retry=1, timeout="200ms")
+    @jobs.task(retry=1, timeout="1s")
     def thread() -> bool:
         current_run().extend(timeout=3600)
-        threading.Event().wait(0.4)
+        threading.Event().wait(1.1)
         return current_run().cancelled
 
     @jobs.task(retry=1)

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from ..cli.programs import begin, beside
-from ..cli.shop import WAIT, write_shop
+from ..cli.shop import write_shop
 from ..db.roles import NODE, of
 from ..telemetry.stage import received, receiving
 
@@ -21,25 +21,28 @@ pytestmark = pytest.mark.anyio
 
 Db = asyncpg.Connection
 
-SHOP = (
-    """
-    import asyncio, time
+SHOP = """
+    import asyncio, os, time
     from howdah import App
 
     jobs = App()
-"""
-    + WAIT
-    + """
+
     @jobs.task
-    async def block(s: float) -> None:
+    async def stay() -> None:
+        print("begun", flush=True)
+        while not os.path.exists("leave"):
+            await asyncio.sleep(0.01)
+
+    @jobs.task
+    async def block() -> None:
         print("blocks", flush=True)
-        time.sleep(s)
+        while not os.path.exists("leave"):
+            time.sleep(0.01)
 
     @jobs.task
     async def fails() -> None:
         raise KeyError("no")
 """
-)
 
 ALONE = "sys.modules['opentelemetry.exporter'] = sys.modules['opentelemetry.sdk'] = None"
 
@@ -66,13 +69,13 @@ async def get(port: int, path: str, timeout_s: float = 10) -> tuple[int, str] | 
 
 
 async def until(port: int, path: str, says: Callable[[tuple[int, str] | None], bool]) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         while not says(await get(port, path)):
             await anyio.sleep(0.02)
 
 
 async def happens(condition: Callable[[], Awaitable[bool]]) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         while not await condition():
             await anyio.sleep(0.05)
 
@@ -95,11 +98,12 @@ async def test_a_worker_is_live_and_ready_and_not_ready_while_it_is_paused_or_dr
         await beside("nodes", "resume", row["name"], HOWDAH_DSN=dsn)
         await until(port, "/ready", lambda answer: answer == (200, "ready\n"))
 
-        await db.fetchval("select howdah.enqueue('wait', '{\"s\": 1}')")
+        await db.fetchval("select howdah.enqueue('stay')")
         assert await worker.line() == "begun"
         worker.send(signal.SIGTERM)
         await until(port, "/ready", lambda answer: answer == (503, "not ready: it drains\n"))
         assert await get(port, "/live") == (200, "live\n")
+        (shop / "leave").touch()
         assert (await worker.end())[0] == 0
     assert await get(port, "/live") is None
 
@@ -107,9 +111,10 @@ async def test_a_worker_is_live_and_ready_and_not_ready_while_it_is_paused_or_dr
 async def test_a_worker_whose_loop_is_blocked_does_not_answer_although_its_heart_beats(dsn: str, db: Db, shop: Path, port: int) -> None:
     async with begin("worker", "shop", "--health", str(port), cwd=shop, HOWDAH_DSN=dsn) as worker:
         await worker.told("Ready")
-        await db.fetchval("select howdah.enqueue('block', '{\"s\": 2}')")
+        await db.fetchval("select howdah.enqueue('block')")
         assert await worker.line() == "blocks"
         assert await get(port, "/live", timeout_s=0.5) is None
+        (shop / "leave").touch()
         await until(port, "/live", lambda answer: answer == (200, "live\n"))
 
 
@@ -118,7 +123,7 @@ async def test_a_worker_away_from_postgres_is_live_and_not_ready_and_comes_back(
     if not await db.fetchval("select exists (select from pg_roles where rolname = $1)", NODE):
         await db.execute(f"create role {NODE} login")
     await db.fetchval("select howdah.permit($1, 'node')", NODE)
-    words = {"HOWDAH_HEARTBEAT_S": "0.2", "HOWDAH_LEASE_S": "3", "HOWDAH_PROBE_TIMEOUT_S": "0.3", "HOWDAH_DSN": of(dsn, NODE)}
+    words = {"HOWDAH_HEARTBEAT_S": "0.2", "HOWDAH_LEASE_S": "60", "HOWDAH_PROBE_TIMEOUT_S": "0.3", "HOWDAH_DSN": of(dsn, NODE)}
     async with begin("worker", "shop", "--health", str(port), cwd=shop, **words) as worker:
         await worker.told("Ready")
         await db.execute(f"alter database {name} connection limit 0")  # The owner, who is here, is above it.
@@ -252,7 +257,7 @@ async def test_a_request_that_never_ends_is_cut_off(port: int, monkeypatch: pyte
     async with health.answering(health.Address("127.0.0.1", port), health.pages_of([], None)):
         async with await anyio.connect_tcp("127.0.0.1", port) as stream:
             await stream.send(b"GET /live HT")
-            with anyio.fail_after(5), pytest.raises(anyio.EndOfStream):
+            with anyio.fail_after(30), pytest.raises(anyio.EndOfStream):
                 await stream.receive()
         assert await health.ask(health.Address(None, port), "/ready") == (503, b"not ready: it starts\n", "text/plain; charset=utf-8")
 

@@ -4,7 +4,11 @@ what docs/operating.md gives to Grafana, Prometheus and KEDA."""
 import asyncio
 import json
 import re
+<<<<<<< HEAD
 import tomllib
+=======
+import time
+>>>>>>> suite
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -133,19 +137,23 @@ async def test_the_wait_of_a_run_begins_when_it_is_due_or_comes_back(dsn: str, t
 
     @jobs.task(retry=Retry(2, base=0.01))
     async def work() -> int:
-        await asyncio.sleep(0.3)  # What an attempt takes is no wait of the next one.
-        if "once" not in seen:
-            seen.append("once")
+        begun.append(time.time())
+        if len(begun) == 1:
+            await asyncio.sleep(1)  # What an attempt takes is no wait of the next one.
+            ended.append(time.time())
             raise KeyError("once")
         return 1
 
-    seen: list[str] = []
+    begun: list[float] = []
+    ended: list[float] = []
+    due = time.time() + 1
     async with jobs.work():
         await (await work.options(delay=1).enqueue()).result("10s")
     told.look()
     (wait,) = told.of("howdah.run.wait.duration")
     assert wait.count == 2
-    assert wait.max < 0.3
+    most = begun[0] - due + begun[1] - ended[0]  # As long as the machine made them wait. Either mistake would count a second more.
+    assert wait.sum < most + 0.5
 
 
 async def test_queues_are_told_by_one_node_of_a_database_and_by_another_when_that_goes(dsn: str, told: Told) -> None:
@@ -202,7 +210,7 @@ async def test_slots_are_told_and_no_more_when_the_node_is_gone(dsn: str, told: 
 
 
 async def test_a_loop_that_is_late_and_an_outcome_that_is_stale_are_told(dsn: str, db: Db, told: Told) -> None:
-    jobs = App(dsn, report_s=0.05, heartbeat_s=0.2, lease_s=2, block_warning_s=0.2)
+    jobs = App(dsn, report_s=0.05, heartbeat_s=0.2, lease_s=60, block_warning_s=0.2)
     begun, goes_on = asyncio.Event(), asyncio.Event()
 
     @jobs.task

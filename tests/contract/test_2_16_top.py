@@ -4,15 +4,14 @@ q, restores the terminal."""
 import re
 import signal
 from pathlib import Path
-from time import monotonic
 
 import anyio
 import asyncpg
 import pyte
 import pytest
+from howdah.cli.top import top
 from howdah.embedded import Embedded
 
-from ..cli.programs import PATIENCE_S
 from ..cli.terminals import CTRL_C, Terminal, on_terminal
 from ..recovery.proxy import Proxy
 
@@ -75,14 +74,14 @@ async def test_it_updates_each_second_with_at_most_two_queries(dsn: str, db: Db,
     await db.execute(f"alter database {name} set log_statement = 'all'")  # In sessions that begin from now on.
     async with on_terminal("top", cwd=tmp_path, HOWDAH_DSN=dsn) as terminal:
         await frames(terminal, 2)
-        began, before = monotonic(), server.log.stat().st_size
+        before, drawn_before = server.log.stat().st_size, terminal.screen.count(FRAME)
         await frames(terminal, 5)
-        took, logged = monotonic() - began, server.log.read_text()[before:]
+        logged, drawn_since = server.log.read_text()[before:], terminal.screen.count(FRAME) - drawn_before
         terminal.press(b"q")
         assert await terminal.end() == 0
     queries = len(re.findall(r"LOG:  (?:statement|execute)", logged))
-    assert 4 < took < 10, "five frames, a second apart; the machine may be busy"
-    assert 5 <= queries <= 2 * took + 1, f"{queries} in {took:.1f} s"
+    assert next(option for option in top.params if option.name == "interval").default == "1s"
+    assert 4 <= queries <= 2 * (drawn_since + 1), f"{queries} for {drawn_since} frames"
 
 
 @pytest.mark.parametrize("way", ["q", "ctrl-c", "sigterm", "sighup"])
@@ -163,11 +162,9 @@ async def test_q_quits_also_while_the_database_is_away(dsn: str, tmp_path: Path)
         await frames(terminal, 2)
         proxy.freeze()
         await terminal.shows("Postgres does not answer, for ")
-        began = monotonic()
         terminal.press(b"q")
         await terminal.shows(END)
-        assert await terminal.end() == 0
-        assert monotonic() - began < PATIENCE_S / 2
+        assert await terminal.end() == 0  # The database does not answer before the end of this test.
         assert terminal.modes() == before
         proxy.thaw()  # What waits there to be let through ends before its loop does.
         await anyio.wait_all_tasks_blocked()

@@ -248,14 +248,21 @@ async def test_upkeep_says_when_the_next_thing_is_due(db: Session) -> None:
         await db.fetchrow(query("keep"), 100, 30.0, 3)
         return (await db.fetchrow(query("keep"), 100, 30.0, 3))["next_s"]
 
+    async def until(when: str) -> float:
+        """Seconds from now: what is asked before says more, and less if it is asked afterwards."""
+        return await db.fetchval(f"select extract(epoch from ({when}) - howdah.clock())::float")
+
     assert await keep() == 30
     await world.enqueue(db, delay=20)
     assert (await db.fetchrow(query("keep"), 100, 30.0, 3))["next_s"] == 5
-    assert 19 < await keep() <= 20
+    due = "select due from howdah.timer"
+    assert await until(due) > await keep() > await until(due)
     await world.enqueue(db, expires=10)
-    assert 9 < await keep() <= 10
+    late = "select expires from howdah.job where expires is not null"
+    assert await until(late) > await keep() > await until(late)
     await world.join(db, lease_s=5)
-    assert 4 < (await db.fetchrow(query("keep"), 100, 30.0, 3))["next_s"] <= 5.1
+    end = "select until + interval '1 millisecond' from howdah.node"
+    assert await until(end) > (await db.fetchrow(query("keep"), 100, 30.0, 3))["next_s"] > await until(end)
     await world.enqueue(db, 3, delay=0.001)
     await world.shift(db, "4 seconds")
     row = await db.fetchrow(query("keep"), 2, 30.0, 3)

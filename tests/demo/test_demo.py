@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 Db = asyncpg.Connection
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 FILES = 240
 
 

@@ -18,7 +18,7 @@ from ..cli.programs import beside, environment
 
 Db = asyncpg.Connection
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 SOON = "0.05s"
 """What is older than this is old here."""
 
@@ -83,7 +83,13 @@ def shell(line: str, said: dict[str, str], folder: Path | None = None) -> str:
     """What this line prints in a shell with our programs."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
-        ["sh", "-c", line], cwd=folder, env={**environment(said), "PATH": path}, capture_output=True, text=True, timeout=30, check=False
+        ["sh", "-c", line],
+        cwd=folder,
+        env={**environment(said), "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -93,7 +99,7 @@ def found_in_shell(line: str, said: dict[str, str]) -> list[Finding]:
     """What `howdah doctor --json` finds at the end of a line in a shell."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environ = {**environment(said), "PATH": path}
-    done = subprocess.run(["sh", "-c", line], env=environ, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(["sh", "-c", line], env=environ, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     found = [msgspec.json.decode(one, type=Finding) for one in done.stdout.splitlines()]
     assert done.returncode == (1 if found else 0), done.stderr
     return found

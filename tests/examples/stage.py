@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 STRANGER = 10001
 """The account that the examples run as, where the suite runs as root."""
 

@@ -15,7 +15,7 @@ from howdah.embedded.account import account_for, surroundings
 PROGRAM = shutil.which("pgbouncer", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/usr/local/sbin"]))
 """Where it is; None: nowhere."""
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 PORT = 6432
 
 SETTINGS = """

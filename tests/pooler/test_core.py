@@ -10,7 +10,7 @@ import howdah
 import pytest
 from howdah import App, Retry, RunCancelled, RunFailed, Snooze, State
 
-from ..recovery.nodes import Fleet, Session, doubles, drained, enqueue, forgiven, until
+from ..recovery.nodes import Fleet, Session, bury, doubles, drained, enqueue, forgiven, until
 from .bouncer import Bouncer
 
 pytestmark = pytest.mark.anyio
@@ -90,7 +90,7 @@ async def test_a_timer_that_another_process_sets_is_found(jobs: App, effects: Se
 
     async with jobs.work():
         run = await effects.fetchval("select howdah.enqueue('one', delay => '200 ms')")
-        assert await one.attach(run).result("5s") == 1
+        assert await one.attach(run).result("20s") == 1
 
 
 async def test_a_run_that_waits_and_one_that_runs_are_cancelled(jobs: App, pooled: str) -> None:
@@ -107,13 +107,13 @@ async def test_a_run_that_waits_and_one_that_runs_are_cancelled(jobs: App, poole
         later = await endless.options(delay="1h").enqueue()
         assert await later.cancel("not needed") == "cancelled"
         with pytest.raises(RunCancelled, match="not needed"):
-            await later.result("5s")
+            await later.result("20s")
         run = await endless.enqueue()
         await begun.wait()
         # Asked by another client, which knows nothing of this process.
         assert await theirs.attach(run.id).cancel("enough") == "requested"
         with pytest.raises(RunCancelled):
-            await run.result("5s")
+            await run.result("20s")
 
 
 async def test_effects_and_the_end_of_a_run_are_one_transaction(jobs: App, effects: Session) -> None:
@@ -157,6 +157,7 @@ async def test_what_a_killed_node_held_is_run_by_another_one(fleet: Fleet, effec
     runs = await enqueue(effects, "hold", 20)
     await until(effects, "select count(*) = 20 from effect where what = 'begin'")
     first.kill()
+    await bury(effects, first.pid)
     await fleet.start(1)
     await drained(effects)
     assert await effects.fetchval("select count(*) from howdah.event where kind = 1 and run = any($1)", runs) == 20
@@ -226,7 +227,7 @@ KNOWN_TO_POOLERS = ["application_name", "client_encoding", "DateStyle", "Interva
 
 
 async def test_a_frozen_pooler_costs_no_run(reach: dict[str, Any], bouncer: Bouncer, effects: Session) -> None:
-    jobs = App(**reach, lease_s=1.5, heartbeat_s=0.3, backoff_max_s=0.1, command_timeout_s=1, connect_timeout_s=1)
+    jobs = App(**reach, lease_s=60, heartbeat_s=0.3, backoff_max_s=0.1, command_timeout_s=1, connect_timeout_s=1)
 
     @jobs.task
     async def work() -> None: ...

@@ -90,7 +90,7 @@ async def test_a_connection_whose_preparation_fails_is_not_left_open(dsn: str, d
     link = Link(configure({"dsn": dsn}), "leaky", prepare=fail)
     with pytest.raises(ZeroDivisionError):
         await link.connected()
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         while await db.fetchval("select count(*) from pg_stat_activity where application_name = 'howdah leaky'"):
             pass
 

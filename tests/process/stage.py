@@ -57,7 +57,7 @@ def lives(pid: int) -> bool:
     return bool(stat) and not stat.startswith("Z")
 
 
-async def happens(what: Any, within_s: float = 10.0) -> None:
+async def happens(what: Any, within_s: float = 30.0) -> None:
     """Waits until it is true."""
     with anyio.fail_after(within_s):
         while not what():

@@ -90,8 +90,9 @@ async def drained(db: Session, within_s: float = PATIENCE_S) -> None:
 
 
 async def bury(db: Session, *pids: int) -> None:
-    """The leases of these nodes end now. With time they end by themselves: for that there is one test, in test_kill."""
-    await db.execute("update howdah.node set renewed = howdah.clock(), until = howdah.clock() where pid = any($1)", pids)
+    """The leases of these nodes, or of all, end now. With time they end by themselves: for that there is one test, in test_kill."""
+    now = "update howdah.node set renewed = howdah.clock(), until = howdah.clock() where pid = any($1) or $1 = '{}'"
+    await db.execute(now, pids)
 
 
 async def doubles(db: Session, what: str) -> int:

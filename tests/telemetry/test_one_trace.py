@@ -23,7 +23,7 @@ SHOP = """
 
     from howdah import App, current_run
 
-    jobs = App(lease_s=1.5, heartbeat_s=0.3, lease_margin_s=0.3)
+    jobs = App(heartbeat_s=0.3)
 
     @jobs.task(queue="children")
     async def child() -> str:
@@ -163,3 +163,16 @@ async def test_sampling_is_what_the_variables_say(dsn: str, tmp_path: Path) -> N
             assert (await worker.end())[0] == 0
         got = await received(receiver)
     assert [one for one in got if one["what"] == "span"] == []
+<<<<<<< HEAD
+=======
+
+
+async def test_a_collector_that_is_away_does_not_keep_a_worker_from_ending(dsn: str, tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(textwrap.dedent(SHOP))
+    said = {"HOWDAH_DSN": dsn, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "HOWDAH_WORKER_OTEL": "1"}
+    async with begin("worker", "shop", cwd=tmp_path, **said) as worker:
+        await worker.told("Ready")
+        worker.send(signal.SIGTERM)
+        async with asyncio.timeout(30):  # What is tried again in vain is tried for a minute.
+            assert (await worker.end())[0] == 0
+>>>>>>> suite
