@@ -4,11 +4,8 @@ what docs/operating.md gives to Grafana, Prometheus and KEDA."""
 import asyncio
 import json
 import re
-<<<<<<< HEAD
-import tomllib
-=======
 import time
->>>>>>> suite
+import tomllib
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any

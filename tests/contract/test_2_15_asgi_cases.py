@@ -22,11 +22,7 @@ from ..asgi.client import TestClient
 from ..asgi.protocol import served
 from ..asgi.servers import ENDED, KINDS, Servers
 from ..asgi.shapes import FASTAPI, WORK
-<<<<<<< HEAD
-from ..recovery.nodes import Session, drained, until
-=======
 from ..recovery.nodes import EFFECTS, Session, drained, enqueue, until
->>>>>>> suite
 
 pytestmark = pytest.mark.anyio
 

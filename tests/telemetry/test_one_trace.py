@@ -163,16 +163,3 @@ async def test_sampling_is_what_the_variables_say(dsn: str, tmp_path: Path) -> N
             assert (await worker.end())[0] == 0
         got = await received(receiver)
     assert [one for one in got if one["what"] == "span"] == []
-<<<<<<< HEAD
-=======
-
-
-async def test_a_collector_that_is_away_does_not_keep_a_worker_from_ending(dsn: str, tmp_path: Path) -> None:
-    (tmp_path / "shop.py").write_text(textwrap.dedent(SHOP))
-    said = {"HOWDAH_DSN": dsn, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "HOWDAH_WORKER_OTEL": "1"}
-    async with begin("worker", "shop", cwd=tmp_path, **said) as worker:
-        await worker.told("Ready")
-        worker.send(signal.SIGTERM)
-        async with asyncio.timeout(30):  # What is tried again in vain is tried for a minute.
-            assert (await worker.end())[0] == 0
->>>>>>> suite
