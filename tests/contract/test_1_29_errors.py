@@ -31,6 +31,7 @@ OURS = {
 APART: dict[str, str] = {
     "the app's background thread was ended": "a race of atexit with a thread, which no test can win at will",
     "node % has lost its lease": "told to a node, which takes a new identity: nobody reads it",
+    "the connection that a claim was lost on is still there": "told to a node, which comes again: tests/db/test_recover.py",
     "run % is no longer held under lease %": "becomes LeaseLost, which has its row",
     "the task % was added by a transaction that this one": "Postgres itself says 40001 before: tests/db/test_isolation.py",
     "a batch of events names a run twice": "a bug of the writer, never a user's doing",
@@ -40,6 +41,8 @@ APART: dict[str, str] = {
 
 TESTED: dict[str, str] = {
     "the node was stopped during the attempt": "tests/actors/test_lane.py",
+    "of the pool are in use": "tests/db/test_pool.py",
+    "nothing was sent": "tests/db/test_pool.py",
     " could not be made ready:": "tests/process/test_pool.py",
     " was imported, and there is no ": "tests/process/test_pool.py",
 }
