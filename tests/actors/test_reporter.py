@@ -24,6 +24,7 @@ pytestmark = pytest.mark.anyio
 class Readings:
     def __init__(self) -> None:
         self.away = False
+        self.gone = False
         self.waits = 0
         self.queues = [QueueHolds("mail", {"ready": 7, "running": 0, "later": 1}, 3.0)]
 
@@ -33,7 +34,7 @@ class Readings:
 
     async def queue_names(self, numbers: Sequence[int]) -> dict[int, str]:
         self._check()
-        return {number: f"queue {number}" for number in numbers}
+        return {} if self.gone else {number: f"queue {number}" for number in numbers}
 
     async def ready_since(self, attempts: Sequence[tuple[int, int, int]]) -> list[tuple[int, float]]:
         self._check()
@@ -112,6 +113,15 @@ async def test_counts_wait_while_the_database_is_away_and_nothing_is_told_twice(
     await desk.reporter.tell()
     await desk.reporter.tell()
     assert [count for _, count in desk.points("messaging.client.consumed.messages")] == [5]
+
+
+async def test_a_queue_that_is_not_there_any_more_is_told_of_without_a_name() -> None:
+    desk = Desk()
+    desk.readings.gone = True
+    desk.end(3)
+    await desk.reporter.tell()
+    [(said, count)] = desk.points("messaging.client.consumed.messages")
+    assert ("messaging.destination.name" in said, said["howdah.task"], count) == (False, "work", 3)
 
 
 async def test_it_reports_until_nothing_more_happens_and_tells_what_happened_last() -> None:

@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import anyio
@@ -260,6 +261,15 @@ async def test_a_request_that_never_ends_is_cut_off(port: int, monkeypatch: pyte
             with anyio.fail_after(30), pytest.raises(anyio.EndOfStream):
                 await stream.receive()
         assert await health.ask(health.Address(None, port), "/ready") == (503, b"not ready: it starts\n", "text/plain; charset=utf-8")
+
+
+async def test_who_connects_and_says_nothing_keeps_nobody_else_from_an_answer(port: int) -> None:
+    from howdah.cli.health import CONNECTIONS_MAX, Address, answering, ask, pages_of
+
+    async with answering(Address("127.0.0.1", port), pages_of([], None)), AsyncExitStack() as silent:
+        for _ in range(CONNECTIONS_MAX):
+            await silent.enter_async_context(await anyio.connect_tcp("127.0.0.1", port))
+        assert await ask(Address(None, port), "/ready") is not None
 
 
 @pytest.mark.parametrize("said", ["x", "0", "70000", "host:", ":-1"])

@@ -14,13 +14,15 @@ from howdah.db.stores import Claims
 from howdah.tracing import Tracing
 
 from . import world
-from .test_plans import fill
+from .test_plans import best_of, fill
 from .world import Connect, Session
 
 pytestmark = pytest.mark.anyio
 
 MILLION = 1_000_000
 START_S = 0.1
+"""A look that passes over a million takes more than this, and the best of some tries is the database's, whatever else the machine does."""
+TRIES = 5
 
 
 @pytest.fixture(scope="module")
@@ -37,17 +39,21 @@ async def crowded(dsn: str) -> AsyncIterator[Session]:
 async def start(db: Session, node: int, wanted: int, room: int) -> float:
     """Seconds from a look to the claim that brings the wanted run; claims go on as a dispatcher's do."""
     began = perf_counter()
-    while wanted not in [run.id for run in await world.claim(db, node, room)]:
-        assert perf_counter() - began < START_S, "it is still waiting"
-    return perf_counter() - began
+    for _ in range(TRIES):
+        if wanted in [run.id for run in await world.claim(db, node, room)]:
+            return perf_counter() - began
+    raise AssertionError("it is still waiting")
 
 
 async def test_a_run_behind_a_million_of_another_task_starts_at_once(crowded: Session) -> None:
     node = await world.join(crowded)
     await world.claim(crowded, node, 10)
     for room in (64, 1000):
-        (run,) = await world.enqueue(crowded, task="lonely")
-        assert await start(crowded, node, run, room) < START_S
+        took: list[float] = []
+        for _ in range(TRIES):
+            (run,) = await world.enqueue(crowded, task="lonely")
+            took.append(await start(crowded, node, run, room))
+        assert min(took) < START_S
 
 
 async def test_a_higher_priority_goes_first_even_behind_a_million(crowded: Session) -> None:
@@ -64,16 +70,19 @@ async def test_a_million_of_a_task_that_nobody_here_implements_hide_nothing_and_
     await world.shift(crowded, "")
     await crowded.execute("delete from howdah.job where task <> (select id from howdah.task where name = 'crowd')")
     node = await world.join(crowded)
-    (run,) = await world.enqueue(crowded, task="known here", priority=-100)
-    began = perf_counter()
-    (claimed,) = await world.claim(crowded, node, 64, tasks=["known here"])
-    assert perf_counter() - began < START_S
-    assert claimed.id == run
+    runs = await world.enqueue(crowded, TRIES, task="known here", priority=-100)
+    claimed: list[int] = []
+
+    async def claim_one() -> None:
+        claimed.extend(run.id for run in await world.claim(crowded, node, 1, tasks=["known here"]))
+
+    assert await best_of(TRIES, claim_one) < START_S
+    assert claimed == runs
     number = await crowded.fetchval("select id from howdah.task where name = 'known here'")
     await crowded.execute("update howdah.node set tasks = array[$1::int] where id = $2", number, node)
-    began = perf_counter()
-    rows = await crowded.fetch("select task, queue, first_run from howdah.unimplemented")
-    assert perf_counter() - began < START_S, "monitoring never reads a hot table in full"
+    listed = "select task, queue, first_run from howdah.unimplemented"
+    assert await best_of(TRIES, lambda: crowded.fetch(listed)) < START_S, "monitoring never reads a hot table in full"
+    rows = await crowded.fetch(listed)
     assert [(row["task"], row["queue"]) for row in rows] == [("crowd", "default")]
     assert await world.state(crowded, rows[0]["first_run"]) == State.QUEUED
 

@@ -117,7 +117,7 @@ class Reporter:
         async for number, since in _in_slices(found):
             attempt = some[number]
             queue, task = attempt.ended[:2]
-            said = operation("process", None, self._queues[queue]) | {"howdah.task": self._tasks[task]}
+            said = operation("process", None, self._queues.get(queue)) | {"howdah.task": self._tasks[task]}
             self._instruments.wait_s(max(0.0, attempt.started - since), said)
 
     async def _look_at_queues(self, node: int) -> None:
@@ -128,6 +128,7 @@ class Reporter:
         self._gauges.set_queues(queues, 2 * self._config.queue_report_s)
 
     async def _learn_queues(self, numbers: set[int]) -> None:
+        """What they are called. One that is not there any more, as after a restore, is told of without its name."""
         unknown = sorted(numbers - self._queues.keys())
         if unknown:
             self._queues |= await self._readings.queue_names(unknown)
@@ -136,7 +137,7 @@ class Reporter:
         queue, task, kind, error = ended
         if error is None and kind not in _FINE:
             error = "lease_lost" if kind == LEASE_LOST else "cancelled"
-        said = operation("process", None, self._queues[queue], error)
+        said = operation("process", None, self._queues.get(queue), error)
         said["howdah.task"] = self._tasks[task]
         said["howdah.outcome"] = "lease_lost" if kind == LEASE_LOST else Kind(kind).name.lower()
         return said

@@ -106,8 +106,10 @@ async def answering(address: Address, pages: Mapping[str, Page]) -> AsyncGenerat
 
     async def serve(stream: anyio.abc.SocketStream) -> None:
         with anyio.move_on_after(REQUEST_S), suppress(*_GONE):
-            async with stream, limiter:
-                await stream.send(await _answer(await _head(stream), pages))
+            async with stream:
+                head = await _head(stream)
+                async with limiter:  # Who connects and says nothing keeps nobody else from an answer.
+                    await stream.send(await _answer(head, pages))
 
     async with listener, anyio.create_task_group() as group:
         group.start_soon(listener.serve, serve)
