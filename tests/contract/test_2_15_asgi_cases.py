@@ -22,7 +22,7 @@ from ..asgi.client import TestClient
 from ..asgi.protocol import served
 from ..asgi.servers import ENDED, KINDS, Servers
 from ..asgi.shapes import FASTAPI, WORK
-from ..recovery.nodes import EFFECTS, Session, drained, enqueue, until
+from ..recovery.nodes import Session, drained, enqueue, until
 
 pytestmark = pytest.mark.anyio
 
