@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 
 import howdah
 import pytest
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 async def test_a_node_that_is_cut_off_stops_in_time_and_takes_a_new_identity(proxy: Proxy, effects: Session) -> None:
     # It stops when two thirds of its lease are over. What is left is more than a busy machine keeps anybody waiting.
-    lease = {**SHORT, "lease_s": 6.0, "lease_margin_s": 4.0}
+    lease: dict[str, Any] = {**SHORT, "lease_s": 6.0, "lease_margin_s": 4.0}
     jobs = App(proxy.dsn, **lease, connect_timeout_s=1, command_timeout_s=1, backoff_max_s=0.2)
     began: list[int] = []
     stopped: list[datetime] = []
