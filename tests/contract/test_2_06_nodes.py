@@ -5,6 +5,7 @@ import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import anyio
 import asyncpg
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 Db = asyncpg.Connection
 
-SILENT: dict[str, float] = {"heartbeat_s": 600.0, "lease_s": 3600.0, "grace_s": 2, "hard_grace_s": 2}
+SILENT: dict[str, Any] = {"heartbeat_s": 600.0, "lease_s": 3600.0, "grace_s": 2, "hard_grace_s": 2}
 """A node that reads its orders only when it is told that there are some."""
 
 SHOP = (
