@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from ..cli.programs import begin, beside
-from ..cli.shop import write_shop
+from ..cli.shop import WAIT, write_shop
 from ..db.roles import NODE, of
 from ..telemetry.stage import received, receiving
 
@@ -22,12 +22,15 @@ pytestmark = pytest.mark.anyio
 
 Db = asyncpg.Connection
 
-SHOP = """
+SHOP = (
+    """
     import asyncio, os, time
     from howdah import App
 
     jobs = App()
-
+"""
+    + WAIT
+    + """
     @jobs.task
     async def stay() -> None:
         print("begun", flush=True)
@@ -44,6 +47,7 @@ SHOP = """
     async def fails() -> None:
         raise KeyError("no")
 """
+)
 
 ALONE = "sys.modules['opentelemetry.exporter'] = sys.modules['opentelemetry.sdk'] = None"
 

@@ -14,6 +14,8 @@ from howdah.estimate.scratch import PREFIX, redirected, scratch
 from howdah.estimate.shape import Shape
 from howdah.estimate.watch import sql
 
+from ..recovery.nodes import forgiven
+
 pytestmark = pytest.mark.anyio
 
 Db = asyncpg.Connection
@@ -57,11 +59,12 @@ async def test_it_is_gone_after_an_error_and_after_a_cancel(config: Config, admi
 
 
 async def test_a_cancel_while_it_is_made_leaves_none(config: Config, admin: Db) -> None:
-    for after_s in (0.0, 0.01, 0.03, 0.1):
-        with anyio.move_on_after(after_s):
-            async with scratch(config):
-                await anyio.sleep(10)
-    assert await there(admin) == 0
+    async with forgiven():  # asyncpg gives a connection back in a task of its own, and nobody asks that whether it could.
+        for after_s in (0.0, 0.01, 0.03, 0.1):
+            with anyio.move_on_after(after_s):
+                async with scratch(config):
+                    await anyio.sleep(10)
+        assert await there(admin) == 0
 
 
 async def test_a_role_that_may_not_create_databases_is_told_what_to_say(server: Embedded, admin: Db) -> None:

@@ -1,21 +1,24 @@
 """Postgres is away: who enqueues hears so in time, and nothing is kept in memory to be enqueued when it is back (CONTRACT 6.3)."""
 
 import signal
-from collections.abc import Sequence
+import time
 
 import anyio
 import asyncpg
 import pytest
 from howdah import App, DatabaseAway, Run, Task
-from howdah.submission import Request, Submitted
 
-from .nodes import PATIENCE_S, Server, Session, forgiven
+from .nodes import Server, Session, forgiven
 from .proxy import Proxy
 
 pytestmark = pytest.mark.anyio
 
 CONNECT_S = 0.5
 COMMAND_S = 0.5
+OWN_S = CONNECT_S + COMMAND_S
+"""The time that a call has for itself: a connection, and an answer."""
+LATE_S = 3.0
+"""For a busy machine."""
 CALLERS = 200
 
 
@@ -30,32 +33,22 @@ def app(dsn: str) -> tuple[App, Task[[int], None]]:
 
 
 class Callers:
-    """Enqueues by many at once: what each was told, and how many statements were begun meanwhile, at most.
+    """Enqueues by many at once: what each was told, and how long the slowest waited."""
 
-    Its own, where it comes during another one whose end it waits for, and one that has begun before it hears. Each statement has the
-    time that the app has for it."""
-
-    def __init__(self, jobs: App, work: Task[[int], None]) -> None:
+    def __init__(self, work: Task[[int], None]) -> None:
         self._work = work
         self.made: list[int] = []
         self.refused = 0
-        self.most = self._begun = 0
-        submit = jobs.client.combiner._submit
-
-        async def counted(requests: Sequence[Request]) -> list[Submitted]:
-            self._begun += 1
-            return await submit(requests)
-
-        jobs.client.combiner._submit = counted
+        self.slowest_s = 0.0
 
     async def call(self, number: int) -> None:
-        before = self._begun
+        began = time.monotonic()
         try:
             run: Run[None] = await self._work.enqueue(number)
             self.made.append(run.id)
         except DatabaseAway:
             self.refused += 1
-        self.most = max(self.most, self._begun - before)
+        self.slowest_s = max(self.slowest_s, time.monotonic() - began)
 
     async def all_call(self, pause_s: float = 0.0) -> None:
         async with anyio.create_task_group() as group:
@@ -78,15 +71,14 @@ async def test_enqueue_says_that_postgres_is_away_and_keeps_nothing_for_later(ow
     async with forgiven(), jobs:
         before = await work.enqueue(0)
         await own_server.stop(signal.SIGINT)
-        away = Callers(jobs, work)
+        away = Callers(work)
         try:
-            with anyio.fail_after(PATIENCE_S):
-                for _ in range(3):
-                    await away.all_call()
-                with pytest.raises(DatabaseAway):
-                    await work.enqueue_many(work.call(number) for number in range(10))
+            for _ in range(3):
+                await away.all_call()
+            with pytest.raises(DatabaseAway):
+                await work.enqueue_many(work.call(number) for number in range(10))
             assert (away.refused, away.made) == (3 * CALLERS, [])
-            assert away.most <= 2
+            assert away.slowest_s < OWN_S + LATE_S
             assert kept(jobs) == 0
         finally:
             await own_server.start()
@@ -102,7 +94,7 @@ async def test_what_was_answered_when_postgres_went_away_is_there_and_the_others
 ) -> None:
     jobs, work = app(own_dsn)
     async with forgiven(), jobs:
-        callers = Callers(jobs, work)
+        callers = Callers(work)
         async with anyio.create_task_group() as group:
             group.start_soon(callers.all_call, 0.002)
             while len(callers.made) < CALLERS // 10:
@@ -111,7 +103,8 @@ async def test_what_was_answered_when_postgres_went_away_is_there_and_the_others
         await own_server.start()
         assert len(callers.made) + callers.refused == CALLERS
         assert callers.refused > 0
-        assert callers.most <= 2
+        # One that came during a statement waits for its end, and then has its own time.
+        assert callers.slowest_s < 2 * OWN_S + LATE_S
         assert kept(jobs) == 0
         db = await asyncpg.connect(own_dsn)
         there = await numbers(db)
@@ -128,15 +121,15 @@ async def test_enqueue_does_not_wait_for_a_server_that_does_not_answer(proxy: Pr
     async with forgiven(), jobs:
         await work.enqueue(0)
         proxy.freeze()
-        away = Callers(jobs, work)
+        away = Callers(work)
         try:
-            with anyio.fail_after(PATIENCE_S):  # Without a time of their own they would wait for longer.
+            with anyio.fail_after(30):
                 await away.all_call(0.01)
             assert (away.refused, away.made) == (CALLERS, [])
-            assert away.most <= 2
+            assert away.slowest_s < 2 * OWN_S + LATE_S
             assert kept(jobs) == 0
         finally:
             proxy.thaw()
         proxy.cut()
-        with anyio.fail_after(PATIENCE_S):
+        with anyio.fail_after(10):
             await work.enqueue(1)
