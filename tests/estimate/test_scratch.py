@@ -67,6 +67,23 @@ async def test_a_cancel_while_it_is_made_leaves_none(config: Config, admin: Db) 
         assert await there(admin) == 0
 
 
+async def test_a_superuser_s_process_that_is_at_work_in_it_is_waited_for(server: Embedded, admin: Db) -> None:
+    await admin.execute("create role builder login createdb")
+    own = configure({"dsn": server.dsn("postgres").replace("postgres@", "builder@")})
+    try:
+        async with anyio.create_task_group() as group, scratch(own) as inside:
+            theirs = await asyncpg.connect(inside.dsn.replace("builder@", "postgres@") if inside.dsn else None)
+            group.start_soon(_leave, theirs)
+        assert await there(admin) == 0
+    finally:
+        await admin.execute("drop role builder")
+
+
+async def _leave(connection: Db) -> None:
+    await anyio.sleep(0.3)
+    await connection.close()
+
+
 async def test_a_role_that_may_not_create_databases_is_told_what_to_say(server: Embedded, admin: Db) -> None:
     await admin.execute("create role poor login")
     poor = configure({"dsn": server.dsn("postgres").replace("postgres@", "poor@")})

@@ -79,6 +79,7 @@ async def test_a_node_that_lost_its_lease_takes_a_new_identity_and_works_on(flee
     zombie.send(signal.SIGCONT)
     await drained(effects)
     assert await effects.fetchval("select howdah.state($1)", run) == "succeeded"
+    await until(effects, "select count(*) = 3 from effect")  # Nobody waits for the first attempt's last words.
     assert await effects.fetchval("select array_agg(what order by at) from effect") in (
         ["begin", "cancelled", "begin"],
         ["begin", "begin", "cancelled"],

@@ -17,6 +17,8 @@ from ..db.pool import Pool
 from ..errors import ConfigurationError, DatabaseAway
 
 PREFIX = "howdah_estimate_"
+DROP_TRIES, DROP_PAUSE_S = 100, 0.1
+"""How often it is tried to drop it, and after how long again: vacuum of what was measured takes a second or two."""
 
 
 @asynccontextmanager
@@ -75,6 +77,16 @@ async def _migrate(config: Config) -> None:
 async def _drop(pool: Pool, name: str) -> None:
     try:
         async with pool.ours() as connection:
-            await connection.execute(await connection.fetchval(query("drop_database", "testing"), name))
+            statement = await connection.fetchval(query("drop_database", "testing"), name)
+            for left in reversed(range(DROP_TRIES)):
+                try:
+                    await connection.execute(statement)
+                except asyncpg.InsufficientPrivilegeError:
+                    # A superuser's process is at work in it, as autovacuum is, which this role may not end: that is over soon.
+                    if not left:
+                        raise
+                    await anyio.sleep(DROP_PAUSE_S)
+                else:
+                    return
     except DatabaseAway as error:
         raise DatabaseAway(f"Postgres went away, and the scratch database is left there: drop database {name}") from error
