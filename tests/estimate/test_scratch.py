@@ -80,8 +80,10 @@ async def test_a_superuser_s_process_that_is_at_work_in_it_is_waited_for(server:
 
 
 async def _leave(connection: Db) -> None:
-    await anyio.sleep(0.3)
-    await connection.close()
+    try:
+        await anyio.sleep(0.3)
+    finally:
+        connection.terminate()
 
 
 async def test_a_role_that_may_not_create_databases_is_told_what_to_say(server: Embedded, admin: Db) -> None:
