@@ -28,7 +28,7 @@ async def test_a_short_storm_breaks_nothing(folder: Path) -> None:
     report = await World(Storm(seed=3, seconds=8, rate=300, kinds=SHORT, every_s=0.6, disk_mb=1000), folder).live()
 
     assert report.violations == 0, told(report)
-    assert report.runs > 100, "so many go through on a machine that has hardly any time for it"
+    assert report.runs > 1000
     assert sum(report.faults.values()) >= 5, report.faults
 
 

@@ -19,9 +19,8 @@ from .world import Connect, Session
 pytestmark = pytest.mark.anyio
 
 QUEUED = 300_000
-SMALL_S = 0.015
-"""Ten rows among all of these, by index: measured 0.3 to 1 ms, 5 where others have the machine. A scan takes 20 ms and more where nobody
-has it."""
+SMALL_S = 0.005
+"""Ten rows among all of these, by index: measured 0.3 to 1 ms. A scan takes 20 ms and more."""
 
 
 async def fill(db: Session, count: int, task: str = "work") -> None:

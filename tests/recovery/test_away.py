@@ -17,7 +17,7 @@ CONNECT_S = 0.5
 COMMAND_S = 0.5
 OWN_S = CONNECT_S + COMMAND_S
 """The time that a call has for itself: a connection, and an answer."""
-LATE_S = 3.0
+LATE_S = 1.0
 """For a busy machine."""
 CALLERS = 200
 
