@@ -64,9 +64,10 @@ class Submitted(msgspec.Struct, frozen=True):
         """Each run, in order."""
         return list(map(Made, self.ids, self.created or [True] * len(self.ids)))
 
-    def first_made(self) -> int | None:
-        """The lowest id among the new runs; None where there are none."""
-        return next((run.id for run in self.made() if run.created), None) if self.created else next(iter(self.ids), None)
+    def made_span(self) -> tuple[int, int] | None:
+        """The lowest and the highest id among the new runs; None where there are none."""
+        ids = [run.id for run in self.made() if run.created] if self.created else self.ids
+        return (ids[0], ids[-1]) if ids else None
 
 
 Statement = tuple[str, tuple[object, ...]]
@@ -75,17 +76,17 @@ Statement = tuple[str, tuple[object, ...]]
 
 def one(request: Request, *, notify: bool) -> Statement:
     """Enqueues a request of a task that is in the catalogue. notify: wake nodes at the commit."""
-    return query("submit"), (request.definition.name, request.args, request.options, notify)
+    return query("submit"), (request.definition.name, request.args, request.options, notify, None)
 
 
 def one_telling(request: Request) -> Statement:
     """The same for a statement that is a transaction of its own. Its answer says whether the commit woke nodes."""
-    return query("submit_telling"), (request.definition.name, request.args, request.options)
+    return query("submit_telling"), (request.definition.name, request.args, request.options, None)
 
 
 def one_new(request: Request, *, notify: bool) -> Statement:
     """The same where the task may not be in the catalogue yet."""
-    return query("submit_new"), (request.definition.name, request.args, request.options, notify, *introduction(request.definition)[1:])
+    return query("submit_new"), (request.definition.name, request.args, request.options, notify, *introduction(request.definition)[1:], None)
 
 
 def several(requests: Sequence[Request]) -> Statement:
@@ -95,12 +96,13 @@ def several(requests: Sequence[Request]) -> Statement:
         [request.options for request in requests],
         [len(request.args) for request in requests],
         [args for request in requests for args in request.args],
+        None,
     )
 
 
-def introduction(definition: Definition) -> tuple[str, str, int, str]:
+def introduction(definition: Definition) -> tuple[str, str, int, str, str | None]:
     """What the catalogue holds of a task that no node has registered: name, queue, priority, defaults."""
-    return definition.name, definition.queue, definition.priority, codec.encode(definition.catalogue()["defaults"])
+    return definition.name, definition.queue, definition.priority, codec.encode(definition.catalogue()["defaults"]), None
 
 
 def answer(row: Iterable[Any] | None) -> Submitted:
