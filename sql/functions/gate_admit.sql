@@ -10,7 +10,7 @@ create or replace function howdah.gate_admit(
   p_epoch bigint, p_own bigint, p_runs bigint[], p_nodes bigint[], p_durable boolean,
   p_names text[], p_keys text[], p_levels double precision[], p_times double precision[]
 ) returns table (node bigint, id bigint, queue int, task int, priority smallint, attempt smallint, lease bigint, args json,
-                 tags text[], metadata jsonb, options jsonb, aside boolean, trace text, asked double precision)
+                 tags text[], metadata jsonb, options jsonb, aside boolean, trace text, asked double precision, lane text)
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
@@ -78,10 +78,11 @@ begin
   ) g
   join howdah.node n on n.id = g.node;
   return query
-  select h.node, h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.args, r.tags, r.metadata, r.options, false, r.trace, r.asked
+  select h.node, h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.args, r.tags, r.metadata, r.options, false, r.trace, r.asked, r.lane
   from unnest(v_held, v_whose, v_queues, v_tasks, v_priorities, v_attempts) h(id, node, queue, task, priority, attempt)
   left join lateral (
-    select r.args, r.tags, r.metadata, r.options, r.trace, case when r.trace is not null then date_part('epoch', r.at) end as asked
+    select r.args, r.tags, r.metadata, r.options, r.trace, case when r.trace is not null then date_part('epoch', r.at) end as asked,
+           (r.demands #>> '{0,0}') || ':' || (r.demands #>> '{0,1}') as lane
     from howdah.run r where h.node = p_own and r.id = h.id and r.id between v_lowest and v_highest offset 0
   ) r on true
   order by h.priority, h.id;

@@ -21,7 +21,8 @@ begin
     ) next
     where w.n < p_lines
   )
-  select w.line, h.queue, h.task, r.demands, h.priorities[1 : p_heads], h.runs[1 : p_heads], cardinality(h.runs) > p_heads
+  select w.line, coalesce(h.queue, 0), coalesce(h.task, 0), r.demands, coalesce(h.priorities[1 : p_heads], '{}'), coalesce(h.runs[1 : p_heads], '{}'),
+         coalesce(cardinality(h.runs) > p_heads, false)
   from walk w
   cross join lateral (
     select min(x.queue) as queue, min(x.task) as task, array_agg(x.priority order by x.priority, x.id) as priorities,

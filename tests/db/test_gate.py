@@ -122,8 +122,8 @@ async def test_a_look_goes_on_behind_a_line_and_says_what_it_left_out(db: Sessio
     rest = await look(db, second.line, 10, 3)
     assert len(rest) == 3
     assert not any(waiting.more for waiting in rest)
-    (more,) = await db.fetch(query("gate_heads"), [first.line], [0], [first.runs[-1]], 10)
-    assert len(more["runs"]) == 1
+    (more,) = await db.fetch(query("gate_heads"), [first.line], 10)
+    assert len(more["runs"]) == 3
 
 
 async def test_the_gate_admits_for_its_own_node_with_the_payload_and_tells_others(db: Session, connect: Connect) -> None:
@@ -247,6 +247,7 @@ async def test_news_are_those_of_a_range_or_of_a_list_that_wait(db: Session) -> 
     assert {row["last"] for row in rows} == {ids[3]}
     rows = await db.fetch(query("gate_news"), None, None, ids[2:3], 100)
     assert [row["runs"] for row in rows] == [[ids[2]]]
+    assert [tuple(row)[5:] for row in await db.fetch(query("gate_news"), 1, 2, [], 100)] == [(None, None)]
 
 
 async def test_what_a_rate_has_left_is_written_with_the_admission(db: Session) -> None:

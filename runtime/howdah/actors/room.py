@@ -21,6 +21,7 @@ from ..mailbox import Mailbox
 from ..messages import Claimed, Outcome, Standing
 from ..tracing import Inherited, Tracing
 from .lane import DROPPED, Lane
+from .permits import Permits
 from .tally import LEASE_LOST, Tally
 
 STAMP_S = 0.0001
@@ -113,6 +114,7 @@ class Room:
         slice_s: float,
         tally: Tally | None = None,
         tracing: Tracing | Inherited,
+        permits: Permits,
     ) -> None:
         self.name = name
         self.lanes = lanes
@@ -122,6 +124,8 @@ class Room:
         self.waiting: deque[Claimed] = deque()
         self.tally = tally
         """Where ends are counted; None: nobody wants to know."""
+        self.limited = frozenset(number for number, lane in lanes.items() if lane.definition.demands.limits)
+        self._permits = permits
         self._ledger = ledger
         self._standing = standing
         self._slice_s = slice_s
@@ -186,6 +190,13 @@ class Room:
         self.waiting.clear()
         return unstarted
 
+    def take_back(self, late: set[int]) -> list[Claimed]:
+        """Takes back those of these runs that have not started."""
+        unstarted = [run for run in self.waiting if run.id in late]
+        for run in unstarted:
+            self.waiting.remove(run)
+        return unstarted
+
     def end(self) -> None:
         """Nothing more will be offered: slots end when they are done."""
         self._ended = True
@@ -237,7 +248,12 @@ class Room:
                 continue
             claimed = waiting.popleft()
             standing = self._standing()
-            if standing is None or standing.node != claimed.node or now >= standing.until:
+            if (
+                standing is None
+                or standing.node != claimed.node
+                or now >= standing.until
+                or (claimed.lane is not None and not self._permits.start(claimed))
+            ):
                 self._end_unstarted(claimed, DROPPED)
                 continue
             self._at_work += 1

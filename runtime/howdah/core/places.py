@@ -1,0 +1,91 @@
+"""Where admitted runs go: what nodes said they have room for, less what the gate has admitted to them since."""
+
+from collections.abc import Iterable
+
+from .tidings import Space
+
+
+class Place:
+    """One executor of a node: how many runs with limits it may hold, and how many it holds."""
+
+    __slots__ = ("capacity", "held", "node", "tasks")
+
+    def __init__(self, node: int) -> None:
+        self.node = node
+        self.capacity = 0
+        self.held = 0
+        self.tasks: frozenset[int] = frozenset()
+
+
+class Places:
+    """The places of all nodes, for one admission after the other."""
+
+    def __init__(self, own: int, batch_max: int) -> None:
+        """own: the gate's node, which goes first among equals: its runs need no notification. batch_max: so many in one admission."""
+        self._own = own
+        self._batch_max = batch_max
+        self._left = batch_max
+        self._places: dict[tuple[int, int], Place] = {}
+        self._by_task: dict[int, list[Place]] = {}
+        self._by_node: dict[tuple[int, int], Place] = {}
+
+    def tell(self, space: Space, held: Iterable[tuple[int, int]]) -> None:
+        """A node has so much room. held: what is known to be held, as (node, task), should the place be a new one."""
+        place = self._places.get((space.node, space.room))
+        tasks = frozenset(space.tasks)
+        if place is None or tasks != place.tasks:
+            place = self._places[space.node, space.room] = Place(space.node)
+            place.tasks = tasks
+            place.held = sum(1 for node, task in held if node == space.node and task in tasks)
+            self._index()
+        place.capacity = space.capacity
+
+    def forget(self, node: int) -> None:
+        """A node is no more, as far as the database knows: nothing more goes there until it says otherwise."""
+        for (owner, _), place in self._places.items():
+            if owner == node:
+                place.capacity = 0
+
+    def begin(self) -> None:
+        """Another admission begins."""
+        self._left = self._batch_max
+
+    def has(self, task: int) -> bool:
+        """Whether any node has room for a run of this task."""
+        if self._left <= 0:
+            return False
+        return any(place.held < place.capacity for place in self._by_task.get(task, ()))
+
+    def take(self, task: int) -> int:
+        """Takes one of these places: on the node that has most room. Answers with the node."""
+        best = None
+        most = 0
+        for place in self._by_task[task]:
+            free = place.capacity - place.held
+            if free > most or (free == most and free > 0 and place.node == self._own):
+                best, most = place, free
+        assert best is not None, "there is one, or has() would have said so"
+        best.held += 1
+        self._left -= 1
+        return best.node
+
+    def free(self, node: int, task: int) -> None:
+        """A run of this task is on this node no more."""
+        place = self._by_node.get((node, task))
+        if place is not None:
+            place.held -= 1
+
+    def sweep(self) -> None:
+        """Forgets places that hold nothing and have no room."""
+        kept = {key: place for key, place in self._places.items() if place.held or place.capacity}
+        if len(kept) != len(self._places):
+            self._places = kept
+            self._index()
+
+    def _index(self) -> None:
+        self._by_task = {}
+        self._by_node = {}
+        for place in self._places.values():
+            for task in place.tasks:
+                self._by_task.setdefault(task, []).append(place)
+                self._by_node[place.node, task] = place
