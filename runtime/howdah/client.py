@@ -265,26 +265,28 @@ class Client:
 
     async def _announce(self, connection: Connection, news: Sequence[Submitted]) -> None:
         """Wakes nodes after the commit, once for each line: those of this process at once, the others by a notification."""
-        lines: dict[tuple[int, int, int], int] = {}
+        lines: dict[tuple[int, int, int], tuple[int, int]] = {}
         due_s = TIMER_NEWS_S
         for submitted in news:
-            first = submitted.first_made()
-            if first is None or submitted.told:
+            made = submitted.made_span()
+            if made is None or submitted.told:
                 continue
             if submitted.due_s is None:
-                lines.setdefault((submitted.queue, submitted.task, submitted.priority), first)
+                line = (submitted.queue, submitted.task, submitted.priority)
+                before = lines.get(line, made)
+                lines[line] = (min(before[0], made[0]), max(before[1], made[1]))
             else:
                 due_s = min(due_s, submitted.due_s)
-        heard = [self.nearby.tell(*line, first) for line, first in lines.items()]
+        heard = [self.nearby.tell(*line, first) for line, (first, _) in lines.items()]
         if any(heard):
             await asyncio.sleep(0)  # Their claim goes first; the notification is for others.
         origin = self.nearby.origin
         try:
             if len(lines) == 1:
-                [(line, first)] = lines.items()
-                await connection.execute(query("hint"), *line, first, origin)
+                [(line, (first, last))] = lines.items()
+                await connection.execute(query("hint"), *line, first, origin, last)
             elif lines:
-                await connection.execute(query("hint_all"), *map(list, zip(*lines, strict=True)), list(lines.values()), origin)
+                await connection.execute(query("hint_all"), *map(list, zip(*lines, strict=True)), [made[0] for made in lines.values()], origin, [made[1] for made in lines.values()])
             if due_s < TIMER_NEWS_S:
                 await connection.execute(query("hint_timer"), str(due_s))
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:

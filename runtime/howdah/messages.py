@@ -28,6 +28,20 @@ class Claimed(msgspec.Struct, frozen=True, gc=False):
     asked: float | None = None
 
 
+class Waiting(msgspec.Struct, frozen=True, gc=False):
+    """Runs of one line that wait for the gate, by priority, then id. A row of functions/gate_look.sql and its like."""
+
+    line: int
+    queue: int
+    task: int
+    demands: str | None
+    """As howdah.run has them, json text. None: they were told before."""
+    priorities: list[int]
+    runs: list[int]
+    more: bool | None = None
+    """Whether the line has more than these."""
+
+
 class Outcome(msgspec.Struct, frozen=True, gc=False):
     """How an attempt ended: a row of howdah.event, its fields in the order of EVENT_COLUMNS."""
 

@@ -66,9 +66,10 @@ class Submitted(msgspec.Struct, frozen=True):
         """Each run, in order."""
         return list(map(Made, self.ids, self.created or [True] * len(self.ids)))
 
-    def first_made(self) -> int | None:
-        """The lowest id among the new runs; None where there are none."""
-        return next((run.id for run in self.made() if run.created), None) if self.created else next(iter(self.ids), None)
+    def made_span(self) -> tuple[int, int] | None:
+        """The lowest and the highest id among the new runs; None where there are none."""
+        ids = [run.id for run in self.made() if run.created] if self.created else self.ids
+        return (ids[0], ids[-1]) if ids else None
 
 
 Statement = tuple[str, tuple[object, ...]]

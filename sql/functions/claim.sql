@@ -3,6 +3,7 @@
 -- neither a million runs of one task nor a task nobody implements hides the others. Rows by priority, then id, behind
 -- those that were taken aside (claim_aside; only where p_aside says that a slot is free for them). asked: when a run was asked
 -- for, where it carries a trace: that is read and sent for nothing else.
+-- Runs with limits are not among them: the gate admits those (gate_admit).
 -- A short or empty answer never proves an empty queue: rows that somebody else has locked are skipped.
 -- A node that entered another world gets nothing here: its lease numbers may be handed out again, for other runs (renew).
 -- Locks: the node's row for key share (so that the reaper, which deletes it first, sees every claim), then the
@@ -46,7 +47,7 @@ begin
       from unnest(p_queues, p_tasks, p_priorities, p_ids) s(queue, task, priority, id)
       cross join lateral (
         select j.priority from howdah.job j
-        where j.queue = s.queue and j.task = s.task and j.lease is null and (j.priority, j.id) > (s.priority, s.id) and j.crashes < 2
+        where j.queue = s.queue and j.task = s.task and j.line is null and j.lease is null and (j.priority, j.id) > (s.priority, s.id) and j.crashes < 2
         order by j.priority, j.id limit 1
       ) h
     )
@@ -71,7 +72,7 @@ begin
       select picked.ctid from unnest(p_queues, p_tasks, p_priorities, p_ids) s(queue, task, priority, id)
       cross join lateral (
         select w.ctid from howdah.job w
-        where w.queue = s.queue and w.task = s.task and (w.priority, w.id) > (s.priority, s.id) and w.priority <= v_bound
+        where w.queue = s.queue and w.task = s.task and w.line is null and (w.priority, w.id) > (s.priority, s.id) and w.priority <= v_bound
           and w.crashes < 2 and w.lease is null and (w.expires is null or w.attempt > 0 or w.expires > howdah.clock())
         order by w.priority, w.id limit v_share for update skip locked
       ) picked

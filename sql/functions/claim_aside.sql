@@ -29,7 +29,7 @@ begin
       select picked.ctid from unnest(p_queues, p_tasks) s(queue, task)
       cross join lateral (
         select w.ctid from howdah.job w
-        where w.queue = s.queue and w.task = s.task and w.crashes >= 2 and w.lease is null
+        where w.queue = s.queue and w.task = s.task and w.crashes >= 2 and w.lease is null and w.line is null
         order by w.priority, w.id limit 1 for update skip locked
       ) picked
       where not exists (select from howdah.job o where o.crashes >= 2 and o.node = p_node)
@@ -55,7 +55,7 @@ begin
       cross join lateral howdah.refusals(s.queue, s.task) g(hashes)
       cross join lateral (
         select f.id from howdah.misfit f
-        where f.queue = s.queue and f.task = s.task and f.hashes = g.hashes and (f.crashes < 2) = (v_ordinary = 1)
+        where f.queue = s.queue and f.task = s.task and f.hashes = g.hashes and (f.crashes < 2) = (v_ordinary = 1) and f.line is null
         order by f.priority, f.id limit v_room for update skip locked
       ) m
       where n.id = p_node and d.task = s.task and d.hash <> all (g.hashes)

@@ -2,13 +2,15 @@
 -- task catalogue; a task that nobody has defined yet waits and is listed in howdah.unimplemented.
 -- unique_key, unique_args: while a run of this task with that key, or with the same arguments, has not ended (or for
 -- unique_for), its id is returned and nothing is made; a retry of an ended run takes no key. parent: a run that it belongs to; child: once within that parent.
+-- keys: what limits whose key is a function in Python go by, {limit: key}; without it such a task is refused.
 -- traceparent: the span that asks for it, as W3C Trace Context writes it; what is none is passed over, as that standard wants it.
 -- Locks: entries of held_key where there are keys; else none that another run waits for.
 create or replace function howdah.enqueue(
   task text, args json default '{}', delay interval default null, at timestamptz default null, priority int default null,
   queue text default null, expires interval default null, timeout interval default null, tags text[] default null, metadata jsonb default null,
   unique_key text default null, unique_args boolean default null, unique_for interval default null,
-  parent bigint default null, child text default null, on_parent_cancel text default null, traceparent text default null
+  parent bigint default null, child text default null, on_parent_cancel text default null, traceparent text default null,
+  keys jsonb default null
 ) returns bigint
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
@@ -34,6 +36,10 @@ begin
   if exists (select from unnest(array[delay, expires, timeout, unique_for]) i where abs(extract(epoch from i)) > 36525 * 86400.0) then
     raise exception 'delay, expires, timeout and unique_for are at most a hundred years' using errcode = '22023';
   end if;
+  if jsonb_typeof(keys) <> 'object' then
+    raise exception 'the keys of % must be a json object', task
+      using errcode = '22023', hint = 'For example: keys => ''{"per-user": "1"}''.';
+  end if;
   if on_parent_cancel not in ('cancel', 'keep') then
     raise exception 'on_parent_cancel is % and not cancel or keep', on_parent_cancel using errcode = '22023';
   end if;
@@ -43,6 +49,6 @@ begin
     'unique_args', nullif(unique_args, false), 'unique_for', extract(epoch from unique_for), 'parent', parent, 'child', child,
     'on_parent_cancel', on_parent_cancel,
     'trace', substring(traceparent from '^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$')));
-  return (select s.ids[1] from howdah.submit(task, array[args::text], nullif(v_options, '{}'), true) s);
+  return (select s.ids[1] from howdah.submit(task, array[args::text], nullif(v_options, '{}'), true, array[keys::text]) s);
 end
 $$;

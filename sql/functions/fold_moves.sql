@@ -13,6 +13,7 @@ declare
   v_kinds smallint[];
   v_dues timestamptz[];
   v_told bigint;
+  v_gated bigint[];
 begin
   with e as materialized (
     select * from unnest(p_runs, p_leases, p_nodes, p_kinds, p_dues) e(run, lease, node, kind, due) order by run
@@ -30,26 +31,28 @@ begin
     select * from unnest(v_held, v_kinds, v_dues) e(run, kind, due) where kind in (4, 5)
   ), parked as (
     delete from howdah.job j using e where j.id = e.run
-    returning j.id, j.queue, j.task, j.priority, j.attempt, j.flags, j.crashes, e.kind, e.due
+    returning j.id, j.queue, j.task, j.priority, j.attempt, j.flags, j.crashes, j.line, e.kind, e.due
   ), counted as (
     insert into howdah.tally (queue, task, kind, n, ready, running, later)
     select p.queue, p.task, p.kind, count(*), 0, -count(*), count(*) from parked p group by p.queue, p.task, p.kind
   )
-  insert into howdah.timer (id, due, queue, task, priority, attempt, flags, crashes, retrying)
-  select p.id, p.due, p.queue, p.task, p.priority, case p.kind when 5 then p.attempt - 1 else p.attempt end, p.flags, p.crashes, p.kind = 4
+  insert into howdah.timer (id, due, queue, task, priority, attempt, flags, crashes, retrying, line)
+  select p.id, p.due, p.queue, p.task, p.priority, case p.kind when 5 then p.attempt - 1 else p.attempt end, p.flags, p.crashes, p.kind = 4, p.line
   from parked p;
   with e as materialized (
     select * from unnest(v_held, v_kinds) e(run, kind) where kind = 6
   ), back as (
     update howdah.job j set lease = null, node = null, attempt = j.attempt - 1 from e where j.id = e.run
-    returning j.id, j.queue, j.task, j.priority
+    returning j.id, j.queue, j.task, j.priority, j.line
   ), counted as (
     insert into howdah.tally (queue, task, kind, n, ready, running, later)
     select b.queue, b.task, 6, count(*), count(*), -count(*), 0 from back b group by b.queue, b.task
   ), told as (
-    select distinct on (b.queue, b.task) b.queue, b.task, b.priority, b.id from back b order by b.queue, b.task, b.priority, b.id
+    select distinct on (b.queue, b.task) b.queue, b.task, b.priority, b.id from back b where b.line is null order by b.queue, b.task, b.priority, b.id
   )
-  select count(howdah.wake(t.queue, t.task, t.priority, t.id)) into v_told from told t;
+  select count(howdah.wake(t.queue, t.task, t.priority, t.id)), (select array_agg(b.id) from back b where b.line is not null)
+  into v_told, v_gated from told t;
+  perform howdah.knock(v_gated);
   if 7 = any(v_kinds) then
     perform howdah.set_aside(array(select e.run from unnest(v_held, v_kinds) e(run, kind) where e.kind = 7));
   end if;

@@ -20,22 +20,25 @@ begin
     select s.queue, s.task, sum(s.running)::bigint as running
     from howdah.standing() s group by s.queue, s.task having sum(s.running) > 0 order by sum(s.running) desc, s.queue, s.task limit v_lines_max
   ), level as (
-    select l.queue, l.task, l.running, h.priority
+    select l.queue, l.task, l.running, h.free, h.priority
     from line l cross join lateral (
-      select j.priority from howdah.job j where j.crashes < 2 and j.queue = l.queue and j.task = l.task order by j.priority limit 1
+      select j.line is null as free, j.priority from howdah.job j
+      where j.crashes < 2 and j.queue = l.queue and j.task = l.task order by (j.line is null), j.priority limit 1
     ) h
     union all
-    select l.queue, l.task, l.running, next.priority
+    select l.queue, l.task, l.running, next.free, next.priority
     from level l cross join lateral (
-      select j.priority from howdah.job j
-      where j.crashes < 2 and j.queue = l.queue and j.task = l.task and j.priority > l.priority order by j.priority limit 1
+      select j.line is null as free, j.priority from howdah.job j
+      where j.crashes < 2 and j.queue = l.queue and j.task = l.task and ((j.line is null), j.priority) > (l.free, l.priority)
+      order by (j.line is null), j.priority limit 1
     ) next
   ), held as materialized (
     select h.id, h.queue, h.task, h.node, h.attempt, h.flags
     from level l cross join lateral (
       select x.id, x.queue, x.task, x.node, x.attempt, x.flags from (
         select j.id, j.queue, j.task, j.node, j.attempt, j.flags, j.lease from howdah.job j
-        where j.crashes < 2 and j.queue = l.queue and j.task = l.task and j.priority = l.priority order by j.id limit v_walk_max
+        where j.crashes < 2 and j.queue = l.queue and j.task = l.task and (j.line is null) = l.free and j.priority = l.priority
+        order by j.id limit v_walk_max
       ) x where x.lease is not null limit least(p_limit, l.running)
     ) h
     union all

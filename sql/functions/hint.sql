@@ -1,12 +1,18 @@
 -- wake() in a short transaction of its own that does not wait for the disk: for enqueues on the app's own pool.
--- p_origin: who announces; nodes in that process have been told already. Call it outside of a transaction.
+-- p_origin: who announces; nodes in that process have been told already. p_last: the last of the runs, which the gate is told of
+-- where the task has limits. Call it outside of a transaction.
 -- Takes no locks of ours.
-create or replace function howdah.hint(p_queue int, p_task int, p_priority smallint, p_id bigint, p_origin text) returns void
+create or replace function howdah.hint(p_queue int, p_task int, p_priority smallint, p_id bigint, p_origin text, p_last bigint default null)
+  returns void
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform set_config('synchronous_commit', 'off', true);
-  perform howdah.tell('howdah_work', p_queue || ' ' || p_task || ' ' || p_priority || ' ' || p_id || ' ' || p_origin);
+  if exists (select from howdah.task t where t.id = p_task and t.limits is not null) then
+    perform howdah.tell('howdah_gate', 'new ' || p_id || ' ' || coalesce(p_last, p_id));
+  else
+    perform howdah.tell('howdah_work', p_queue || ' ' || p_task || ' ' || p_priority || ' ' || p_id || ' ' || p_origin);
+  end if;
 end
 $$;

@@ -1,7 +1,8 @@
 -- Puts a task that nobody has defined yet into the catalogue, so that its runs can wait for an implementation.
 -- An existing row is left alone. Locks: the unique entry of a new name.
-create or replace function howdah.introduce(p_name text, p_queue text default 'default', p_priority smallint default 0, p_defaults jsonb default '{}')
-  returns int
+create or replace function howdah.introduce(
+  p_name text, p_queue text default 'default', p_priority smallint default 0, p_defaults jsonb default '{}', p_limits jsonb default null
+) returns int
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
 as $$
@@ -16,8 +17,9 @@ begin
     if found then
       return v_id;
     end if;
-    insert into howdah.task (name, queue, priority, flags, defaults)
-    values (p_name, howdah.queue_id(p_queue), -p_priority, howdah.task_flags(p_defaults), howdah.checked_defaults(p_name, p_defaults))
+    perform howdah.note_limits(p_limits);
+    insert into howdah.task (name, queue, priority, flags, defaults, limits)
+    values (p_name, howdah.queue_id(p_queue), -p_priority, howdah.task_flags(p_defaults), howdah.checked_defaults(p_name, p_defaults), p_limits)
     on conflict (name) do nothing;
   end loop;
 end

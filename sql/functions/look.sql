@@ -16,14 +16,14 @@ begin
   cross join unnest(p_tasks) t(task)
   cross join lateral (
     select j.priority, j.id from howdah.job j
-    where j.queue = q.id and j.task = t.task and j.lease is null and j.crashes < 2
+    where j.queue = q.id and j.task = t.task and j.line is null and j.lease is null and j.crashes < 2
     order by j.priority, j.id limit 1
   ) h
   where p_queues is null or q.id = any(p_queues);
   if exists (select from howdah.misfit) or exists (select from howdah.job j where j.crashes >= 2) then
     return query
     select a.queue, a.task, min(a.priority), min(a.id), true from (
-      select j.queue, j.task, j.priority, j.id from howdah.job j where j.crashes >= 2 and j.lease is null
+      select j.queue, j.task, j.priority, j.id from howdah.job j where j.crashes >= 2 and j.lease is null and j.line is null
       union all
       select q.id, d.task, m.priority, m.id
       from howdah.node n
@@ -32,7 +32,7 @@ begin
       cross join lateral howdah.refusals(q.id, d.task) g(hashes)
       cross join lateral (
         select f.priority, f.id from howdah.misfit f
-        where f.queue = q.id and f.task = d.task and f.hashes = g.hashes order by f.priority, f.id limit 1
+        where f.queue = q.id and f.task = d.task and f.hashes = g.hashes and f.line is null order by f.priority, f.id limit 1
       ) m
       where n.id = p_node and d.hash <> all (g.hashes)
     ) a

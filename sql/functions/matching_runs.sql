@@ -28,7 +28,7 @@ begin
       offset 0
     ) r
     left join lateral (
-      select case when j.lease is null then 'queued' else 'running' end as state, j.queue from howdah.job j where j.id = c.id
+      select case when j.lease is not null then 'running' when j.line is not null then 'gated' else 'queued' end as state, j.queue from howdah.job j where j.id = c.id
       union all
       select case when w.retrying then 'retrying' else 'scheduled' end, w.queue from howdah.timer w where w.id = c.id
       union all

@@ -19,17 +19,17 @@ declare
   v_last bigint;
 begin
   reached := 0;
-  if 'queued' = any(p_states) and v_all then
+  if p_states && '{queued,gated}' and v_all then
     select array_agg(x.id) filter (where x.lease is null), count(*), min(x.id) into v_some, v_count, v_last
     from (select j.id, j.lease from howdah.job j where j.id < p_before order by j.id desc limit v_examined_max) x;
     v_found := v_found || v_some;
     reached := case when v_count = v_examined_max then v_last else reached end;
-  elsif 'queued' = any(p_states) then
+  elsif p_states && '{queued,gated}' then
     select v_found || array_agg(x.id) into v_found
     from howdah.pending_lines(p_queues, p_tasks) l
     cross join lateral (
       (select j.id from howdah.job j
-       where not l.suspect and j.crashes < 2 and j.queue = l.queue and j.task = l.task and j.priority = l.priority
+       where not l.suspect and j.crashes < 2 and j.queue = l.queue and j.task = l.task and (j.line is null) = l.free and j.priority = l.priority
          and j.id < p_before and j.lease is null
        order by j.id desc limit p_limit)
       union all
@@ -39,7 +39,7 @@ begin
        order by j.id desc limit p_limit)
     ) x;
   end if;
-  if 'queued' = any(p_states) then
+  if p_states && '{queued,gated}' then
     select array_agg(x.id) filter (where (p_queues is null or x.queue = any(p_queues)) and (p_tasks is null or x.task = any(p_tasks))),
            count(*), min(x.id)
     into v_some, v_count, v_last
@@ -52,7 +52,7 @@ begin
     from howdah.pending_lines(p_queues, p_tasks) l
     cross join lateral (
       (select j.id, j.lease from howdah.job j
-       where not l.suspect and j.crashes < 2 and j.queue = l.queue and j.task = l.task and j.priority = l.priority
+       where not l.suspect and j.crashes < 2 and j.queue = l.queue and j.task = l.task and (j.line is null) = l.free and j.priority = l.priority
        order by j.id limit v_walk_max)
       union all
       (select j.id, j.lease from howdah.job j

@@ -17,7 +17,7 @@ begin
     cross join lateral (
       (select x.id from (
          select j.id, j.lease from howdah.job j
-         where not l.suspect and j.crashes < 2 and j.queue = l.queue and j.task = l.task and j.priority = l.priority
+         where not l.suspect and j.crashes < 2 and j.queue = l.queue and j.task = l.task and (j.line is null) = l.free and j.priority = l.priority
          order by j.id limit v_walk_max
        ) x where x.lease is null limit 1)
       union all

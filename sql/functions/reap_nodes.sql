@@ -43,8 +43,9 @@ begin
   perform howdah.wake(l.queue, l.task, l.priority, l.id)
   from (
     select distinct on (j.queue, j.task) j.queue, j.task, j.priority, j.id
-    from howdah.job j where j.id = any(v_back) order by j.queue, j.task, j.priority, j.id
+    from howdah.job j where j.id = any(v_back) and j.line is null order by j.queue, j.task, j.priority, j.id
   ) l;
+  perform howdah.knock(array(select j.id from howdah.job j where j.id = any(v_back) and j.line is not null order by j.id));
   return v_facts;
 end
 $$;

@@ -2,14 +2,15 @@
 -- take over its queue, its priority (unless they have one of their own) and how they are delivered, and so does what is kept of them,
 -- which a retry goes by.
 -- Locks: the catalogue row, then the unclaimed job and timer rows of such a task in id order.
-create or replace function howdah.register(p_name text, p_queue text, p_priority smallint, p_defaults jsonb, p_input jsonb, p_output jsonb, p_hash text)
+create or replace function howdah.register(p_name text, p_queue text, p_priority smallint, p_defaults jsonb, p_input jsonb, p_output jsonb, p_hash text,
+                                            p_limits jsonb default null)
   returns int
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-  v_id int := howdah.introduce(p_name, p_queue, p_priority, howdah.checked_defaults(p_name, p_defaults));
+  v_id int := howdah.introduce(p_name, p_queue, p_priority, howdah.checked_defaults(p_name, p_defaults), p_limits);
   v_queue int := howdah.queue_id(p_queue);
   v_flags smallint := howdah.task_flags(p_defaults);
   v_old howdah.task;
@@ -19,9 +20,10 @@ begin
     return v_id;
   end if;
   update howdah.task t
-  set queue = v_queue, priority = -p_priority, flags = v_flags, defaults = p_defaults, input = p_input, output = p_output, hash = p_hash,
+  set queue = v_queue, priority = -p_priority, flags = v_flags, defaults = p_defaults, input = p_input, output = p_output, hash = p_hash, limits = p_limits,
       implemented = true, changed = howdah.clock()
   where t.id = v_id;
+  perform howdah.note_limits(p_limits);
   delete from howdah.subscriber s where s.task = v_id;
   insert into howdah.subscriber (fact, task, parameter)
   select f, v_id, p_defaults #>> '{alerts,parameter}' from jsonb_array_elements_text(p_defaults #> '{alerts,facts}') f;
@@ -52,6 +54,9 @@ begin
     insert into howdah.tally (queue, task, n, ready, running, later)
     select q.queue, v_id, 0, 0, 0, q.sign * count(*) from (select from moved where old = v_old.queue) m cross join (values (v_old.queue, -1), (v_queue, 1)) q(queue, sign)
     group by q.queue, q.sign;
+  end if;
+  if p_limits is not null and v_old.limits is null then
+    perform howdah.limit_pending(v_id);
   end if;
   return v_id;
 end

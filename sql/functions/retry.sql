@@ -15,13 +15,14 @@ declare
   v_fresh bigint[];
   v_good bigint[];
   v_told bigint;
+  v_gated bigint[];
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'howdah.retry looks again after it has written, so it needs read committed' using errcode = '25001';
   end if;
   with fresh as (
-    insert into howdah.job (id, queue, task, priority, flags)
-    select r.id, r.queue, r.task, r.priority, t.flags
+    insert into howdah.job (id, queue, task, priority, flags, line)
+    select r.id, r.queue, r.task, r.priority, t.flags, howdah.line_of(r.queue, r.task, r.demands)
     from howdah.run r join howdah.task t on t.id = r.task
     where r.id = any(v_asked) and r.id between v_asked[1] and v_asked[cardinality(v_asked)] and not howdah.is_pending(r.id)
     order by r.id for key share of r on conflict (id) do nothing returning id
@@ -37,14 +38,16 @@ begin
   select r.id, r.task, 23, greatest(howdah.clock(), (select max(v.at) from howdah.event v where v.task = r.task and v.run = r.id) + interval '1 microsecond')
   from unnest(v_good) g join howdah.run r on r.id = g order by r.id;
   with opened as materialized (
-    select j.id, j.queue, j.task, j.priority from howdah.job j where j.id = any(v_good)
+    select j.id, j.queue, j.task, j.priority, j.line from howdah.job j where j.id = any(v_good)
   ), counted as (
     insert into howdah.tally (queue, task, kind, n, ready, running, later)
     select o.queue, o.task, 23, count(*), count(*), 0, 0 from opened o group by o.queue, o.task
   ), told as (
-    select distinct on (o.queue, o.task) o.queue, o.task, o.priority, o.id from opened o order by o.queue, o.task, o.priority, o.id
+    select distinct on (o.queue, o.task) o.queue, o.task, o.priority, o.id from opened o where o.line is null order by o.queue, o.task, o.priority, o.id
   )
-  select count(howdah.wake(t.queue, t.task, t.priority, t.id)) into v_told from told t;
+  select count(howdah.wake(t.queue, t.task, t.priority, t.id)), (select array_agg(o.id) from opened o where o.line is not null)
+  into v_told, v_gated from told t;
+  perform howdah.knock(v_gated);
   return query
   select u, case
     when u = any(v_good) then 'reopened'

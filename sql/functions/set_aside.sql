@@ -12,13 +12,13 @@ declare
 begin
   with unfit as (
     delete from howdah.job j where j.id = any(p_runs)
-    returning j.id, j.expires, j.queue, j.task, j.priority, j.attempt - 1 as attempt, j.flags, j.crashes
+    returning j.id, j.expires, j.queue, j.task, j.priority, j.attempt - 1 as attempt, j.flags, j.crashes, j.line
   ), counted as (
     insert into howdah.tally (queue, task, kind, n, ready, running, later)
     select u.queue, u.task, 7, count(*), count(*), -count(*), 0 from unfit u group by u.queue, u.task
   ), kept as (
-    insert into howdah.misfit (id, expires, queue, task, priority, attempt, flags, crashes, hashes)
-    select u.id, u.expires, u.queue, u.task, u.priority, u.attempt, u.flags, u.crashes,
+    insert into howdah.misfit (id, expires, queue, task, priority, attempt, flags, crashes, line, hashes)
+    select u.id, u.expires, u.queue, u.task, u.priority, u.attempt, u.flags, u.crashes, u.line,
            array(select distinct coalesce(v.data ->> 'hash', '') from howdah.event v where v.task = u.task and v.run = u.id and v.kind = 7 order by 1)
     from unfit u
   )

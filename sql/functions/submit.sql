@@ -5,9 +5,10 @@
 -- trace: as howdah.run has it; default the parent's;
 -- node: which holds the parent, needed from a role that may only enqueue, lest it take the keys of children that are not its own.
 -- p_notify: wake nodes at the commit of the caller's transaction; otherwise the caller calls hint() after it.
+-- p_keys: what the producer has worked out for the limits of each run, as demands() takes it.
 -- Right under READ COMMITTED, and right or 40001 under stricter levels. Locks: entries of held_key where there are keys;
 -- else none that another run waits for.
-create or replace function howdah.submit(p_task text, p_args text[], p_options jsonb, p_notify boolean)
+create or replace function howdah.submit(p_task text, p_args text[], p_options jsonb, p_notify boolean, p_keys text[] default null)
   returns table (ids bigint[], queue int, task int, priority smallint, due_s double precision, created boolean[])
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
@@ -33,13 +34,17 @@ declare
   v_ids bigint[] := array(select v_base + nextval('howdah.run_number') from generate_subscripts(p_args, 1));
   v_fresh bigint[] := v_ids;
   v_args text[] := p_args;
+  v_limits jsonb;
+  v_keys text[] := p_keys;
+  v_demands jsonb[];
+  v_lines bigint[];
   v_created boolean[];
   v_later int := 0;  -- How many wait for their time: none, or all.
 begin
-  select t.id, t.queue, t.priority, t.flags into v_task, v_queue, v_priority, v_flags from howdah.task t where t.name = p_task;
+  select t.id, t.queue, t.priority, t.flags, t.limits into v_task, v_queue, v_priority, v_flags, v_limits from howdah.task t where t.name = p_task;
   if not found then
     v_task := howdah.introduce(p_task);
-    select t.queue, t.priority, t.flags into v_queue, v_priority, v_flags from howdah.task t where t.id = v_task;
+    select t.queue, t.priority, t.flags, t.limits into v_queue, v_priority, v_flags, v_limits from howdah.task t where t.id = v_task;
     if not found then
       raise exception 'the task % was added by a transaction that this one cannot see', p_task
         using errcode = '40001', hint = 'Run the transaction again.';
@@ -95,9 +100,9 @@ begin
     if p_options ?| '{unique_key,unique_args,child}' then
       select s.ids, s.flags into v_ids, v_flags from howdah.submit_once(v_task, v_ids, p_args, p_options, v_parent, v_flags) s;
       select array_agg(f.id order by f.n) filter (where f.id = f.held), array_agg(f.args order by f.n) filter (where f.id = f.held),
-             array_agg(f.id = f.held order by f.n)
-      into v_fresh, v_args, v_created
-      from unnest(v_fresh, v_ids, p_args) with ordinality f(id, held, args, n);
+             array_agg(f.keys order by f.n) filter (where f.id = f.held), array_agg(f.id = f.held order by f.n)
+      into v_fresh, v_args, v_keys, v_created
+      from unnest(v_fresh, v_ids, p_args, p_keys) with ordinality f(id, held, args, keys, n);
     end if;
     v_kept := nullif(
       p_options - '{delay,at,priority,queue,expires,tags,metadata,unique_key,unique_args,unique_for,child,parent,node,trace}'::text[], '{}');
@@ -108,17 +113,22 @@ begin
       end if;
     end if;
   end if;
+  if v_limits is not null and v_fresh <> '{}' then
+    v_demands := howdah.demands(p_task, v_limits, v_args, v_keys);
+    v_lines := array(select howdah.line_of(v_queue, v_task, d.demands) from unnest(v_demands) with ordinality d(demands, n) order by d.n);
+  end if;
   if v_fresh <> '{}' then
     -- Statement by statement: each opens only the tables that it fills, and that is most of what a lone run costs.
-    insert into howdah.run (id, task, queue, priority, args, tags, metadata, options, parent, root, trace)
-    select f.id, v_task, v_queue, v_priority, f.args::json, v_tags, v_metadata, v_kept, v_parent, v_root, v_trace from unnest(v_fresh, v_args) f(id, args);
+    insert into howdah.run (id, task, queue, priority, args, tags, metadata, options, parent, root, trace, demands)
+    select f.id, v_task, v_queue, v_priority, f.args::json, v_tags, v_metadata, v_kept, v_parent, v_root, v_trace, f.demands
+    from unnest(v_fresh, v_args, v_demands) f(id, args, demands);
     if v_due > howdah.clock() then
-      insert into howdah.timer (id, due, expires, queue, task, priority, attempt, flags, retrying)
-      select f.id, v_due, v_expires, v_queue, v_task, v_priority, 0, v_flags, false from unnest(v_fresh) f(id);
+      insert into howdah.timer (id, due, expires, queue, task, priority, attempt, flags, retrying, line)
+      select f.id, v_due, v_expires, v_queue, v_task, v_priority, 0, v_flags, false, f.line from unnest(v_fresh, v_lines) f(id, line);
       v_later := cardinality(v_fresh);
     else
-      insert into howdah.job (id, queue, task, priority, expires, flags)
-      select f.id, v_queue, v_task, v_priority, v_expires, v_flags from unnest(v_fresh) f(id);
+      insert into howdah.job (id, queue, task, priority, expires, flags, line)
+      select f.id, v_queue, v_task, v_priority, v_expires, v_flags, f.line from unnest(v_fresh, v_lines) f(id, line);
     end if;
     insert into howdah.tally (queue, task, kind, n, ready, running, later)
     values (v_queue, v_task, 0, cardinality(v_fresh), cardinality(v_fresh) - v_later, 0, v_later);
@@ -136,7 +146,9 @@ begin
     perform howdah.tell('howdah_timer', greatest(0, extract(epoch from v_expires - howdah.clock()))::text);
   end if;
   if p_notify and v_fresh <> '{}' then
-    if due_s is null then
+    if due_s is null and v_lines is not null then
+      perform howdah.tell('howdah_gate', 'new ' || v_fresh[1] || ' ' || v_fresh[cardinality(v_fresh)]);
+    elsif due_s is null then
       perform howdah.wake(v_queue, v_task, v_priority, v_fresh[1]);
     elsif due_s < 30 then
       perform howdah.tell('howdah_timer', due_s::text);

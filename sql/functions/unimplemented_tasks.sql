@@ -1,4 +1,4 @@
--- Tasks with waiting runs that no living node implements, and since when: one index probe per task and queue, under
+-- Tasks with waiting runs that no living node implements, and since when: two index probes per task and queue (runs with limits apart), under
 -- plan guards, which a view alone would not have. The view howdah.unimplemented is its public face. Takes no locks.
 create or replace function howdah.unimplemented_tasks() returns table (task text, queue text, since timestamptz, first_run bigint)
   language plpgsql stable security definer
@@ -11,9 +11,10 @@ begin
   select t.name, q.name, (select r.at from howdah.run r where r.id = w.run), w.run
   from howdah.task t
   cross join howdah.queue q
+  cross join (values (true), (false)) s(free)
   cross join lateral (
     select j.id as run from howdah.job j
-    where j.queue = q.id and j.task = t.id and j.lease is null and j.crashes < 2 order by j.priority, j.id limit 1
+    where j.queue = q.id and j.task = t.id and (j.line is null) = s.free and j.lease is null and j.crashes < 2 order by j.priority, j.id limit 1
   ) w
   where not exists (
     select from howdah.node n

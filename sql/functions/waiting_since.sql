@@ -14,17 +14,19 @@ declare
 begin
   return query
   with recursive line as (
-    select q.queue, h.task, h.priority, 1 as n
+    select q.queue, h.task, h.free, h.priority, 1 as n
     from unnest(p_queues) q(queue)
     cross join lateral (
-      select j.task, j.priority from howdah.job j where j.crashes < 2 and j.queue = q.queue order by j.task, j.priority limit 1
+      select j.task, j.line is null as free, j.priority from howdah.job j
+      where j.crashes < 2 and j.queue = q.queue order by j.task, (j.line is null), j.priority limit 1
     ) h
     union all
-    select l.queue, next.task, next.priority, l.n + 1
+    select l.queue, next.task, next.free, next.priority, l.n + 1
     from line l
     cross join lateral (
-      select j.task, j.priority from howdah.job j
-      where j.crashes < 2 and j.queue = l.queue and (j.task, j.priority) > (l.task, l.priority) order by j.task, j.priority limit 1
+      select j.task, j.line is null as free, j.priority from howdah.job j
+      where j.crashes < 2 and j.queue = l.queue and (j.task, (j.line is null), j.priority) > (l.task, l.free, l.priority)
+      order by j.task, (j.line is null), j.priority limit 1
     ) next
     where l.n < v_lines_max
   ), head as materialized (
@@ -33,7 +35,8 @@ begin
     cross join lateral (
       select x.id from (
         select j.id, j.lease from howdah.job j
-        where j.crashes < 2 and j.queue = l.queue and j.task = l.task and j.priority = l.priority order by j.id limit v_walk_max
+        where j.crashes < 2 and j.queue = l.queue and j.task = l.task and (j.line is null) = l.free and j.priority = l.priority
+        order by j.id limit v_walk_max
       ) x where x.lease is null limit 1
     ) h
     group by l.queue

@@ -27,7 +27,7 @@ select
   (select n.name from howdah.node n where n.id = coalesce(hot.node, past.node)) as node
 from howdah.run r
 left join lateral (
-  select case when j.lease is null then 'queued' else 'running' end as state, j.queue, j.flags, j.node, null::timestamptz as due
+  select case when j.lease is not null then 'running' when j.line is not null then 'gated' else 'queued' end as state, j.queue, j.flags, j.node, null::timestamptz as due
   from howdah.job j where j.id = r.id
   union all
   select case when w.retrying then 'retrying' else 'scheduled' end, w.queue, w.flags, null, w.due from howdah.timer w where w.id = r.id

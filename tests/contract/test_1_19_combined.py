@@ -203,7 +203,7 @@ async def test_a_notification_that_fails_after_the_commit_neither_fails_a_caller
 
     async with jobs:
         await work.enqueue(0)
-        arguments = "int, int, smallint, bigint, text"
+        arguments = "int, int, smallint, bigint, text, bigint"
         await db.execute(f"drop function howdah.hint({arguments})")
         await db.execute(
             f"create function howdah.hint({arguments}) returns void language plpgsql as"

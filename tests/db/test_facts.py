@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def register(db: Session, name: str, **defaults: Any) -> None:
-    await db.execute(query("register"), name, "default", 0, json.dumps(defaults), None, None, "h")
+    await db.execute(query("register"), name, "default", 0, json.dumps(defaults), None, None, "h", None)
 
 
 async def told(db: Session, task: str) -> list[dict[str, Any]]:
@@ -103,7 +103,7 @@ async def test_a_lost_node_and_a_quarantined_run_are_facts(db: Session) -> None:
 
 async def test_arguments_that_jsonb_refuses_reach_the_handler_as_they_are(db: Session) -> None:
     await register(db, "charge nul", on_failure={"task": "refund nul", "parameter": "failed"})
-    row = await db.fetchrow(query("submit"), "charge nul", ['{"name": "a\\u0000b"}'], None, False)
+    row = await db.fetchrow(query("submit"), "charge nul", ['{"name": "a\\u0000b"}'], None, False, None)
     (run,) = await world.claim(db, await world.join(db), tasks=["charge nul"])
     await world.send(db, world.outcome(run, Kind.FAILED, data='{"type": "KeyError", "message": "lost"}'))
     assert await db.fetchval(query("settle")) == 1

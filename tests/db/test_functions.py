@@ -23,6 +23,10 @@ INTERNAL = {
     "forbid": "nobody but the owner may grant",
     "permit": "the same",
     "protect": "the same",
+    "demands": "reads its arguments only",
+    "line_of": "the same",
+    "knock": "called by functions that run as the owner",
+    "gate_free": "ends other connections of the node's own role, as that role may",
     "recover": "ends another connection of the node's own role, as that role may",
 }
 """Functions that do not run as the owner, with the reason."""

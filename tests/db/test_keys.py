@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 async def submit(db: Session, *args: str, task: str = "work", **options: Any) -> tuple[list[int], list[bool]]:
     """What submit() answers: the runs, and whether this call made each."""
-    row = await db.fetchrow(query("submit"), task, list(args) or ["{}"], json.dumps(options), False)
+    row = await db.fetchrow(query("submit"), task, list(args) or ["{}"], json.dumps(options), False, None)
     assert row is not None
     return row["ids"], row["created"]
 
@@ -117,11 +117,11 @@ async def test_a_child_is_made_once_per_parent_however_often_that_is_retried(db:
 
 
 async def test_requests_of_many_callers_share_a_statement_but_no_keys(db: Session) -> None:
-    rows = await db.fetch(query("submit_all"), ["a", "b"], [None, '{"priority": 3}'], [2, 1], ["{}", "{}", '{"x": 1}'])
+    rows = await db.fetch(query("submit_all"), ["a", "b"], [None, '{"priority": 3}'], [2, 1], ["{}", "{}", '{"x": 1}'], None)
     assert [(len(row["ids"]), row["priority"]) for row in rows] == [(2, 0), (1, -3)]
     assert await db.fetchval("select args->>'x' from howdah.run where id = $1", rows[1]["ids"][0]) == "1"
     with pytest.raises(asyncpg.DataError, match="each caller for itself"):
-        await db.fetch(query("submit_all"), ["a"], ['{"unique_key": "k"}'], [1], ["{}"])
+        await db.fetch(query("submit_all"), ["a"], ['{"unique_key": "k"}'], [1], ["{}"], None)
 
 
 async def test_sql_enqueues_have_the_same_words(db: Session) -> None:

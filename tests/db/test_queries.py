@@ -7,7 +7,7 @@ from types import NoneType, UnionType
 import msgspec
 import pytest
 from howdah.db.files import listing, query
-from howdah.messages import EVENT_COLUMNS, Claimed, Ended, Outcome
+from howdah.messages import EVENT_COLUMNS, Claimed, Ended, Outcome, Waiting
 from howdah.submission import Submitted
 
 from .contracts import DOCTOR, VIEWS
@@ -24,26 +24,38 @@ SUBMITTED = [
     ("created", "bool[]"),
 ]
 
+ADMITTED = [
+    ("node", "int8"),
+    ("id", "int8"),
+    ("queue", "int4"),
+    ("task", "int4"),
+    ("priority", "int2"),
+    ("attempt", "int2"),
+    ("lease", "int8"),
+    ("args", "json"),
+    ("tags", "text[]"),
+    ("metadata", "jsonb"),
+    ("options", "jsonb"),
+    ("aside", "bool"),
+    ("trace", "text"),
+    ("asked", "float8"),
+]
+
+WAITING = [
+    ("line", "int8"),
+    ("queue", "int4"),
+    ("task", "int4"),
+    ("demands", "jsonb"),
+    ("priorities", "int2[]"),
+    ("runs", "int8[]"),
+]
+
 COLUMNS: dict[str, list[tuple[str, str]]] = {
     "asked": [("run", "int8"), ("lease", "int8")],
     "backend": [("pid", "int4")],
     "bound_reading": [("set_config", "text")] * 3,
     "cancel": [("run", "int8"), ("answer", "text")],
-    "claim": [
-        ("id", "int8"),
-        ("queue", "int4"),
-        ("task", "int4"),
-        ("priority", "int2"),
-        ("attempt", "int2"),
-        ("lease", "int8"),
-        ("args", "json"),
-        ("tags", "text[]"),
-        ("metadata", "jsonb"),
-        ("options", "jsonb"),
-        ("aside", "bool"),
-        ("trace", "text"),
-        ("asked", "float8"),
-    ],
+    "claim": ADMITTED[1:],
     "complete": [("complete", "void")],
     "database": [("current_database", "name")],
     "forbid": [("forbid", "void")],
@@ -58,6 +70,18 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     "leave_node": [("leave_node", "void")],
     "lock_migrations": [("pg_advisory_xact_lock", "void")],
     "look": [("queue", "int4"), ("task", "int4"), ("priority", "int2"), ("id", "int8"), ("aside", "bool")],
+    "fetch_admitted": ADMITTED[1:],
+    "gate_admit": ADMITTED,
+    "gate_buckets": [("name", "text"), ("key", "text"), ("level", "float8"), ("at", "float8")],
+    "gate_enter": [("epoch", "int8")],
+    "gate_free": [("gate_free", "void")],
+    "gate_heads": [*WAITING, ("more", "bool")],
+    "gate_held": [("run", "int8"), ("lease", "int8"), ("node", "int8"), ("task", "int4"), ("demands", "jsonb")],
+    "gate_left": [("run", "int8")],
+    "gate_look": [*WAITING, ("more", "bool")],
+    "gate_news": [*WAITING, ("last", "int8")],
+    "gate_terms": [("name", "text"), ("key", "text"), ("kind", "text"), ("terms", "jsonb"), ("paused", "bool")],
+    "tell_gate": [("pg_notify", "void")],
     "mark_transaction": [("mark", "text")],
     "note_migration": [],
     "note_progress": [("noted", "int4")],
@@ -159,6 +183,7 @@ PYTHON = {
     "bool[]": list,
     "float8": float,
     "int8[]": list,
+    "int2[]": list,
     "timestamptz": datetime,
 }
 
@@ -166,6 +191,8 @@ STRUCTS: dict[str, tuple[type[msgspec.Struct], int]] = {
     "claim": (Claimed, 1), "watch": (Ended, 0), "outcomes": (Ended, 0),
     "submit": (Submitted, 0), "submit_all": (Submitted, 0), "submit_new": (Submitted, 0),
     "submit_telling": (Submitted, 0),
+    "gate_admit": (Claimed, 0), "fetch_admitted": (Claimed, 1), "gate_look": (Waiting, 0),
+    "gate_heads": (Waiting, 0),
 }  # fmt: skip
 """Rows that become a struct by position, and how many of its fields come before them."""
 

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def register(db: Session, name: str, queue: str = "default", priority: int = 0, version: str = "1") -> int:
-    return await db.fetchval(query("register"), name, queue, priority, '{"timeout": 5}', None, None, version)
+    return await db.fetchval(query("register"), name, queue, priority, '{"timeout": 5}', None, None, version, None)
 
 
 WAITING = "select id, queue, priority from howdah.runs where id = any($1)"
@@ -64,8 +64,8 @@ async def test_registering_the_same_again_writes_nothing(db: Session) -> None:
 
 
 async def test_a_client_that_enqueues_first_introduces_the_task_and_is_not_taken_for_a_worker(db: Session) -> None:
-    number = await db.fetchval(query("introduce"), "early", "mail", 3, "{}")
-    assert await db.fetchval(query("introduce"), "early", "other", 9, "{}") == number
+    number = await db.fetchval(query("introduce"), "early", "mail", 3, "{}", None)
+    assert await db.fetchval(query("introduce"), "early", "other", 9, "{}", None) == number
     run = await db.fetchval("select howdah.enqueue('early', '{}')")
     assert await where(db, run) == ("early", "mail", -3)
     row = await db.fetchrow("select implemented from howdah.task where id = $1", number)

@@ -83,7 +83,7 @@ async def test_leaving_in_good_order_and_lost_answers_count_no_crash(db: Session
 
 
 async def test_what_starts_at_most_once_is_lost_with_its_node(db: Session) -> None:
-    await db.execute(query("register"), "once", "default", 0, '{"delivery": "at_most_once"}', None, None, "h")
+    await db.execute(query("register"), "once", "default", 0, '{"delivery": "at_most_once"}', None, None, "h", None)
     (run,) = await world.enqueue(db, task="once")
     node = await world.join(db)
     lines = [[1], [await db.fetchval("select id from howdah.task where name = 'once'")], [-5], [0]]

@@ -40,7 +40,7 @@ async def shift(db: Session, by: str) -> None:
 async def join(db: Session, lease_s: float = 60.0, **definitions: str) -> int:
     """A living node, with the hashes of these definitions of tasks; returns its id."""
     node = next(_nodes)
-    tasks = [await db.fetchval(query("introduce"), name, "default", 0, "{}") for name in definitions]
+    tasks = [await db.fetchval(query("introduce"), name, "default", 0, "{}", None) for name in definitions]
     hashes = [*definitions.values()]
     await db.fetchval(query("join_node"), node, "test", "here", 1, "0", tasks, hashes, None, lease_s)
     return node
@@ -48,7 +48,7 @@ async def join(db: Session, lease_s: float = 60.0, **definitions: str) -> int:
 
 async def enqueue(db: Session, count: int = 1, task: str = "work", **options: Any) -> list[int]:
     """So many runs of a task, by the statement that the client uses."""
-    row = await db.fetchrow(query("submit"), task, ["{}"] * count, json.dumps(options) if options else None, False)
+    row = await db.fetchrow(query("submit"), task, ["{}"] * count, json.dumps(options) if options else None, False, None)
     assert row is not None
     return row["ids"]
 

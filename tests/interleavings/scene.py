@@ -128,7 +128,7 @@ async def make(db: Session) -> Scene:
         (row[0], row[1]) for row in await db.fetch("select queue, id from howdah.task where name = any($1) order by id", list(RARE))
     ]
     alerts = json.dumps({"alerts": {"facts": FACTS, "parameter": "alert"}})
-    scene.alarm = await db.fetchval(query("register"), "alarm", "default", 0, alerts, None, None, "h")
+    scene.alarm = await db.fetchval(query("register"), "alarm", "default", 0, alerts, None, None, "h", None)
     for row in await db.fetch("select run, kind from howdah.event order by run, at, kind"):
         scene.events.setdefault(row[0], []).append(row[1])
     tomorrow = await db.fetchval("select (howdah.day_base() >> 40) + 1")
@@ -153,7 +153,7 @@ async def _claim(db: Session, scene: Scene, node: int, task: str = "work") -> No
 
 async def _crashed(db: Session, scene: Scene) -> None:
     """Suspects: two that wait, and one whose next crash is its last. And a task whose runs start at most once."""
-    await db.fetchval(query("introduce"), "once", "default", 0, json.dumps({"delivery": "at_most_once"}))
+    await db.fetchval(query("introduce"), "once", "default", 0, json.dumps({"delivery": "at_most_once"}), None)
     for name, task, crashes in (("suspect", "risky", 2), ("other suspect", "frail", 2), ("killer", "killer", QUARANTINE + 1)):
         await _enqueue(db, scene, name, task=task)
         for _ in range(crashes):

@@ -67,7 +67,7 @@ def _unique(*keys: str) -> Statement:
 
 async def _unique_arguments(db: Session, _scene: Scene, place: int) -> Made:
     args = [json.dumps({"n": n}) for n in range(4)][:: -1 if place else 1]
-    row = await db.fetchrow(query("submit"), "work", args, '{"unique_args": true}', True)
+    row = await db.fetchrow(query("submit"), "work", args, '{"unique_args": true}', True, None)
     assert row is not None
     return Made(row["ids"])
 

@@ -32,7 +32,7 @@ async def drained(shop: Shop, db: Db) -> None:
 async def child(db: Db, parent: int, customer: int) -> int:
     """What a run enqueues."""
     options = f'{{"parent": {parent}}}'
-    return (await db.fetchval(query("submit"), "charge", [f'{{"customer": {customer}}}'], options, False))[0]
+    return (await db.fetchval(query("submit"), "charge", [f'{{"customer": {customer}}}'], options, False, None))[0]
 
 
 async def test_a_run_is_shown_with_everything_that_is_known_of_it(shop: Shop, db: Db) -> None:

@@ -61,7 +61,7 @@ class Both:
         """The catalogue, and ears."""
         for number, name in TASKS.items():
             defaults = json.dumps({"delivery": "at_most_once"} if name == "once" else {})
-            assert await self._db.fetchval(query("introduce"), name, "default", 0, defaults) == number
+            assert await self._db.fetchval(query("introduce"), name, "default", 0, defaults, None) == number
         for text in (WORLD, TELL):
             await self._db.execute(text)
         await self._db.execute(SAY, "test.world", str(self.model.world))
@@ -98,7 +98,7 @@ class Both:
             count = 1
             options["unique_key"] = said["key"] = random.choice("ab")
         awaited = random.random() < 0.3
-        row = await self._db.fetchrow(query("submit"), TASKS[task], ["{}"] * count, json.dumps(options) if options else None, True)
+        row = await self._db.fetchrow(query("submit"), TASKS[task], ["{}"] * count, json.dumps(options) if options else None, True, None)
         assert row is not None
         made = self.model.call(lambda _: self.model.submit(task, count, once=task == 3, awaited=awaited, **said))
         for run, number in zip(row["ids"], made, strict=True):

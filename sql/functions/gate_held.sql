@@ -1,0 +1,16 @@
+-- What nodes hold under limits, for a gate that has just taken over: in a statement after gate_enter(), so that it sees what the
+-- one before admitted. Reads the whole of job: it holds only what is pending, and takeovers are rare. Takes no locks.
+create or replace function howdah.gate_held()
+  returns table (run bigint, lease bigint, node bigint, task int, demands jsonb)
+  language plpgsql stable security definer
+  set search_path = pg_catalog, pg_temp
+  set enable_hashjoin = off set enable_mergejoin = off set enable_material = off set jit = off
+as $$
+#variable_conflict use_column
+begin
+  return query
+  select j.id, j.lease, j.node, j.task, r.demands
+  from howdah.job j cross join lateral (select r.demands from howdah.run r where r.id = j.id offset 0) r
+  where j.line is not null and j.lease is not null;
+end
+$$;

@@ -1,0 +1,29 @@
+-- Which of these runs wait for the gate, by line: those from p_low to p_high, at most p_limit, or those of p_runs; and how far this
+-- went (null: to the end). Takes no locks.
+create or replace function howdah.gate_news(p_low bigint, p_high bigint, p_runs bigint[], p_limit int)
+  returns table (line bigint, queue int, task int, demands jsonb, priorities smallint[], runs bigint[], last bigint)
+  language plpgsql stable security definer
+  set search_path = pg_catalog, pg_temp
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
+  set jit = off set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+begin
+  return query
+  with found as materialized (
+    (select j.id, j.line, j.queue, j.task, j.priority, j.lease, j.crashes from howdah.job j where j.id between p_low and p_high order by j.id limit p_limit)
+    union all
+    select j.id, j.line, j.queue, j.task, j.priority, j.lease, j.crashes from unnest(p_runs) u cross join lateral (select * from howdah.job j where j.id = u) j
+  ), grouped as (
+    select f.line, min(f.queue) as queue, min(f.task) as task, array_agg(f.priority order by f.priority, f.id) as priorities,
+           array_agg(f.id order by f.priority, f.id) as runs
+    from found f where f.line is not null and f.lease is null and f.crashes < 2 group by f.line
+  ), reached as (
+    select case when count(*) = p_limit then max(f.id) end as last from found f
+  )
+  select g.line, g.queue, g.task, r.demands, g.priorities, g.runs, e.last
+  from grouped g
+  cross join reached e
+  cross join lateral (select r.demands from howdah.run r where r.id = g.runs[1] offset 0) r;
+end
+$$;

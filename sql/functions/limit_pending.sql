@@ -1,0 +1,31 @@
+-- Puts the runs of a task that wait without limits under those that it has now: they were enqueued before it had any, as by SQL
+-- before anybody had defined it. One whose key cannot be found goes under the empty key. The gate looks at everything after this.
+-- Locks: the unclaimed job, timer and misfit rows of the task, each in id order.
+create or replace function howdah.limit_pending(p_task int) returns void
+  language plpgsql volatile security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_runs bigint[];
+begin
+  perform 1 from (select j.id from howdah.job j where j.task = p_task and j.line is null and j.lease is null order by j.id for update) l;
+  perform 1 from (select t.id from howdah.timer t where t.task = p_task and t.line is null order by t.id for update) l;
+  perform 1 from (select m.id from howdah.misfit m where m.task = p_task and m.line is null order by m.id for update) l;
+  v_runs := array(
+    select j.id from howdah.job j where j.task = p_task and j.line is null and j.lease is null
+    union all select t.id from howdah.timer t where t.task = p_task and t.line is null
+    union all select m.id from howdah.misfit m where m.task = p_task and m.line is null);
+  if v_runs = '{}' then
+    return;
+  end if;
+  update howdah.run r set demands = d.demands[1]
+  from unnest(v_runs) u(id)
+  join howdah.run a on a.id = u.id join howdah.task t on t.id = p_task
+  cross join lateral howdah.demands(t.name, t.limits, array[a.args::text], array['{"*": ""}']) d(demands)
+  where r.id = u.id;
+  update howdah.job j set line = howdah.line_of(j.queue, j.task, r.demands) from howdah.run r where j.id = any(v_runs) and r.id = j.id;
+  update howdah.timer j set line = howdah.line_of(j.queue, j.task, r.demands) from howdah.run r where j.id = any(v_runs) and r.id = j.id;
+  update howdah.misfit j set line = howdah.line_of(j.queue, j.task, r.demands) from howdah.run r where j.id = any(v_runs) and r.id = j.id;
+  perform howdah.tell('howdah_gate', 'look');
+end
+$$;

@@ -1,0 +1,72 @@
+-- Flow control: limits, the lines of runs that wait for them, and the gate that admits these.
+-- A run with limits is a row of job like any other, with its line: claims pass it over, and the gate alone gives it a lease.
+-- In place, since a table of their own would cost each such run an insert and a delete more.
+
+set local client_min_messages = warning;  -- What is dropped below is not there in a new database.
+
+-- What tasks demand: as register() documents it. Null: nothing.
+alter table howdah.task add column limits jsonb;
+
+-- What a run demands: an array of [limit, key, cost, group, weight], the tail left out where it is 1, none and 1. Null: nothing.
+alter table howdah.run add column demands jsonb;
+
+-- Runs of one queue and task with the same demands are one line (line_of()). Null: no limits, and any node may claim it.
+alter table howdah.job add column line bigint;
+alter table howdah.timer add column line bigint;
+alter table howdah.misfit add column line bigint;
+
+-- Whether a run has a line stands before its priority: neither claims nor the pages of monitoring walk through the others.
+drop index howdah.job_claim;
+create index job_claim on howdah.job (queue, task, (line is null), priority, id) where crashes < 2;
+create index job_line on howdah.job (line, priority, id) where line is not null and crashes < 2;
+
+-- A limit by its name, which all tasks share that name it. kind: limit (at most so many at once) or rate (a token bucket).
+-- said: what the code says of it, {"number": 2} or {"per_s": 1.5, "burst": 90}; terms: what somebody set instead, live.
+-- A paused one admits nothing.
+create table howdah.limit_terms (
+  name text primary key check (name <> '' and length(name) <= 200),
+  kind text not null check (kind in ('limit', 'rate')),
+  said jsonb not null,
+  terms jsonb,
+  paused boolean not null default false,
+  changed timestamptz not null default howdah.clock()
+);
+
+-- Terms of a single key, where they are its own.
+create table howdah.limit_key (
+  name text not null,
+  key text not null,
+  terms jsonb,
+  paused boolean not null default false,
+  primary key (name, key)
+);
+
+-- What each key of a rate has left, as of a time, which lies ahead where the bucket is closed until then. No row: it is full.
+create table howdah.bucket (
+  name text not null,
+  key text not null,
+  level double precision not null,
+  at timestamptz not null,
+  primary key (name, key)
+) with (fillfactor = 50);
+
+-- Who admits: one row. Its epoch is the fence of admissions; backends are the connections of the node that holds it.
+create table howdah.gate (
+  epoch bigint not null default 0,
+  node bigint,
+  backends int[] not null default '{}',
+  at timestamptz not null default howdah.clock()
+) with (fillfactor = 50);
+insert into howdah.gate default values;
+
+-- The gate's seat: who holds its lock is the gate. Waiting for a table's lock takes no snapshot, which would hold vacuum up.
+create table howdah.seat ();
+
+-- Their parameters are more now: with both forms a call would be ambiguous.
+drop function if exists howdah.submit(text, text[], jsonb, boolean);
+drop function if exists howdah.submit_all(text[], text[], int[], text[]);
+drop function if exists howdah.submit_new(text, text[], jsonb, boolean, text, smallint, jsonb);
+drop function if exists howdah.enqueue(text, json, interval, timestamptz, int, text, interval, interval, text[], jsonb, text, boolean, interval, bigint, text, text, text);
+drop function if exists howdah.introduce(text, text, smallint, jsonb);
+drop function if exists howdah.register(text, text, smallint, jsonb, jsonb, jsonb, text);
+drop function if exists howdah.hint(int, int, smallint, bigint, text);
