@@ -30,6 +30,10 @@ def first(user: User, pages: int, *, tenant: str) -> str:
     return f"{user.id} {pages} {tenant}"
 
 
+def weighed(user: User, pages: int, *, tenant: str) -> float:
+    return pages / 2
+
+
 def stated(*limits: Limit | Rate) -> Any:
     return Definition(send, limits=limits).catalogue()["limits"]
 
@@ -90,6 +94,7 @@ def test_the_catalogue_holds_the_limits_in_their_order_without_what_is_default()
         Rate("smtp", 60, per="1m", burst=5, cost=2),
         Rate("pages", 60, per="1m", key=first, cost="pages"),
         Rate("plain", 30, per="1m", cost=1),
+        Rate("weighed", 30, per="1m", cost=weighed),
     ) == [
         {"limit": "all", "kind": "limit", "terms": {"number": 7}},
         {
@@ -101,6 +106,7 @@ def test_the_catalogue_holds_the_limits_in_their_order_without_what_is_default()
         {"limit": "smtp", "kind": "rate", "terms": {"per_s": 1.0, "burst": 5}, "cost": 2.0},
         {"limit": "pages", "kind": "rate", "terms": {"per_s": 1.0, "burst": 60}, "asked": True, "cost_path": ["pages"]},
         {"limit": "plain", "kind": "rate", "terms": {"per_s": 0.5, "burst": 30}},
+        {"limit": "weighed", "kind": "rate", "terms": {"per_s": 0.5, "burst": 30}, "cost_asked": True},
     ]  # fmt: skip
 
 
@@ -131,6 +137,18 @@ def test_each_function_answers_under_its_own_word() -> None:
     )
     assert definition.keys_of(definition.encode((User(1), 5), {}, 1000)) == '{"a":"1","a/group":"2","c":"3"}'
     assert calls == [5, 5, 5]
+
+
+def test_a_cost_is_a_number_of_its_own_beside_the_key() -> None:
+    definition = Definition(send, limits=[Rate("x", 1, per=1, key=first, cost=weighed)])
+    assert definition.keys_of(definition.encode((User(1), 5), {}, 1000)) == '{"x":"1 5 t","x/cost":2.5}'
+
+
+@pytest.mark.parametrize("answer", [0, -1, True, "1", None, float("nan"), float("inf")])
+def test_a_cost_that_is_no_positive_number_is_refused(answer: Any) -> None:
+    definition = Definition(send, limits=[Rate("x", 1, per=1, cost=lambda *_args, **_kwargs: answer)])
+    with pytest.raises(ArgumentsInvalid, match=r"cost= of Rate.* in task 'send' .* returned .*: a cost is a positive number"):
+        definition.keys_of(definition.encode((User(1),), {}, 1000))
 
 
 class Text(StrEnum):

@@ -10,19 +10,19 @@ import msgspec
 
 from . import codec
 from .errors import ArgumentsInvalid, ConfigurationError
-from .limits import GROUP, KEY_MAX, AnyLimit, Key, Limit, Rate
-from .paths import Located, PathError, Wanted, locate, parts
+from .limits import COST, GROUP, KEY_MAX, AnyLimit, Limit, Rate, is_positive
+from .paths import PathError, Wanted, locate, parts
 
 Names = tuple[tuple[str, ...], tuple[str, ...]]
 """The parameters that are passed by position, and those that are passed by keyword."""
 
 
 class Asked(NamedTuple):
-    """A function that is asked for a key at each enqueue."""
+    """A function that is asked at each enqueue for a key, a group or a cost: `what` says for which, as in "key= of Limit('x', 2)"."""
 
     function: Callable[..., Any]
     what: str
-    """As in "key= of Limit('per-user', 2)"."""
+    is_cost: bool
 
 
 class Demands:
@@ -40,8 +40,8 @@ class Demands:
             self._take(limit.key, limit.name, "key", limit)
             if isinstance(limit, Limit):
                 self._take(limit.fair_by, limit.name + GROUP, "fair_by", limit)
-            elif isinstance(limit.cost, str):
-                self._take(limit.cost, "", "cost", limit)
+            else:
+                self._take(limit.cost, limit.name + COST, "cost", limit)
 
     def stated(self, arguments: type[msgspec.Struct], defaults: Mapping[str, object]) -> list[dict[str, Any]] | None:
         """The limits as the catalogue holds them. ConfigurationError: a path does not fit the types of the arguments."""
@@ -70,7 +70,7 @@ class Demands:
             names.add(limit.name)
         return tuple(limits)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - checked above
 
-    def _take(self, key: Key | None, word: str, said: str, limit: AnyLimit) -> None:
+    def _take(self, key: object, word: str, said: str, limit: AnyLimit) -> None:
         """Notes a function, or checks where a path begins: parameters are known before their types are."""
         what = f"{said}= of {limit}"
         if isinstance(key, str):
@@ -82,9 +82,9 @@ class Demands:
                 raise ConfigurationError(
                     f"{what} in {self._task} is {key!r}, and the task has no parameter {first!r}; it has {', '.join(known) or 'none'}"
                 )
-        elif key is not None:
+        elif callable(key):
             self._check_function(key, what)
-            self.asked[word] = Asked(key, what)
+            self.asked[word] = Asked(key, what, is_cost=word.endswith(COST))
 
     def _check_function(self, function: Callable[..., Any], what: str) -> None:
         if inspect.iscoroutinefunction(function):
@@ -101,35 +101,30 @@ class Demands:
             return
 
     def _stated(self, limit: AnyLimit, arguments: type[msgspec.Struct], defaults: Mapping[str, object]) -> dict[str, Any]:
-        def located(path: str, said: str, wanted: Wanted) -> Located:
+        def where(given: object, said: str, path: str, asked: str, wanted: Wanted = "text") -> dict[str, Any]:
+            """Where Postgres finds it: by a path, or in what the producer gives."""
+            if not isinstance(given, str):
+                return {asked: True} if callable(given) else {}
             try:
-                return locate(arguments, defaults, path, wanted)
+                located = locate(arguments, defaults, given, wanted)
             except PathError as error:
                 raise ConfigurationError(f"{said}= of {limit} in {self._task}: {error}") from error
+            return {path: located.path} | ({"default": located.default} if said == "key" and located.default is not None else {})
 
-        said: dict[str, Any] = {"limit": limit.name, "kind": limit.kind, "terms": limit.terms()}
-        if isinstance(limit.key, str):
-            path, default = located(limit.key, "key", "text")
-            said |= {"path": path} if default is None else {"path": path, "default": default}
-        elif limit.key is not None:
-            said["asked"] = True
+        stated = {"limit": limit.name, "kind": limit.kind, "terms": limit.terms(), **where(limit.key, "key", "path", "asked")}
         if isinstance(limit, Rate):
-            if isinstance(limit.cost, str):
-                said["cost_path"] = located(limit.cost, "cost", "number").path
-            elif limit.cost != 1:
-                said["cost"] = float(limit.cost)
-            return said
-        if isinstance(limit.fair_by, str):
-            said["group"] = located(limit.fair_by, "fair_by", "text").path
-        elif limit.fair_by is not None:
-            said["group_asked"] = True
-        return said | _beyond_default(limit)
+            return stated | where(limit.cost, "cost", "cost_path", "cost_asked", "number") | _beyond_default(limit)
+        return stated | where(limit.fair_by, "fair_by", "group", "group_asked") | _beyond_default(limit)
 
-    def _ask(self, asked: Asked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    def _ask(self, asked: Asked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | float:
         try:
             answer = asked.function(*args, **kwargs)
         except Exception as error:
             raise ArgumentsInvalid(f"{asked.what} in {self._task} raised {type(error).__name__}: {error}") from error
+        if asked.is_cost:
+            if not is_positive(answer):
+                raise ArgumentsInvalid(f"{asked.what} in {self._task} returned {answer!r}: a cost is a positive number")
+            return float(answer)
         text = _text(answer)
         if text is None:
             raise ArgumentsInvalid(f"{asked.what} in {self._task} returned {answer!r}: a key is text, a whole number, a bool or a UUID")
@@ -141,8 +136,12 @@ class Demands:
         return text
 
 
-def _beyond_default(limit: Limit) -> dict[str, Any]:
+def _beyond_default(limit: AnyLimit) -> dict[str, Any]:
     said: dict[str, Any] = {}
+    if isinstance(limit, Rate):
+        if isinstance(limit.cost, int | float) and limit.cost != 1:
+            said["cost"] = float(limit.cost)
+        return said
     if limit.weights:
         said["weights"] = {group: float(weight) for group, weight in limit.weights.items()}
     if limit.hold != "active":

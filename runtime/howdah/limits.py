@@ -17,8 +17,8 @@ KEY_MAX = 200
 NUMBER_MAX = 2**31 - 1
 """What an integer of Postgres holds."""
 
-GROUP = "/group"
-"""What stands behind the name of a limit where a producer gives the group of a run beside its key."""
+GROUP, COST = "/group", "/cost"
+"""What stands behind the name of a limit where a producer gives the group or the cost of a run beside its key."""
 
 KeyText: TypeAlias = str | int | UUID | Enum
 """What the function of a key may return: its text is the key."""
@@ -75,7 +75,7 @@ class Limit:
         for group, weight in weights.items():  # pyright: ignore[reportUnknownVariableType] - whatever it holds
             if not isinstance(group, str):
                 raise ConfigurationError(f"weights= of {self} names the group {group!r}, and groups are text: pass {str(group)!r}")  # pyright: ignore[reportUnknownArgumentType] - the same
-            if not _is_positive(weight):  # pyright: ignore[reportUnknownArgumentType] - the same
+            if not is_positive(weight):  # pyright: ignore[reportUnknownArgumentType] - the same
                 raise ConfigurationError(f"the weight of group {group!r} of {self} is {weight!r}: it is a positive number")
 
 
@@ -84,8 +84,8 @@ class Rate:
     """n starts in each period for each key, over all nodes and all tasks that name this limit: a bucket of tokens.
 
     name: what it is called everywhere. n: tokens that come back in each `per`, evenly. burst: what the bucket holds, so how many
-    may start at once after a pause; default n. key: as that of a Limit. cost: tokens of one run, a number or the field path of
-    one; default 1.
+    may start at once after a pause; default n. key: as that of a Limit. cost: tokens of one run, as a positive number, the field
+    path of one, or a function as that of a key; default 1. A run that costs more than a full bucket goes when the bucket is full.
     """
 
     kind: ClassVar[str] = "rate"
@@ -96,7 +96,7 @@ class Rate:
     per: Duration
     burst: int | None = None
     key: Key | None = None
-    cost: float | str = 1.0
+    cost: float | str | Callable[..., float] = 1.0
 
     def __post_init__(self) -> None:
         _check_own_name(self.name)
@@ -106,28 +106,16 @@ class Rate:
         if self.burst is not None:
             _check_number(self, "burst", self.burst)
         _check_key(self, "key", self.key)
-        if isinstance(self.cost, str):
-            return
-        if not _is_positive(self.cost):
-            raise ConfigurationError(f"cost={self.cost!r} of {self} is neither a positive number nor the field path of one")
-        if self.cost > self.capacity:
-            raise ConfigurationError(
-                f"cost={self.cost:g} of {self} is more than the bucket ever holds, which is {self.capacity}: no run would start. Give it"
-                " a burst= of at least the cost"
-            )
+        if not (isinstance(self.cost, str) or callable(self.cost) or is_positive(self.cost)):
+            raise ConfigurationError(f"cost={self.cost!r} of {self} is neither a positive number nor the field path of one nor a function")
 
     def __str__(self) -> str:
         burst = "" if self.burst is None else f", burst={self.burst!r}"
         return f"Rate({self.name!r}, {self.n}, per={self.per!r}{burst})"
 
-    @property
-    def capacity(self) -> int:
-        """Tokens in a full bucket."""
-        return self.n if self.burst is None else self.burst
-
     def terms(self) -> dict[str, float]:
         """What all who use the name must say alike."""
-        return {"per_s": self.n / seconds(self.per), "burst": self.capacity}
+        return {"per_s": self.n / seconds(self.per), "burst": self.n if self.burst is None else self.burst}
 
 
 AnyLimit: TypeAlias = Limit | Rate
@@ -137,8 +125,11 @@ def _check_own_name(name: object) -> None:
     if not isinstance(name, str):
         raise ConfigurationError(f"{name!r} is no name of a limit: a limit starts with one, as in Limit('per-user', 2)")
     check_name("limit", name)
-    if name.endswith(GROUP):
-        raise ConfigurationError(f"limit={name!r} cannot be a name: what ends in {GROUP!r} is the group of a run under another limit")
+    if name.endswith((GROUP, COST)) or name == "*":
+        raise ConfigurationError(
+            f"limit={name!r} cannot be a name: where keys are given, what ends in {GROUP!r} or {COST!r} belongs to another limit, and"
+            " '*' to all"
+        )
 
 
 def _check_number(limit: AnyLimit, what: str, number: object) -> None:
@@ -153,5 +144,6 @@ def _check_key(limit: AnyLimit, what: str, key: object) -> None:
         raise ConfigurationError(f"{what}={key!r} of {limit} is neither a field path, as in {what}='user.id', nor a function")
 
 
-def _is_positive(value: object) -> bool:
+def is_positive(value: object) -> bool:
+    """Whether it is a number above 0, as weights and costs are."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf

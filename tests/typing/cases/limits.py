@@ -48,6 +48,7 @@ Limit("per-user", 2, key=lambda *_: 7)
 Rate("smtp", 100, per="1m")
 Rate("smtp", 100, per=60, burst=10, key=user_of, cost="pages")
 Rate("smtp", 100, per=1.5, cost=2)
+Rate("smtp", 100, per=1.5, cost=cost_of)
 
 Limit("x")  # error: at most how many?
 Limit("x", "2")  # error: a number
@@ -63,7 +64,7 @@ Rate("x", 2)  # error: in what time?
 Rate("x", 2, "1m")  # error: the period is given by name
 Rate("x", 2, per=[1])  # error: a list is no duration
 Rate("x", 2, per="1m", burst=1.5)  # error: a bucket holds whole tokens
-Rate("x", 2, per="1m", cost=cost_of)  # error: a cost is a number or a path
+Rate("x", 2, per="1m", cost=tenant_of)  # error: a cost is a number
 Rate("x", 2, per="1m", fair_by="user.plan")  # error: groups share places, not tokens
 Limit("x", 2).n = 3  # error: a limit is frozen
 
