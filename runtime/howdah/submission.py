@@ -153,7 +153,7 @@ def _refusal(name: str, error: BaseException) -> HowdahError | None:
     if state in _ABSENT:
         return ConfigurationError(NO_SCHEMA)
     if state.startswith("22"):
-        return ArgumentsInvalid(f"Postgres refused the options of {name!r}: {error}")
+        return ArgumentsInvalid(f"Postgres refused to enqueue {name!r}: {error}")
     return None
 
 
