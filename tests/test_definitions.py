@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from howdah import Retry
+from howdah import App, FailedRun, Limit, Rate, Retry, Tasks
 from howdah.definitions import Definition
 from howdah.errors import ArgumentsInvalid, ConfigurationError
 from howdah.policy import Defaults, Policy
@@ -115,6 +115,49 @@ def test_two_tasks_of_one_name_are_refused_with_both_places() -> None:
 def starless(a: int) -> None: ...
 
 
+def shared(a: int) -> None: ...
+
+
+@pytest.mark.parametrize("other", [Limit("x", 3, key="a"), Rate("x", 2, per=1)])
+def test_two_limits_of_one_name_that_are_not_the_same_are_refused_with_both_places(other: Limit | Rate) -> None:
+    registry = Registry()
+    registry.add(define(starless, limits=[Limit("x", 2, key="a")]))
+    places = r"Limit\('x', 2\) of task 'starless' at .*test_definitions.py:\d+, .* of task 'shared' at .*test_definitions.py:\d+"
+    with pytest.raises(ConfigurationError, match=f"two limits are called 'x', and are not the same: {places}"):
+        registry.add(define(shared, limits=[Limit("y", 1), other]))
+    assert [one.name for one in registry] == ["starless"]
+    registry.add(define(shared, limits=[Limit("y", 9)]))  # Nothing is left of what was refused.
+
+
+def test_tasks_share_a_limit_when_they_say_the_same_of_it() -> None:
+    registry = Registry()
+    registry.add(define(starless, limits=[Limit("x", 2, key="a"), Rate("smtp", 60, per="1m")]))
+    registry.add(define(shared, limits=[Limit("x", 2, fair_by="a"), Rate("smtp", 60, per=60, burst=60, cost="a")]))
+    assert len(registry) == 2
+
+
+def test_a_limit_of_an_included_task_must_be_the_apps() -> None:
+    jobs, tasks = App(), Tasks()
+    jobs.task(limits=[Limit("x", 2)])(starless)
+    tasks.task(limits=[Limit("x", 3)])(shared)
+    with pytest.raises(ConfigurationError, match="two limits are called 'x'"):
+        jobs.include(tasks)
+
+
+def test_a_handler_that_postgres_enqueues_has_no_limit_that_only_python_can_ask() -> None:
+    async def report(failed: FailedRun) -> None: ...
+
+    def key(failed: FailedRun) -> str:
+        return failed.task
+
+    asked = define(report, limits=[Limit("x", 1, key=key)])
+    with pytest.raises(ConfigurationError, match=r"key= of Limit\('x', 1\) in the handler 'report' .* cannot call it: pass a field path"):
+        define(starless, on_failure=asked)
+    with pytest.raises(ConfigurationError, match="pass a field path"):
+        define(report, facts=["run.failed"], limits=[Limit("x", 1, fair_by=key)])
+    define(starless, on_failure=define(report, limits=[Limit("x", 1, key="failed.task")]))
+
+
 def test_the_hash_changes_with_what_the_catalogue_says_and_with_nothing_else() -> None:
     same, known = define(send).catalogue()["hash"], define(send).catalogue()["hash"]
     assert same == known
@@ -123,8 +166,12 @@ def test_the_hash_changes_with_what_the_catalogue_says_and_with_nothing_else() -
         define(send, priority=1),
         define(send, retry=9),
         define(starless, name="send"),
+        define(send, limits=[Limit("x", 2, key="user.id")]),
+        define(send, limits=[Limit("x", 3, key="user.id")]),
+        define(send, limits=[Limit("x", 3, key="count")]),
+        define(send, limits=[Rate("x", 3, per="1m", key="count")]),
     ]
-    assert len({known, *(one.catalogue()["hash"] for one in others)}) == 5
+    assert len({known, *(one.catalogue()["hash"] for one in others)}) == 9
 
 
 def test_a_run_says_otherwise_than_its_task() -> None:

@@ -43,10 +43,16 @@ class Stage:
     def define(self, function: Callable[..., Any], **said: Any) -> Task[..., Any]:
         return self.fresh.task(**said)(function)
 
+    async def number(self, number: int) -> None:
+        """Lets the schema say that it is at this migration."""
+        await self.conn.execute("delete from howdah.migration where number > $1", number)
+        await self.conn.execute(
+            "insert into howdah.migration (number, name) select g, 'test' from generate_series(1, $1) g on conflict do nothing", number
+        )
+
     async def open(self, number: int) -> None:
         """Opens an app on a schema of this number; this code knows number 2."""
-        await self.conn.execute("delete from howdah.migration where number > 1")
-        await self.conn.execute("insert into howdah.migration (number, name) select g, 'test' from generate_series(2, $1) g", number)
+        await self.number(number)
         self.patch.setattr(migrate, "newest", lambda: 2)
         async with self.closed:
             pass

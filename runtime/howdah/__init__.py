@@ -17,6 +17,7 @@ from .errors import (
     LeaseLost,
     MemoryExceeded,
     ProcessDied,
+    RateLimited,
     RunCancelled,
     RunEnded,
     RunExpired,
@@ -27,6 +28,7 @@ from .errors import (
     Snooze,
 )
 from .facts import Alert, FailedRun
+from .limits import Limit, Rate
 from .policy import Defaults
 from .records import RunFilter, run_fields
 from .registrar import Tasks
@@ -49,8 +51,11 @@ __all__ = [
     "GiveUp",
     "HowdahError",
     "LeaseLost",
+    "Limit",
     "MemoryExceeded",
     "ProcessDied",
+    "Rate",
+    "RateLimited",
     "Retry",
     "Run",
     "RunCancelled",

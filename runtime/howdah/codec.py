@@ -18,14 +18,14 @@ _PLAIN = (dict, list, str, int, float, bool, type(None))
 _MINUTE = timedelta(minutes=1)
 
 
-def _model(kind: Any) -> Any:
+def model_of(kind: Any) -> Any:
     """The class of pydantic models that this is, or None. Whoever has made one has imported pydantic."""
     pydantic = sys.modules.get("pydantic")
     return kind if pydantic is not None and isinstance(kind, type) and issubclass(kind, pydantic.BaseModel) else None
 
 
 def _to_json(value: Any) -> Any:
-    model = _model(type(value))
+    model = model_of(type(value))
     if isinstance(value, (*_PLAIN, tuple)):
         raise TypeError(f"json cannot carry {value!r} as a key: keys of a dict are text or numbers")
     if model is None:
@@ -34,7 +34,7 @@ def _to_json(value: Any) -> Any:
 
 
 def _from_json(kind: Any, value: Any) -> Any:
-    model = _model(kind)
+    model = model_of(kind)
     # Whatever else comes here is checked by msgspec to be an instance of its type.
     return value if model is None else model.model_validate_json(_encoder.encode(value))
 
@@ -68,7 +68,7 @@ def schema(kind: Any) -> dict[str, Any] | None:
     parts: dict[str, Any] = {}
 
     def hook(kind: Any) -> dict[str, Any]:
-        model = _model(kind)
+        model = model_of(kind)
         if model is None:
             raise NotImplementedError
         said: dict[str, Any] = model.model_json_schema()
@@ -85,7 +85,7 @@ def schema(kind: Any) -> dict[str, Any] | None:
 def check(kind: Any) -> None:
     """TypeError: values of this type cannot go into json and come back; says which part of it, and what could."""
     for part in _parts(kind):
-        if isinstance(part, inspect.CustomType) and _model(part.cls) is None:
+        if isinstance(part, inspect.CustomType) and model_of(part.cls) is None:
             promise = get_origin(part.cls) or part.cls
             if not any(issubclass(plain, promise) for plain in _PLAIN):
                 raise TypeError(_cannot(part.cls))
@@ -94,7 +94,7 @@ def check(kind: Any) -> None:
 def holds_instants(kind: Any) -> bool:
     """Whether values of this type hold a datetime that must say its time zone: all do, except under Meta(tz=False)."""
     zones = {part.tz for part in _parts(kind) if isinstance(part, inspect.DateTimeType)}
-    models = [model for part in _parts(kind) if isinstance(part, inspect.CustomType) and (model := _model(part.cls))]
+    models = [model for part in _parts(kind) if isinstance(part, inspect.CustomType) and (model := model_of(part.cls))]
     return (None in zones and False not in zones) or any('"date-time"' in encode(model.model_json_schema()) for model in models)
 
 
@@ -119,7 +119,7 @@ def check_instants(value: Any, path: str = "$") -> None:
 
 
 def _fields(kind: Any) -> list[str]:
-    if _model(kind) is not None:
+    if model_of(kind) is not None:
         return [*kind.model_fields]
     named: Any = getattr(kind, "__struct_fields__", ()) or getattr(kind, "__dataclass_fields__", ())
     return [*named, *(field.name for field in getattr(kind, "__attrs_attrs__", ()))]

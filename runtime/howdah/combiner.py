@@ -132,4 +132,7 @@ def _grouped(batch: Sequence[Wish]) -> list[list[Wish]]:
 
 def _merged(group: Sequence[Wish]) -> Request:
     first = group[0][0]
-    return first if len(group) == 1 else Request(first.definition, [wish[0].args[0] for wish in group], first.options)
+    if len(group) == 1:
+        return first
+    keys = None if first.keys is None else [key for request, _ in group for key in request.keys or ()]
+    return Request(first.definition, [request.args[0] for request, _ in group], first.options, keys=keys)

@@ -12,10 +12,12 @@ from msgspec import UNSET
 
 from . import codec
 from .core.retry import Retry
+from .demands import Demands
 from .dependencies import Plan, Used
 from .errors import ArgumentsInvalid, ConfigurationError
 from .facts import Alert, Fact, FailedRun
 from .importable import why_hidden
+from .limits import AnyLimit
 from .policy import LIBRARY, SILENT, Defaults, Delivery, Policy, check_choice, check_name, known, policy
 from .size import Size, in_bytes
 
@@ -33,6 +35,7 @@ class Definition:
 
     said: the task's own words; fill() adds what others say. stub: it is run by another program. facts: it is called when
     they happen. memory: in bytes, of the process that isolation= asks for; max_runs: after so many it is a new process.
+    limits: what its runs wait for.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Definition:
         isolation: Isolation | None = None,
         memory: Size | None = None,
         max_runs: int | None = None,
+        limits: Sequence[AnyLimit] = (),
         on_failure: "Definition | None" = None,
         facts: Sequence[Fact] = (),
         stub: bool = False,
@@ -72,6 +76,7 @@ class Definition:
         self._signature = inspect.signature(function)
         self._parameters = _parameters(self._signature, self.name)
         self.plan = Plan(function, self._parameters)
+        self.demands = Demands(limits, self.name, self.place, self.names)
         self._check_isolation()
         if on_failure is not None:
             on_failure.check_takes_one("FailedRun")
@@ -98,11 +103,17 @@ class Definition:
         return [parameter for parameter in self._parameters if parameter.name not in self.plan.names]
 
     def check_takes_one(self, kind: str) -> None:
-        """ConfigurationError: whoever calls this as a handler has one argument to give, and it does not take exactly one."""
+        """ConfigurationError: Postgres enqueues this as a handler and has one argument to give, and it does not take exactly one, or
+        has a limit whose key only Python can tell."""
         if len(self._given) != 1:
             names = ", ".join(parameter.name for parameter in self._given) or "none"
             raise ConfigurationError(
                 f"the handler {self.name!r} ({self.place}) must take one argument, a howdah.{kind}, and its parameters are: {names}"
+            )
+        for asked in self.demands.asked.values():
+            raise ConfigurationError(
+                f"{asked.what} in the handler {self.name!r} ({self.place}) is a function, and a handler is enqueued by Postgres, which"
+                " cannot call it: pass a field path"
             )
 
     def _check_isolation(self) -> None:
@@ -124,7 +135,7 @@ class Definition:
         (parameter,) = self._given
         if self._hints.get(parameter.name) is not kind:
             raise ConfigurationError(
-                f"parameter {parameter.name!r} of the handler {self.name!r} ({self.place}) must be annotated as"
+                f"parameter {parameter.name!r} in the handler {self.name!r} ({self.place}) must be annotated as"
                 f" howdah.{kind.__name__}: that is what it is called with"
             )
         return parameter.name
@@ -281,6 +292,11 @@ class Definition:
 
         return split
 
+    def keys_of(self, payload: str) -> str | None:
+        """What its limits' functions answer for encoded arguments, as json text; None: it has no such functions. They are called
+        as the function will be, with what it will be given. ArgumentsInvalid: one of them fails."""
+        return self.demands.keys(*self.decode(payload)) if self.demands.asked else None
+
     def policy_of(self, options: str | None) -> Policy:
         """The policy of one run: the task's, unless the run's stored options say otherwise."""
         if options is None:
@@ -290,10 +306,11 @@ class Definition:
         return Policy(retry, float(said.get("timeout", self.policy.timeout_s)))
 
     def catalogue(self) -> dict[str, Any]:
-        """What the task table holds of it: defaults, schemas and a hash of the whole."""
+        """What the task table holds of it: defaults, schemas, limits and a hash of the whole."""
         described = {"defaults": self._defaults(), "input": codec.schema(self.arguments), "output": codec.schema(self.result)}
-        text = codec.encode([self.name, self.queue, self.priority, described])
-        return described | {"hash": hashlib.sha256(text.encode()).hexdigest()[:16]}
+        limits = self.demands.stated(self.arguments, {p.name: p.default for p in self._given if p.default is not inspect.Parameter.empty})
+        text = codec.encode([self.name, self.queue, self.priority, described, *(limits or ())])
+        return described | {"limits": limits, "hash": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
     @cached_property
     def hash(self) -> str:

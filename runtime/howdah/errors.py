@@ -17,7 +17,7 @@ HowdahError
     ├── RunRejected         a limit refused it
     └── RunSkipped          it was not needed
 
-Snooze and GiveUp are no errors: a task raises them to say how to go on.
+Snooze, RateLimited and GiveUp are no errors: a task raises them to say how to go on.
 """
 
 from collections.abc import Sequence
@@ -125,6 +125,18 @@ class Snooze(Exception):
     def __init__(self, delay: Duration) -> None:
         self.delay_s = seconds(delay)
         super().__init__(f"snoozed for {self.delay_s:g} s")
+
+
+class RateLimited(Snooze):
+    """Raised by a task: the other side wants a pause, as in HTTP 429; try again after it. The attempt does not count.
+
+    limit: the Rate or the Limit that stands for the other side. retry_after: the pause.
+    """
+
+    def __init__(self, limit: str, *, retry_after: Duration) -> None:
+        super().__init__(retry_after)
+        self.limit = limit
+        self.args = (f"{limit} asks for a pause of {self.delay_s:g} s",)
 
 
 class GiveUp(Exception):

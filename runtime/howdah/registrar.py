@@ -10,6 +10,7 @@ from .definitions import Definition, Isolation
 from .duration import Duration
 from .errors import ConfigurationError
 from .facts import FACTS, Alert, Fact, FailedRun
+from .limits import AnyLimit
 from .policy import SILENT, Defaults, Delivery, check_choice
 from .portal import Portal
 from .registry import Registry
@@ -73,6 +74,8 @@ class TaskWords(TypedDict, total=False):
     """Of that process, as in "512MB": over it the process is killed and the attempt fails."""
     max_runs: int | None
     """That process is replaced after so many runs."""
+    limits: Sequence[AnyLimit]
+    """How many of its runs go at once, and how often: Limit(...) and Rate(...)."""
 
 
 class _Making:
@@ -159,7 +162,8 @@ class Registrar(ABC):
         name: default the function's. queue: default "default". priority: higher first. retry: attempts in all, or a Retry
         (default 3, with full jitter). timeout: of each attempt (default 15 minutes). aliases: names it had before.
         delivery: "at_most_once" never runs again what a dead node had begun. on_failure: a task of one FailedRun.
-        isolation="process": a process of its own, with memory="512MB" and max_runs=100 as its limits.
+        isolation="process": a process of its own, with memory="512MB" and max_runs=100 as its limits. limits: Limit(...) says
+        how many runs go at once, Rate(...) how often one starts, over all nodes.
         """
 
         def make(function: Callable[..., Any]) -> Task[..., Any]:

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from .definitions import Definition, Middleware, place_of
 from .dependencies import Provider
 from .errors import ConfigurationError
+from .limits import AnyLimit
 from .scopes import name_of
 
 
@@ -15,6 +16,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._definitions: dict[str, Definition] = {}
+        self._limits: dict[str, tuple[AnyLimit, Definition]] = {}
         self.middlewares: list[Middleware] = []
         """What wraps each attempt, the outermost first."""
 
@@ -29,12 +31,25 @@ class Registry:
         return [one for name, one in self._definitions.items() if name == one.name]
 
     def add(self, definition: Definition) -> None:
-        """A second task of one name or alias is an error that names both places."""
+        """A second task of one name or alias is an error that names both places; so is another limit of one name."""
+        for limit in definition.demands.limits:
+            self._check_alike(limit, definition)
         for name in (definition.name, *definition.aliases):
             other = self._definitions.setdefault(name, definition)
             if other is not definition:
                 mend = "Give one of them name=." if name == definition.name == other.name else "Take it out of aliases= of one of them."
                 raise ConfigurationError(f"two tasks are called {name!r}: one at {other.place}, one at {definition.place}. {mend}")
+        for limit in definition.demands.limits:
+            self._limits.setdefault(limit.name, (limit, definition))
+
+    def _check_alike(self, limit: AnyLimit, definition: Definition) -> None:
+        known, other = self._limits.get(limit.name, (limit, definition))
+        if (known.kind, known.terms()) != (limit.kind, limit.terms()):
+            raise ConfigurationError(
+                f"two limits are called {limit.name!r}, and are not the same: {known} of task {other.name!r} at {other.place}, {limit} of"
+                f" task {definition.name!r} at {definition.place}. Tasks that share a limit say the same of it; otherwise give one of them"
+                " another name"
+            )
 
     def surround(self, middleware: Middleware) -> None:
         """Puts a middleware inside of those that are there."""

@@ -29,6 +29,8 @@ class Request(msgspec.Struct, frozen=True):
     options: str | None
     alone: bool = False
     """It may wait for a key that somebody else holds, so it shares a statement with nobody."""
+    keys: list[str] | None = None
+    """For each run what the functions of the task's limits answered; None: it has none."""
 
     @property
     def queue(self) -> str:
@@ -76,17 +78,18 @@ Statement = tuple[str, tuple[object, ...]]
 
 def one(request: Request, *, notify: bool) -> Statement:
     """Enqueues a request of a task that is in the catalogue. notify: wake nodes at the commit."""
-    return query("submit"), (request.definition.name, request.args, request.options, notify, None)
+    return query("submit"), (request.definition.name, request.args, request.options, notify, request.keys)
 
 
 def one_telling(request: Request) -> Statement:
     """The same for a statement that is a transaction of its own. Its answer says whether the commit woke nodes."""
-    return query("submit_telling"), (request.definition.name, request.args, request.options, None)
+    return query("submit_telling"), (request.definition.name, request.args, request.options, request.keys)
 
 
 def one_new(request: Request, *, notify: bool) -> Statement:
     """The same where the task may not be in the catalogue yet."""
-    return query("submit_new"), (request.definition.name, request.args, request.options, notify, *introduction(request.definition)[1:], None)
+    rest = introduction(request.definition)[1:]
+    return query("submit_new"), (request.definition.name, request.args, request.options, notify, *rest, request.keys)
 
 
 def several(requests: Sequence[Request]) -> Statement:
@@ -96,13 +99,24 @@ def several(requests: Sequence[Request]) -> Statement:
         [request.options for request in requests],
         [len(request.args) for request in requests],
         [args for request in requests for args in request.args],
-        None,
+        _all_keys(requests),
     )
 
 
+def _all_keys(requests: Sequence[Request]) -> list[str | None] | None:
+    if all(request.keys is None for request in requests):
+        return None
+    keys: list[str | None] = []
+    for request in requests:
+        keys += [None] * len(request.args) if request.keys is None else request.keys
+    return keys
+
+
 def introduction(definition: Definition) -> tuple[str, str, int, str, str | None]:
-    """What the catalogue holds of a task that no node has registered: name, queue, priority, defaults."""
-    return definition.name, definition.queue, definition.priority, codec.encode(definition.catalogue()["defaults"]), None
+    """What the catalogue holds of a task that no node has registered: name, queue, priority, defaults, limits."""
+    said = definition.catalogue()
+    limits = None if said["limits"] is None else codec.encode(said["limits"])
+    return definition.name, definition.queue, definition.priority, codec.encode(said["defaults"]), limits
 
 
 def answer(row: Iterable[Any] | None) -> Submitted:
@@ -139,7 +153,7 @@ def _refusal(name: str, error: BaseException) -> HowdahError | None:
     if state in _ABSENT:
         return ConfigurationError(NO_SCHEMA)
     if state.startswith("22"):
-        return ArgumentsInvalid(f"Postgres refused the options of {name!r}: {error}")
+        return ArgumentsInvalid(f"Postgres refused to enqueue {name!r}: {error}")
     return None
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Generic, Literal, NoReturn, ParamSpec, Self, TypeVar
 
 import anyio
@@ -39,6 +40,7 @@ class Call(msgspec.Struct, frozen=True):
 
     definition: Definition
     args: str
+    keys: str | None = None
 
 
 class Task(Generic[P, R]):
@@ -62,8 +64,9 @@ class Task(Generic[P, R]):
         """Enqueues one run, durably, or in your transaction with options(conn=). ArgumentsInvalid: they do not fit."""
         client = self._host.client
         payload = self._encode(args, kwargs)
+        keys = self._keys(payload)
         with self._sending() as span:
-            made = await client.enqueue(Request(self.definition, [payload], self._asked(), self._alone), self._conn)
+            made = await client.enqueue(Request(self.definition, [payload], self._asked(), self._alone, keys), self._conn)
             span.note(made.id, created=made.created)
         return self._run(made)
 
@@ -75,8 +78,9 @@ class Task(Generic[P, R]):
         call, instead = f"{name}.enqueue_sync", f"await {name}.enqueue(...) instead"
         refuse_on_loop(call, instead)
         payload = self._encode(args, kwargs)
+        keys = self._keys(payload)
         with self._sending() as span:
-            request = Request(self.definition, [payload], self._asked(), self._alone)
+            request = Request(self.definition, [payload], self._asked(), self._alone, keys)
 
             async def send(client: Client) -> Made:
                 with anyio.CancelScope(shield=True):  # Not to be sent twice.
@@ -90,7 +94,8 @@ class Task(Generic[P, R]):
 
     def call(self, /, *args: P.args, **kwargs: P.kwargs) -> Call:
         """The task with these arguments, checked, for enqueue_many."""
-        return Call(self.definition, self._encode(args, kwargs))
+        payload = self._encode(args, kwargs)
+        return Call(self.definition, payload, self.definition.keys_of(payload))
 
     async def enqueue_many(self, calls: Iterable[Call] | AsyncIterable[Call]) -> list[Run[R]]:
         """Enqueues calls of this task in one transaction, whatever their number, and returns the runs in their order.
@@ -191,6 +196,11 @@ class Task(Generic[P, R]):
         payload = self.definition.encode(args, kwargs, self._host.client.config.payload_max)
         return self.definition.canonical(payload) if self._canonical else payload
 
+    def _keys(self, payload: str) -> list[str] | None:
+        """What the task's limits say of one run."""
+        keys = self.definition.keys_of(payload)
+        return None if keys is None else [keys]
+
     def _run(self, made: Made) -> Run[R]:
         return Run(made.id, self.definition, self._host, created=made.created)
 
@@ -217,13 +227,15 @@ class Task(Generic[P, R]):
     async def _requests(self, calls: Iterable[Call] | AsyncIterable[Call], options: str | None) -> AsyncGenerator[Request, None]:
         config = self._host.client.config
         most = config.enqueue_chunk, config.enqueue_chunk_characters
+        keys: list[str] = []  # Of the chunk that is being filled.
+        payload = partial(self._keyed_payload, keys) if self.definition.demands.asked else self._payload
         try:
             if isinstance(calls, AsyncIterable):
-                async for chunk in chunked_as_they_come((self._payload(call) async for call in calls), *most):
-                    yield Request(self.definition, chunk, options)
+                async for chunk in chunked_as_they_come((payload(call) async for call in calls), *most):
+                    yield Request(self.definition, chunk, options, keys=_emptied(keys))
             else:
-                for chunk in chunked(map(self._payload, calls), *most):
-                    yield Request(self.definition, chunk, options)
+                for chunk in chunked(map(payload, calls), *most):
+                    yield Request(self.definition, chunk, options, keys=_emptied(keys))
         except Exception as error:
             raise CallsFailed(error) from error
 
@@ -233,6 +245,20 @@ class Task(Generic[P, R]):
         if call.definition is not self.definition:
             raise ArgumentsInvalid(f"enqueue_many of {self.name!r} was given a call of {call.definition.name!r}")
         return self.definition.canonical(call.args) if self._canonical else call.args
+
+    def _keyed_payload(self, keys: list[str], call: Call) -> str:
+        """The same, and notes what the task's limits say of it."""
+        payload = self._payload(call)
+        assert call.keys is not None, "a call of a task with such limits was made with them"
+        keys.append(call.keys)
+        return payload
+
+
+def _emptied(keys: list[str]) -> list[str] | None:
+    """What the list held, if anything."""
+    taken = keys[:]
+    keys.clear()
+    return taken or None
 
 
 def _keys(*, unique: bool | str | None, unique_for: Duration | None, child: str | None) -> dict[str, Any]:

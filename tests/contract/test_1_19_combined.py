@@ -64,7 +64,7 @@ async def test_a_bad_request_fails_only_its_own_caller(jobs: App, echo: Task[[in
         await served(jobs)
         answers = await together([echo, echo, bad, echo, echo.options(priority=3), bad, echo])
         assert [type(answer) for answer in answers] == [Run, Run, ArgumentsInvalid, Run, Run, ArgumentsInvalid, Run]
-        assert all("refused the options of 'echo'" in str(answer) for answer in answers if isinstance(answer, ArgumentsInvalid))
+        assert all("refused to enqueue 'echo'" in str(answer) for answer in answers if isinstance(answer, ArgumentsInvalid))
     rows = await db.fetch("select (args->>'number')::int from howdah.run")
     assert sorted(row[0] for row in rows) == [0, 1, 3, 4, 6]
 

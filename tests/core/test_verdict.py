@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from howdah import GiveUp, Retry, Snooze
+from howdah import GiveUp, RateLimited, Retry, Snooze
 from howdah.core.states import TRANSITIONS, Kind, State
 from howdah.core.verdict import Cause, verdict
 
@@ -22,6 +22,7 @@ RETRY = Retry(2)
         (asyncio.CancelledError(), None, 1, (Kind.RETRIED, 0.5)),
         (Snooze("5m"), None, 1, (Kind.SNOOZED, 300.0)),
         (Snooze("5m"), None, 2, (Kind.SNOOZED, 300.0)),
+        (RateLimited("smtp", retry_after="5m"), None, 2, (Kind.SNOOZED, 300.0)),
         (GiveUp("why"), None, 1, (Kind.FAILED, None)),
         (SystemExit(1), None, 1, (Kind.RETRIED, 0.5)),
     ],

@@ -221,7 +221,7 @@ async def test_refusals_of_postgres_are_explained_through_every_driver(
     echo: Task[[int], int], dsn: str, server: Embedded, place: OpenSync
 ) -> None:
     def try_both() -> None:
-        with place(dsn) as at, pytest.raises(ArgumentsInvalid, match="refused the options of 'echo'"), at.begin():
+        with place(dsn) as at, pytest.raises(ArgumentsInvalid, match="refused to enqueue 'echo'"), at.begin():
             echo.options(conn=at.conn, tags=["\0"]).enqueue_sync(1)
         with place(server.dsn("postgres")) as at, pytest.raises(ConfigurationError, match="run `howdah migrate`"), at.begin():
             echo.options(conn=at.conn).enqueue_sync(1)
@@ -234,7 +234,7 @@ async def test_refusals_of_postgres_are_explained_through_async_drivers(
     echo: Task[[int], int], dsn: str, server: Embedded, place: Open
 ) -> None:
     async with place(dsn) as at:
-        with pytest.raises(ArgumentsInvalid, match="refused the options of 'echo'"):
+        with pytest.raises(ArgumentsInvalid, match="refused to enqueue 'echo'"):
             async with at.begin():
                 await echo.options(conn=at.conn, tags=["\0"]).enqueue(1)
     async with place(server.dsn("postgres")) as at:

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from howdah import App, Retry, Tasks
+from howdah import App, Limit, Rate, Retry, Tasks
 from howdah import errors as e
 
 from .. import wrongdoing
+from ..keymaking import awaited_key, key_of_failed, keyless, limited, long_key
 from ..wrongdoing import (
     ODD,
     each,
@@ -16,6 +17,7 @@ from ..wrongdoing import (
     gives_stage,
     gives_time,
     nowhere,
+    one_float,
     ping,
     pings,
     position,
@@ -62,6 +64,28 @@ ROWS = [
     Row("a long queue", lambda s: s.define(ping, queue="x" * 201), C, "cannot be a name", lambda s: s.define(ping, queue="x" * 200)),
     Row("no attempt", lambda s: Retry(0), ValueError, "it is at least 1", lambda s: Retry(1)),
     Row("a shrinking wait", lambda s: Retry(factor=0.5), ValueError, "it is at least 1", lambda s: Retry(factor=1)),
+    # Limits.
+    Row("a limit of nothing", lambda s: Limit("x", 0), C, "n=0 of Limit('x', 0) must be a whole number from 1 to", lambda s: Limit("x", 1)),
+    Row("a limit without a name", lambda s: Limit("", 1), C, "limit='' cannot be a name", lambda s: Limit("x", 1)),
+    Row("a limit that is called as a group", lambda s: Limit("x/group", 1), C, "belongs to another limit", lambda s: Limit("x-group", 1)),
+    Row("weights of no groups", lambda s: Limit("x", 1, weights={"gold": 2}), C, "say which, with fair_by=", lambda s: Limit("x", 1, fair_by="plan", weights={"gold": 2})),
+    Row("a weight of 0", lambda s: Limit("x", 1, fair_by="plan", weights={"gold": 0}), C, "it is a positive number", lambda s: Limit("x", 1, fair_by="plan", weights={"gold": 0.1})),
+    Row("a rate without a period", lambda s: Rate("x", 5, per=0), C, "say how long it takes until 5 tokens are back", lambda s: Rate("x", 5, per="1ms")),
+    Row("a period that is no duration", lambda s: Rate("x", 5, per="soon"), ValueError, '"1h30m"', lambda s: Rate("x", 5, per="1h30m")),
+    Row("an empty bucket", lambda s: Rate("x", 5, per=1, burst=0), C, "burst=0 of ", lambda s: Rate("x", 5, per=1, burst=1)),
+    Row("a cost of nothing", lambda s: Rate("x", 5, per=1, cost=0), C, "is neither a positive number nor the field path of one", lambda s: Rate("x", 5, per=1, cost=0.5)),
+    Row("one limit for limits", lambda s: s.define(ping, limits=Limit("x", 1)), C, "pass a list, as in limits=[Limit('x', 1)]", lambda s: s.define(ping, limits=[Limit("x", 1)])),
+    Row("a limit that is none", lambda s: s.define(ping, limits=["x"]), C, "is no limit: pass a Limit(...) or a Rate(...)", lambda s: s.define(ping, limits=[Limit("x", 1)])),
+    Row("a limit twice", lambda s: s.define(ping, limits=[Limit("x", 1), Limit("x", 1, key="number")]), C, "has two limits called 'x'", lambda s: s.define(ping, limits=[Limit("x", 1), Limit("y", 1, key="number")])),
+    Row("two limits of one name", lambda s: [s.define(ping, limits=[Limit("x", 1)]), s.define(pings, limits=[Limit("x", 2)])], C, "Tasks that share a limit say the same of it", lambda s: s.define(pings, limits=[Limit("x", 1)])),
+    Row("a path to no parameter", lambda s: s.define(ping, limits=[Limit("x", 1, key="user.id")]), C, "the task has no parameter 'user'; it has number", lambda s: s.define(ping, limits=[Limit("x", 1, key="number")])),
+    Row("a path that is none", lambda s: s.define(ping, limits=[Limit("x", 1, key="number.")]), C, "is names with dots between them, as in 'user.id'", lambda s: s.define(ping, limits=[Limit("x", 1, key="number")])),
+    Row("a path to no field", lambda s: s.define(limited, limits=[Limit("x", 1, key="number.id")]).definition.catalogue(), C, "'number' has no 'id', and is int", lambda s: s.define(limited, limits=[Limit("x", 1, key="number")]).definition.catalogue()),
+    Row("a path to a float", lambda s: s.define(one_float, limits=[Limit("x", 1, key="number")]).definition.catalogue(), C, "pass a function that decides for one", lambda s: s.define(one_float, limits=[Limit("x", 1, key=round)]).definition.catalogue()),
+    Row("a cost that is a text", lambda s: s.define(limited, limits=[Rate("x", 1, per=1, cost="text")]).definition.catalogue(), C, "a number is wanted there", lambda s: s.define(limited, limits=[Rate("x", 1, per=1, cost="number")]).definition.catalogue()),
+    Row("a key that is awaited", lambda s: s.define(ping, limits=[Limit("x", 1, key=awaited_key)]), C, "an enqueue does not wait for it: make it plain", lambda s: s.define(ping, limits=[Limit("x", 1, key=long_key)])),
+    Row("a key of other parameters", lambda s: s.define(ping, limits=[Limit("x", 1, key=keyless)]), C, "is called with the arguments of the task (number), and cannot take them", lambda s: s.define(fine, limits=[Limit("x", 1, key=keyless)])),
+    Row("a handler with a function as key", lambda s: s.define(ping, on_failure=s.define(report, limits=[Limit("x", 1, key=key_of_failed)])), C, "which cannot call it: pass a field path", lambda s: s.define(pings, on_failure=s.define(report, name="r", limits=[Limit("x", 1, key="failed.task")]))),
     # Words of the decorators, and Tasks.
     Row("an unknown word", lambda s: s.define(ping, nme="x"), C, "@jobs.task does not know nme=; it takes name, aliases", lambda s: s.define(ping, name="x")),
     Row("a function that is none", lambda s: s.fresh.task(cast("Any", "x")), C, "'x', which is no function", lambda s: s.fresh.task(ping)),

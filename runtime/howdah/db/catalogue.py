@@ -30,7 +30,7 @@ async def register(pool: Pool, definitions: Iterable[Definition], queues: Sequen
                 definition.priority,
                 *(codec.encode(said[part]) if said[part] is not None else None for part in ("defaults", "input", "output")),
                 said["hash"],
-                None,
+                codec.encode(said["limits"]) if said["limits"] is not None else None,
             )
             tasks[number] = definition
         installation = await connection.fetchval(query("installation"))

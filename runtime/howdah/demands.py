@@ -1,0 +1,161 @@
+"""What the limits of a task ask of its arguments: the keys that Postgres reads by field paths, and those that functions give here."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from . import codec
+from .errors import ArgumentsInvalid, ConfigurationError
+from .limits import COST, GROUP, KEY_MAX, AnyLimit, Limit, Rate, is_positive
+from .paths import PathError, Wanted, locate, parts
+
+Names = tuple[tuple[str, ...], tuple[str, ...]]
+"""The parameters that are passed by position, and those that are passed by keyword."""
+
+
+class Asked(NamedTuple):
+    """A function that is asked at each enqueue for a key, a group or a cost: `what` says for which, as in "key= of Limit('x', 2)"."""
+
+    function: Callable[..., Any]
+    what: str
+    is_cost: bool
+
+
+class Demands:
+    """The limits of one task. names: of the parameters that a caller gives.
+
+    ConfigurationError: the limits are none, or do not fit the parameters."""
+
+    def __init__(self, limits: Sequence[AnyLimit], task: str, place: str, names: Names) -> None:
+        self._task = f"task {task!r} ({place})"
+        self._names = names
+        self.limits: tuple[AnyLimit, ...] = self._checked(limits)
+        self.asked: dict[str, Asked] = {}
+        """The functions, by the words that their answers stand under."""
+        for limit in self.limits:
+            self._take(limit.key, limit.name, "key", limit)
+            if isinstance(limit, Limit):
+                self._take(limit.fair_by, limit.name + GROUP, "fair_by", limit)
+            else:
+                self._take(limit.cost, limit.name + COST, "cost", limit)
+
+    def stated(self, arguments: type[msgspec.Struct], defaults: Mapping[str, object]) -> list[dict[str, Any]] | None:
+        """The limits as the catalogue holds them. ConfigurationError: a path does not fit the types of the arguments."""
+        return [self._stated(limit, arguments, defaults) for limit in self.limits] or None
+
+    def keys(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        """What the functions answer for these arguments, as json text. ArgumentsInvalid: one of them fails."""
+        try:
+            return codec.encode({word: self._ask(asked, args, kwargs) for word, asked in self.asked.items()})
+        except UnicodeEncodeError as error:
+            raise ArgumentsInvalid(f"a limit of {self._task} has a key that is no text: {error}") from error
+
+    def _checked(self, limits: Any) -> tuple[AnyLimit, ...]:
+        if isinstance(limits, AnyLimit):
+            raise ConfigurationError(f"limits={limits} of {self._task} is one limit: pass a list, as in limits=[{limits}]")
+        if not isinstance(limits, Sequence):
+            raise ConfigurationError(
+                f"limits={limits!r} of {self._task} is no list of limits: pass some, as in limits=[Limit('per-user', 2)]"
+            )
+        names: set[str] = set()
+        for limit in limits:  # pyright: ignore[reportUnknownVariableType] - whatever it holds
+            if not isinstance(limit, AnyLimit):
+                raise ConfigurationError(f"{limit!r} among the limits of {self._task} is no limit: pass a Limit(...) or a Rate(...)")
+            if limit.name in names:
+                raise ConfigurationError(f"{self._task} has two limits called {limit.name!r}: give one of them a name of its own")
+            names.add(limit.name)
+        return tuple(limits)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - checked above
+
+    def _take(self, key: object, word: str, said: str, limit: AnyLimit) -> None:
+        """Notes a function, or checks where a path begins: parameters are known before their types are."""
+        what = f"{said}= of {limit}"
+        if isinstance(key, str):
+            try:
+                first = parts(key)[0]
+            except PathError as error:
+                raise ConfigurationError(f"{what} in {self._task}: {error}") from error
+            if first not in (known := [name for names in self._names for name in names]):
+                raise ConfigurationError(
+                    f"{what} in {self._task} is {key!r}, and the task has no parameter {first!r}; it has {', '.join(known) or 'none'}"
+                )
+        elif callable(key):
+            self._check_function(key, what)
+            self.asked[word] = Asked(key, what, is_cost=word.endswith(COST))
+
+    def _check_function(self, function: Callable[..., Any], what: str) -> None:
+        if inspect.iscoroutinefunction(function):
+            raise ConfigurationError(f"{what} in {self._task} is an async function, and an enqueue does not wait for it: make it plain")
+        positional, keyword = self._names
+        try:
+            inspect.signature(function).bind(*positional, **dict.fromkeys(keyword))
+        except TypeError as error:
+            raise ConfigurationError(
+                f"{what} in {self._task} is called with the arguments of the task ({', '.join((*positional, *keyword))}), and cannot take"
+                f" them: {error}"
+            ) from error
+        except ValueError:  # What is written in C may have no signature.
+            return
+
+    def _stated(self, limit: AnyLimit, arguments: type[msgspec.Struct], defaults: Mapping[str, object]) -> dict[str, Any]:
+        def where(given: object, said: str, path: str, asked: str, wanted: Wanted = "text") -> dict[str, Any]:
+            """Where Postgres finds it: by a path, or in what the producer gives."""
+            if not isinstance(given, str):
+                return {asked: True} if callable(given) else {}
+            try:
+                located = locate(arguments, defaults, given, wanted)
+            except PathError as error:
+                raise ConfigurationError(f"{said}= of {limit} in {self._task}: {error}") from error
+            return {path: located.path} | ({"default": located.default} if said == "key" and located.default is not None else {})
+
+        stated = {"limit": limit.name, "kind": limit.kind, "terms": limit.terms(), **where(limit.key, "key", "path", "asked")}
+        if isinstance(limit, Rate):
+            return stated | where(limit.cost, "cost", "cost_path", "cost_asked", "number") | _beyond_default(limit)
+        return stated | where(limit.fair_by, "fair_by", "group", "group_asked") | _beyond_default(limit)
+
+    def _ask(self, asked: Asked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | float:
+        try:
+            answer = asked.function(*args, **kwargs)
+        except Exception as error:
+            raise ArgumentsInvalid(f"{asked.what} in {self._task} raised {type(error).__name__}: {error}") from error
+        if asked.is_cost:
+            if not is_positive(answer):
+                raise ArgumentsInvalid(f"{asked.what} in {self._task} returned {answer!r}: a cost is a positive number")
+            return float(answer)
+        text = _text(answer)
+        if text is None:
+            raise ArgumentsInvalid(f"{asked.what} in {self._task} returned {answer!r}: a key is text, a whole number, a bool or a UUID")
+        if len(text) > KEY_MAX or "\0" in text:
+            raise ArgumentsInvalid(
+                f"{asked.what} in {self._task} returned {text[:40]!r}, which cannot be a key: it has {len(text)} characters of at most"
+                f" {KEY_MAX}, and no NUL. Let it return a digest of what is longer"
+            )
+        return text
+
+
+def _beyond_default(limit: AnyLimit) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    if isinstance(limit, Rate):
+        if isinstance(limit.cost, int | float) and limit.cost != 1:
+            said["cost"] = float(limit.cost)
+        return said
+    if limit.weights:
+        said["weights"] = {group: float(weight) for group, weight in limit.weights.items()}
+    if limit.hold != "active":
+        said["hold"] = limit.hold
+    return said
+
+
+def _text(answer: object) -> str | None:
+    """A key as Postgres says the same value that it finds by a path. None: it is no key."""
+    value: object = answer.value if isinstance(answer, Enum) else answer
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str() | int() | UUID():
+            return str(value)
+        case _:
+            return None

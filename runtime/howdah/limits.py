@@ -1,0 +1,149 @@
+"""Limits as they are said on a task: how many of its runs go at once, and how often. A name is shared by every task that uses it."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
+from enum import Enum
+from typing import ClassVar, Literal, TypeAlias, get_args
+from uuid import UUID
+
+from .duration import Duration, seconds
+from .errors import ConfigurationError
+from .policy import check_choice, check_name
+
+KEY_MAX = 200
+"""Characters of the key of a limit, and of a group: the schema indexes what is waiting by them."""
+
+NUMBER_MAX = 2**31 - 1
+"""What an integer of Postgres holds."""
+
+GROUP, COST = "/group", "/cost"
+"""What stands behind the name of a limit where a producer gives the group or the cost of a run beside its key."""
+
+KeyText: TypeAlias = str | int | UUID | Enum
+"""What the function of a key may return: its text is the key."""
+
+Key: TypeAlias = str | Callable[..., KeyText]
+"""A field path into the arguments, as "user.id", or a function of them, which is called as the task's own would be."""
+
+Hold = Literal["active", "run"]
+"""How long a run holds what it was admitted to."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most n runs at once for each key, over all nodes and all tasks that name this limit.
+
+    name: what it is called everywhere. n: how many, at least 1. key: a field path into the arguments ("user_id", "user.id"),
+    or a function that takes the task's arguments as its own function does and returns text, a number or a UUID; default one
+    key for all runs. fair_by: the same, and runs are taken from the groups that it makes in turn, however long one of them is.
+    weights: turns of a group in each round, default 1. hold: "active" (default) while an attempt runs, "run" until the run
+    has ended, over retries and waits.
+    """
+
+    kind: ClassVar[str] = "limit"
+
+    name: str
+    n: int
+    _: KW_ONLY
+    key: Key | None = None
+    fair_by: Key | None = None
+    weights: Mapping[str, float] | None = None
+    hold: Hold = "active"
+
+    def __post_init__(self) -> None:
+        _check_own_name(self.name)
+        _check_number(self, "n", self.n)
+        _check_key(self, "key", self.key)
+        _check_key(self, "fair_by", self.fair_by)
+        check_choice("hold", self.hold, get_args(Hold))
+        if self.weights is not None:
+            self._check_weights(self.weights)
+
+    def __str__(self) -> str:
+        return f"Limit({self.name!r}, {self.n})"
+
+    def terms(self) -> dict[str, float]:
+        """What all who use the name must say alike."""
+        return {"number": self.n}
+
+    def _check_weights(self, weights: object) -> None:
+        if self.fair_by is None:
+            raise ConfigurationError(f"weights= of {self} are about groups: say which, with fair_by=")
+        if not isinstance(weights, Mapping):
+            raise ConfigurationError(f"weights={weights!r} of {self} is no mapping: pass groups and numbers, as in weights={{'gold': 3}}")
+        for group, weight in weights.items():  # pyright: ignore[reportUnknownVariableType] - whatever it holds
+            if not isinstance(group, str):
+                raise ConfigurationError(f"weights= of {self} names the group {group!r}, and groups are text: pass {str(group)!r}")  # pyright: ignore[reportUnknownArgumentType] - the same
+            if not is_positive(weight):  # pyright: ignore[reportUnknownArgumentType] - the same
+                raise ConfigurationError(f"the weight of group {group!r} of {self} is {weight!r}: it is a positive number")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """n starts in each period for each key, over all nodes and all tasks that name this limit: a bucket of tokens.
+
+    name: what it is called everywhere. n: tokens that come back in each `per`, evenly. burst: what the bucket holds, so how many
+    may start at once after a pause; default n. key: as that of a Limit. cost: tokens of one run, as a positive number, the field
+    path of one, or a function as that of a key; default 1. A run that costs more than a full bucket goes when the bucket is full.
+    """
+
+    kind: ClassVar[str] = "rate"
+
+    name: str
+    n: int
+    _: KW_ONLY
+    per: Duration
+    burst: int | None = None
+    key: Key | None = None
+    cost: float | str | Callable[..., float] = 1.0
+
+    def __post_init__(self) -> None:
+        _check_own_name(self.name)
+        _check_number(self, "n", self.n)
+        if seconds(self.per) == 0:
+            raise ConfigurationError(f"per=0 of {self} is no period: say how long it takes until {self.n} tokens are back")
+        if self.burst is not None:
+            _check_number(self, "burst", self.burst)
+        _check_key(self, "key", self.key)
+        if not (isinstance(self.cost, str) or callable(self.cost) or is_positive(self.cost)):
+            raise ConfigurationError(f"cost={self.cost!r} of {self} is neither a positive number nor the field path of one nor a function")
+
+    def __str__(self) -> str:
+        burst = "" if self.burst is None else f", burst={self.burst!r}"
+        return f"Rate({self.name!r}, {self.n}, per={self.per!r}{burst})"
+
+    def terms(self) -> dict[str, float]:
+        """What all who use the name must say alike."""
+        return {"per_s": self.n / seconds(self.per), "burst": self.n if self.burst is None else self.burst}
+
+
+AnyLimit: TypeAlias = Limit | Rate
+
+
+def _check_own_name(name: object) -> None:
+    if not isinstance(name, str):
+        raise ConfigurationError(f"{name!r} is no name of a limit: a limit starts with one, as in Limit('per-user', 2)")
+    check_name("limit", name)
+    if name.endswith((GROUP, COST)) or name == "*":
+        raise ConfigurationError(
+            f"limit={name!r} cannot be a name: where keys are given, what ends in {GROUP!r} or {COST!r} belongs to another limit, and"
+            " '*' to all"
+        )
+
+
+def _check_number(limit: AnyLimit, what: str, number: object) -> None:
+    if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= NUMBER_MAX:
+        raise ConfigurationError(f"{what}={number!r} of {limit} must be a whole number from 1 to {NUMBER_MAX:,}")
+
+
+def _check_key(limit: AnyLimit, what: str, key: object) -> None:
+    if key is None or callable(key):
+        return
+    if not isinstance(key, str):
+        raise ConfigurationError(f"{what}={key!r} of {limit} is neither a field path, as in {what}='user.id', nor a function")
+
+
+def is_positive(value: object) -> bool:
+    """Whether it is a number above 0, as weights and costs are."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf

@@ -1,0 +1,47 @@
+"""Functions that are asked for keys and cannot give them, and tasks with limits: what some rows of test_errors.py are made of."""
+
+from typing import Any
+
+from howdah import App, FailedRun, Limit, Task
+
+from .wrongdoing import Stage, ping
+
+
+def no_key(number: int) -> Any:
+    return None
+
+
+def long_key(number: int) -> str:
+    return "x" * 201
+
+
+def raising_key(number: int) -> str:
+    raise KeyError(number)
+
+
+def keyless() -> str:
+    return "x"
+
+
+def key_of_failed(failed: FailedRun) -> str:
+    return failed.task
+
+
+async def _awaited_key(number: int) -> int:
+    return number
+
+
+awaited_key: Any = _awaited_key
+
+
+async def limited(number: int, text: str | None = None) -> None: ...
+
+
+def by_text(stage: Stage) -> Task[[int, str | None], None]:
+    return stage.jobs.task(name=f"limited{len(stage.jobs.registry)}", limits=[Limit("by-text", 1, key="text")])(limited)
+
+
+async def without_keys(stage: Stage, keys: str) -> int:
+    task = App(stage.dsn).task(name="asked", limits=[Limit("asked", 1, key=str)])(ping)
+    await task.options(conn=stage.conn).enqueue(1)
+    return await stage.conn.fetchval(f"""select howdah.enqueue('asked', '{{"number": 1}}'{keys})""")
