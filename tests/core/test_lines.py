@@ -164,6 +164,15 @@ def test_lines_take_turns() -> None:
     assert lines.choose(frozenset({2})) == [((1, 2), (0, 0))]
 
 
+def test_a_queue_is_chosen_for_itself() -> None:
+    lines = made()
+    lines.found([((1, 1), (0, 1)), ((2, 1), (0, 2)), ((2, 2), (0, 3))], 0.0, 0.0)
+    assert lines.queues(TASKS) == {1, 2}
+    assert lines.queues(frozenset({2})) == {2}
+    assert sorted(lines.choose(TASKS, 2)) == [((2, 1), (0, 1)), ((2, 2), (0, 2))]
+    assert lines.choose(frozenset({2}), 1) == []
+
+
 def test_hints_wake_the_reader_once_and_keep_the_lowest_key() -> None:
     hints, lines = Hints(), made()
     lines.found([], 0.0, 0.0)

@@ -47,12 +47,16 @@ class Lines:
         self._next_look = now + max(wait_s, took_s / self._look_share)
         self._busy = bool(self._after)
 
-    def choose(self, tasks: frozenset[int]) -> list[tuple[Line, Key]]:
-        """Lines of these tasks to claim from now, in turns, with their watermarks.
+    def queues(self, tasks: frozenset[int]) -> set[int]:
+        """The queues that may have something for these tasks."""
+        return {queue for queue, task in self._after if task in tasks}
+
+    def choose(self, tasks: frozenset[int], queue: int | None = None) -> list[tuple[Line, Key]]:
+        """Lines of these tasks, in this queue alone or in all of them, to claim from now, in turns, with their watermarks.
 
         All of them, however little room there is: the claim must see every head to serve the best priority.
         """
-        lines = [(line, after) for line, after in self._after.items() if line[1] in tasks]
+        lines = [(line, after) for line, after in self._after.items() if line[1] in tasks and queue in (None, line[0])]
         if len(lines) > 1:
             self._turn = (self._turn + 1) % len(lines)
             lines = lines[self._turn :] + lines[: self._turn]

@@ -34,6 +34,10 @@ async def charge(order_id: int) -> str:
 
 
 async def client() -> None:
+    async with jobs.work(queues={"mail": 10, "default": 0.5}):
+        pass
+    async with jobs.work(queues={"mail": "10"}):  # error: a weight is a number
+        pass
     async with jobs, jobs.work(queues=["mail"]):
         run = await charge.enqueue(1)
         assert_type(await run.cancel(reason="typo"), Literal["cancelled", "requested", "ended", "unknown"])
