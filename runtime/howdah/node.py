@@ -62,7 +62,7 @@ from .transactions import Transactions
 
 log = logging.getLogger("howdah.node")
 
-CHANNELS = ("howdah_work", "howdah_timer", "howdah_cancel", "howdah_node")
+CHANNELS = ("howdah_work", "howdah_timer", "howdah_cancel", "howdah_node", "howdah_pause")
 
 HEART_ANSWERS_S = 2.0
 """A heart that has not answered within this time is stuck."""
@@ -378,6 +378,9 @@ class Node:
             case "howdah_node":
                 if payload == self.name and self._heart is not None:
                     self._heart.ask()
+            case "howdah_pause":
+                self._hints.add_pause(notices.paused(payload))
+                self._look()
             case _:
                 self._bell_gone.set()
 

@@ -285,3 +285,22 @@ async def test_without_weights_a_claim_is_of_all_queues() -> None:
         assert isinstance(it.claims, Queues)
         assert sorted(it.claims.lines[0]) == [1, 2]
         group.cancel_scope.cancel()
+
+
+async def test_what_is_paused_goes_back_where_it_had_not_started_and_the_rest_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatcher, "monotonic", lambda: 1.0)
+    it = Desk(8, 8, Queues)
+    async with anyio.create_task_group() as group:
+        group.start_soon(it.run)
+        await anyio.wait_all_tasks_blocked()
+        assert len(it.place.room.waiting) == 8
+        looked = it.claims.looked
+        it.hints.add_pause((2, None))
+        it.hints.add_all()
+        it.desk.put_nowait(Woken())
+        back = await it.place.outcomes(4)
+        assert [(outcome.run, outcome.kind) for outcome in back] == [(number, Kind.RELEASED) for number in (2, 4, 6, 8)]
+        assert [run.id for run in it.place.room.waiting] == [1, 3, 5, 7]
+        await anyio.wait_all_tasks_blocked()
+        assert it.claims.looked > looked
+        group.cancel_scope.cancel()

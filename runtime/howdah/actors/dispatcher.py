@@ -4,12 +4,12 @@ It owns the room accounting (how many runs each room holds, by lease) and the li
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from time import monotonic
 from typing import Protocol, assert_never
 
 from ..config import Config
-from ..core.lines import Hints, Key, Line, Lines
+from ..core.lines import Hints, Key, Line, Lines, Pause
 from ..core.prefetch import Prefetch
 from ..core.states import Kind
 from ..core.turns import Turn, Turns
@@ -127,7 +127,7 @@ async def dispatch(
         for message in await desk.take(1024, wait_s):
             match message:
                 case Woken():
-                    hints.take_into(lines)
+                    _hand_back(rooms, ledger, hints.take_into(lines))
                 case Freed(leases):
                     _free(spaces, leases, lines)
                 case Stop():
@@ -214,8 +214,9 @@ def _tally(claimed: Sequence[Claimed], lines: int) -> dict[Line, tuple[int, Key]
     return {line: (counts[line], key) for line, key in {(run.queue, run.task): (run.priority, run.id) for run in claimed}.items()}
 
 
-def _hand_back(rooms: Sequence[Room], ledger: Mailbox[Outcome]) -> None:
+def _hand_back(rooms: Sequence[Room], ledger: Mailbox[Outcome], pauses: Collection[Pause] | None = None) -> None:
+    """What has not started, all of it or what is paused. That is hearsay: whether it is, the next look tells, and no attempt is burnt."""
     for room in rooms:
-        for run in room.drain():
+        for run in room.drain(pauses):
             # Has room: one outcome for each run held.
             ledger.put_nowait(Outcome(run.id, run.lease, run.node, None, int(Kind.RELEASED), None, None, run.task))

@@ -57,5 +57,8 @@ async def client() -> None:
         await jobs.queues.set("mail", retention="7d")
         await jobs.queues.set("mail", retention=None)
         await jobs.queues.set("mail", "7d")  # error: retention is a keyword
+        await jobs.queues.pause("mail")
+        await jobs.tasks.resume("charge")
+        await jobs.tasks.pause(charge)  # error: a task is named
     with jobs:  # error: it is asynchronous
         pass
