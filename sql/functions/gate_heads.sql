@@ -1,5 +1,5 @@
 -- The next runs of these lines, behind the (priority, id) given for each: what the gate asks for where it has admitted all that it
--- knew of. See gate_look(). Takes no locks.
+-- knew of. See gate_look(): none where they are paused. Takes no locks.
 create or replace function howdah.gate_heads(p_lines bigint[], p_priorities smallint[], p_ids bigint[], p_heads int)
   returns table (line bigint, queue int, task int, demands jsonb, priorities smallint[], runs bigint[], more boolean)
   language plpgsql stable security definer
@@ -21,6 +21,7 @@ begin
       where j.line = w.line and j.line is not null and j.crashes < 2 and j.lease is null and (j.priority, j.id) > (w.priority, w.id)
       order by j.priority, j.id limit p_heads + 1
     ) x
+    where not exists (select from howdah.paused p where p.queue = x.queue or p.task = x.task)
   ) h;
 end
 $$;

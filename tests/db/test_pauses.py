@@ -1,6 +1,7 @@
 """Paused queues and tasks: neither a look nor a claim gives what is theirs, whatever the watermarks say; all else goes on."""
 
 import asyncio
+import json
 
 import asyncpg
 import pytest
@@ -129,3 +130,30 @@ async def test_nodes_are_told_of_both_at_the_commit(db: Session, connect: Connec
     await db.execute("select howdah.resume(queue => 'default')")
     async with asyncio.timeout(10):
         assert [await heard.get() for _ in range(3)] == [f"queue {queue}", f"task {task}", ""]
+
+
+async def test_the_gate_finds_and_admits_nothing_of_what_is_paused(db: Session) -> None:
+    limits = json.dumps([{"limit": "one", "kind": "limit", "terms": {"number": 1}}])
+    for task in ("limited", "free"):
+        await db.fetchval(query("register"), task, "default", 0, "{}", None, None, f"{task}", limits)
+    node = await world.join(db, limited="limited", free="free")
+    (paused,), (free,) = await world.enqueue(db, task="limited"), await world.enqueue(db, task="free")
+    epoch = await db.fetchval(query("gate_enter"), node, [])
+
+    async def found() -> set[int]:
+        return {run for row in await db.fetch(query("gate_look"), None, 100, 10) for run in row["runs"] or ()}
+
+    async def admitted(*runs: int) -> list[int]:
+        rows = await db.fetch(query("gate_admit"), epoch, node, list(runs), [node] * len(runs), False, None, None, None, None)
+        return [row["id"] for row in rows]
+
+    lines = [(row["line"], row["runs"]) for row in await db.fetch(query("gate_look"), None, 100, 10)]
+    assert len(lines) == 2
+    await db.execute("select howdah.pause(task => 'limited')")
+    assert await found() == {free}
+    heads = await db.fetch(query("gate_heads"), [line for line, _ in lines], [-32768, -32768], [0, 0], 10)
+    assert sorted(list(row["runs"]) for row in heads) == [[], [free]]
+    assert await admitted(paused, free) == [free]
+    await db.execute("select howdah.resume(task => 'limited')")
+    assert await found() == {paused}
+    assert await admitted(paused) == [paused]

@@ -352,7 +352,9 @@ async def test_a_migration_grants_again_what_is_new_and_forgets_roles_that_are_g
     await db.execute("insert into howdah.role values ('howdah_gone', 'node')")
     try:
         await migrate(db, configure({}))
-        assert await db.fetchval("select has_function_privilege($1, 'howdah.hint(int, int, smallint, bigint, text, bigint)', 'execute')", ENQUEUE)
+        assert await db.fetchval(
+            "select has_function_privilege($1, 'howdah.hint(int, int, smallint, bigint, text, bigint)', 'execute')", ENQUEUE
+        )
         assert not await db.fetchval("select has_function_privilege($1, 'howdah.stray()', 'execute')", NODE)
         assert {row[0] for row in await db.fetch("select name from howdah.role")} == set(ROLES.values())
     finally:
