@@ -16,7 +16,7 @@ import math
 import os
 import platform
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from time import monotonic
 
 import anyio
@@ -50,6 +50,7 @@ from .logs import captured
 from .mailbox import Mailbox
 from .messages import Outcome, Sign, Standing, Stop, ToDispatcher, Woken
 from .nearby import Nearby
+from .policy import ServedQueues
 from .process.address import terms
 from .process.pool import Children, Terms
 from .process.wire import Start
@@ -61,7 +62,7 @@ from .transactions import Transactions
 
 log = logging.getLogger("howdah.node")
 
-CHANNELS = ("howdah_work", "howdah_timer", "howdah_cancel", "howdah_node")
+CHANNELS = ("howdah_work", "howdah_timer", "howdah_cancel", "howdah_node", "howdah_pause")
 
 HEART_ANSWERS_S = 2.0
 """A heart that has not answered within this time is stuck."""
@@ -74,7 +75,7 @@ class Node:
     """Runs the tasks of a registry until it is stopped."""
 
     def __init__(
-        self, config: Config, registry: Registry, pool: Pool, nearby: Nearby, queues: Sequence[str] | None, app: str | None = None
+        self, config: Config, registry: Registry, pool: Pool, nearby: Nearby, queues: ServedQueues, app: str | None = None
     ) -> None:
         config = self._config = config.reached(pooler=pool.config.pooler)
         self._registry = registry
@@ -154,8 +155,9 @@ class Node:
     async def run(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Runs until stopped; returns when every outcome is durable. Says started when its lease holds, or it is stopped before that."""
         config = self._config
-        tasks, queues, installation = await register(self._pool, self._registry, self._queues)
+        tasks, queues, installation = await register(self._pool, self._registry, None if self._queues is None else list(self._queues))
         self._served = None if queues is None else frozenset(queues)
+        weights = dict(zip(queues or (), self._queues.values(), strict=True)) if isinstance(self._queues, Mapping) else None
         numbers = sorted(tasks)
         hashes = [tasks[number].hash for number in numbers]
         member = Member(self.name, platform.node(), os.getpid(), importlib.metadata.version("howdah"), numbers, hashes, queues)
@@ -184,7 +186,8 @@ class Node:
                         group.start_soon(listen, bell, self._listened, self._listening, config.probe_s)
                     group.start_soon(keep_house, self._reminders, upkeep, self._rooms, self._cancel, board, config)
                     group.start_soon(
-                        dispatch, self._desk, self._hints, self._rooms, claims, self._ledger, self._standing, config, lambda: self.paused
+                        functools.partial(dispatch, weights=weights, paused=lambda: self.paused),
+                        *(self._desk, self._hints, self._rooms, claims, self._ledger, self._standing, config),
                     )
                     group.start_soon(self._write, outcomes, written)
                     for room in self._rooms:
@@ -375,6 +378,9 @@ class Node:
             case "howdah_node":
                 if payload == self.name and self._heart is not None:
                     self._heart.ask()
+            case "howdah_pause":
+                self._hints.add_pause(notices.paused(payload))
+                self._look()
             case _:
                 self._bell_gone.set()
 

@@ -26,6 +26,15 @@ def pairs(payload: str) -> list[tuple[int, int]]:
     return [(pair[0], pair[1]) for pair in found if pair is not None]
 
 
+def paused(payload: str) -> tuple[int | None, int | None] | None:
+    """The queue, or the task, whose runs start no more, beside None; None: something else has changed."""
+    kind, _, number = payload.partition(" ")
+    read = _numbers([number], 1)
+    if read is None or kind not in ("queue", "task"):
+        return None
+    return (read[0], None) if kind == "queue" else (None, read[0])
+
+
 def runs(payload: str) -> list[int]:
     """Runs that are said to have ended."""
     return _numbers(payload.split(" ")) or []

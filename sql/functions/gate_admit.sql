@@ -1,6 +1,6 @@
 -- Admits runs that wait for the gate: each gets a lease of the node named beside it, which is the claim as well. Answers those that
 -- it admitted; for runs of p_own, the gate's own node, with all that claim() answers, for others without their payload: these nodes
--- are told, and fetch it (fetch_admitted). One that is not answered was not admitted: it has ended, is held, expired or locked, is a
+-- are told, and fetch it (fetch_admitted). One that is not answered was not admitted: it has ended, is held, expired, paused or locked, is a
 -- suspect beside another one on its node, or its node has lost its lease.
 -- One autocommitted statement under the gate's row for share, with its epoch: who took over since then waits for it or is seen here
 -- (HW004). A plain comparison, and for key share, would admit too much. What rates have left after it goes to disk with it.
@@ -29,6 +29,7 @@ declare
   v_crashes smallint[];
   v_lowest bigint;
   v_highest bigint;
+  v_pauses boolean := exists (select from howdah.paused);
 begin
   perform 1 from howdah.gate g where g.epoch = p_epoch for share;
   if not found then
@@ -48,6 +49,7 @@ begin
       select j.ctid from howdah.job j
       where j.id = a.run and j.lease is null and j.line is not null and j.crashes < 2
         and (j.expires is null or j.attempt > 0 or j.expires > howdah.clock())
+        and not (v_pauses and exists (select from howdah.paused h where h.queue = j.queue or h.task = j.task))
       for update skip locked
     ) f
   ), held as (

@@ -1,5 +1,5 @@
 -- The first runs of these lines that wait: what the gate asks for where it has admitted all that it knew of. A line of which nothing
--- is left has no runs in the answer. See gate_look(). Takes no locks.
+-- is left, or whose queue or task is paused, has no runs in the answer. See gate_look(). Takes no locks.
 create or replace function howdah.gate_heads(p_lines bigint[], p_heads int)
   returns table (line bigint, queue int, task int, demands jsonb, priorities smallint[], runs bigint[], more boolean)
   language plpgsql stable security definer
@@ -21,6 +21,7 @@ begin
       where j.line = w.line and j.line is not null and j.crashes < 2 and j.lease is null
       order by j.priority, j.id limit p_heads + 1
     ) x
+    where not exists (select from howdah.paused p where p.queue = x.queue or p.task = x.task)
   ) h
   left join lateral (select r.demands from howdah.run r where r.id = h.runs[1] offset 0) r on true;
 end

@@ -4,14 +4,15 @@ It owns the room accounting (how many runs each room holds, by lease) and the li
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from time import monotonic
 from typing import Protocol, assert_never
 
 from ..config import Config
-from ..core.lines import Hints, Key, Line, Lines
+from ..core.lines import Hints, Key, Line, Lines, Pause
 from ..core.prefetch import Prefetch
 from ..core.states import Kind
+from ..core.rota import Rota, Turn
 from ..mailbox import Mailbox
 from ..messages import Claimed, Freed, Outcome, Standing, Stop, ToDispatcher, Woken
 from .room import Room
@@ -30,15 +31,18 @@ class Claims(Protocol):
 class _Space:
     """How many runs a room holds, and how many more it may take."""
 
-    def __init__(self, room: Room, config: Config) -> None:
+    def __init__(self, room: Room, config: Config, weights: Mapping[int, float] | None) -> None:
         self.room = room
+        self.turns = None if weights is None else Rota(weights)
+        """Whose turn it is among the queues; None: they have no weights, and the best priority of all of them goes first."""
         self._config = config
         self.prefetch = Prefetch(config.prefetch_horizon_s, config.prefetch_max)
         self.held: dict[int, int] = {}
         self.aside_is_next = False
         """Suspects or misfits wait: nothing is held in advance until a claim had a free slot for them."""
-        self.once_is_next = False
-        """Runs that start at most once wait, and it is their turn: the others hold back until a slot is free."""
+        self.once_is_next: set[int | None] = set()
+        """Where runs that start at most once wait, and it is their turn: the others hold back until a slot is free. Queues that take
+        turns have each their own; None: all queues."""
         self._aside: set[int] = set()
         """Leases of runs that were taken aside: a suspect comes alone, and the next one when it has ended."""
         self._total = 0
@@ -59,7 +63,15 @@ class _Space:
         """How many runs would start at once: those that start at most once are never held in advance."""
         return max(0, len(self.room.slots) - self.room.unfinished)
 
+    def turn(self, lines: Lines) -> Turn | None:
+        """Whose turn it is. None: that of all queues at once. So it is for a claim of what is to be had aside, wherever that waits:
+        it comes once for each look, and what it takes counts like the rest."""
+        return None if self.turns is None or self.aside_is_next else self.turns.next(lines.queues(self.room.tasks))
+
     def take(self, claimed: Sequence[Claimed], now: float) -> None:
+        if self.turns is not None:
+            for queue, count in Counter([run.queue for run in claimed]).items():
+                self.turns.served(queue, count)
         if not self._total:
             self.prefetch.begin(now)
         # A crash of Postgres may forget claims and hand their lease out again, while the first are still held here.
@@ -98,13 +110,15 @@ async def dispatch(
     standing: Callable[[], Standing | None],
     config: Config,
     paused: Callable[[], bool],
+    weights: Mapping[int, float] | None = None,
 ) -> None:
     """Claims until it is told to stop; then hands back what has not started, and hears receipts until the desk ends. While it is
-    paused nothing is claimed and nothing waits here: what had not started went back. A Woken tells it of either change."""
+    paused nothing is claimed and nothing waits here: what had not started went back. A Woken tells it of either change.
+    weights: of the queues, by their numbers; None: they do not take turns."""
     lines = Lines(
         second_look_s=config.second_look_s, busy_look_s=config.busy_look_s, idle_look_s=config.idle_look_s, look_share=config.look_share
     )
-    spaces = [_Space(room, config) for room in rooms]
+    spaces = [_Space(room, config, weights) for room in rooms]
     tasks = sorted({task for room in rooms for task in room.tasks})
     stopping, more = False, True
     await claims.ready()
@@ -113,7 +127,7 @@ async def dispatch(
         for message in await desk.take(1024, wait_s):
             match message:
                 case Woken():
-                    hints.take_into(lines)
+                    _hand_back(rooms, ledger, hints.take_into(lines))
                 case Freed(leases):
                     _free(spaces, leases, lines)
                 case Stop():
@@ -157,14 +171,18 @@ async def _look_if_due(spaces: Sequence[_Space], lines: Lines, claims: Claims, n
 async def _fill(space: _Space, spaces: Sequence[_Space], lines: Lines, claims: Claims, node: int) -> bool:
     """One claim for one room. True if another may follow at once."""
     room = space.room
-    once = lines.choose(room.once) if room.once else []
-    ordinary = lines.choose(room.tasks - room.once if room.once else room.tasks)
-    durable = bool(once) and (space.once_is_next or not ordinary)
+    turn = space.turn(lines)
+    queue = None if turn is None else turn.queue
+    once = lines.choose(room.once, queue) if room.once else []
+    ordinary = lines.choose(room.tasks - room.once if room.once else room.tasks, queue)
+    durable = bool(once) and (queue in space.once_is_next or not ordinary)
     want = space.want_now() if durable or space.aside_is_next else space.want()
     asked = once if durable else ordinary
     if not want or not asked:
         return False
-    space.once_is_next = bool(once) and not durable
+    if turn is not None:
+        want = turn.of(want)
+    (space.once_is_next.add if once and not durable else space.once_is_next.discard)(queue)
     if space.want_now() > 0:
         space.aside_is_next = False
     leases = [lease for other in spaces for lease in other.held]
@@ -176,7 +194,7 @@ async def _fill(space: _Space, spaces: Sequence[_Space], lines: Lines, claims: C
         room.tally.claims.add((len(claimed), now - began))
     lines.claimed(asked, want, _tally(claimed, len(asked)), now)
     if not claimed:
-        return False
+        return turn is not None  # What was asked counts as empty now, and the turn is another queue's.
     space.take(claimed, now)
     room.offer(claimed)
     return True
@@ -196,8 +214,9 @@ def _tally(claimed: Sequence[Claimed], lines: int) -> dict[Line, tuple[int, Key]
     return {line: (counts[line], key) for line, key in {(run.queue, run.task): (run.priority, run.id) for run in claimed}.items()}
 
 
-def _hand_back(rooms: Sequence[Room], ledger: Mailbox[Outcome]) -> None:
+def _hand_back(rooms: Sequence[Room], ledger: Mailbox[Outcome], pauses: Collection[Pause] | None = None) -> None:
+    """What has not started, all of it or what is paused. That is hearsay: whether it is, the next look tells, and no attempt is burnt."""
     for room in rooms:
-        for run in room.drain():
+        for run in room.drain(pauses):
             # Has room: one outcome for each run held.
             ledger.put_nowait(Outcome(run.id, run.lease, run.node, None, int(Kind.RELEASED), None, None, run.task))

@@ -5,7 +5,7 @@ A slot is a long-lived loop: a Task, a timeout and a semaphore for each run woul
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import Context, copy_context
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -15,6 +15,7 @@ import anyio
 import anyio.abc
 
 from ..context import CURRENT, CurrentRun, is_taken_down
+from ..core.lines import Pause, is_paused
 from ..core.states import Kind
 from ..core.verdict import Cause
 from ..mailbox import Mailbox
@@ -184,10 +185,14 @@ class Room:
             if not rest.done():
                 rest.set_result(None)
 
-    def drain(self) -> list[Claimed]:
-        """Takes back the runs that have not started."""
-        unstarted = list(self.waiting)
-        self.waiting.clear()
+    def drain(self, pauses: Collection[Pause] | None = None) -> list[Claimed]:
+        """Takes back the runs that have not started: all of them, or those that are paused."""
+        if pauses is not None and not pauses:
+            return []
+        unstarted: list[Claimed] = []
+        for _ in range(len(self.waiting)):
+            run = self.waiting.popleft()
+            (unstarted if pauses is None or is_paused((run.queue, run.task), pauses) else self.waiting).append(run)
         return unstarted
 
     def take_back(self, late: set[int]) -> list[Claimed]:
