@@ -284,12 +284,8 @@ async def test_runs_that_were_enqueued_before_their_task_had_limits_come_under_t
 
 async def test_a_node_waits_for_the_seat_without_a_snapshot_that_would_hold_vacuum_up(connect: Connect, db: Session) -> None:
     first, second = await connect(), await connect()
-    await first.execute("begin")
     await first.execute(query("take_seat", "sessions"))
-    await second.execute("begin")
     await second.execute(query("know_seat", "sessions"))
-    await second.execute("commit")
-    await second.execute("begin")
     waiting = asyncio.ensure_future(second.execute(query("take_seat", "sessions")))
     waits = "select backend_xmin, backend_xid from pg_stat_activity where wait_event_type = 'Lock' and pid = $1"
     while not (rows := await db.fetch(waits, second.get_server_pid())):

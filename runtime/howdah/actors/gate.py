@@ -7,7 +7,7 @@ a permit is freed when its row is seen to be gone, and by nothing else. Whatever
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from time import monotonic
 from typing import Protocol
 
@@ -52,7 +52,14 @@ class Seat(Protocol):
     async def remind(self, runs: Sequence[int], leases: Sequence[int], nodes: Sequence[int]) -> None: ...
     async def ask_for_space(self) -> None: ...
     async def admit(
-        self, epoch: int, own: int, runs: Sequence[int], nodes: Sequence[int], levels: Sequence[tuple[str, str, float, float]], *, durable: bool
+        self,
+        epoch: int,
+        own: int,
+        runs: Sequence[int],
+        nodes: Sequence[int],
+        levels: Sequence[tuple[str, str, float, float]],
+        *,
+        durable: bool,
     ) -> list[Claimed]: ...
     async def rise(self) -> None: ...
 
@@ -215,7 +222,7 @@ class _Keeper:
         decided = self._gate.admit(self._places, monotonic() + offset_s)
         if not decided:
             return bool(self._gate.hungry())
-        durable = bool(self._once) and any(one.task in self._once for one in decided)
+        durable = bool(self._once) and any(one.task[1] in self._once for one in decided)
         rows = await self._seat.admit(
             self._epoch, self._node, [one.run for one in decided], [one.place for one in decided], self._levels(decided), durable=durable
         )
@@ -224,7 +231,7 @@ class _Keeper:
         for one in decided:
             row = admitted.get(one.run)
             if row is not None:
-                self._held[one.run] = _Permit(row.lease, row.node, one.task, one.demands, now)
+                self._held[one.run] = _Permit(row.lease, row.node, row.task, one.demands, now)
         own = [row for row in rows if row.node == self._node]
         if own:
             self._house.admitted(own)
@@ -236,7 +243,7 @@ class _Keeper:
         """What the database did not admit: it ended, is locked or not due any more, or its node is gone."""
         for one in refused:
             self._gate.undo(one.demands)
-            self._places.free(one.place, one.task)
+            self._places.free(one.place, one.task[1])
         nodes = {one.place for one in refused}
         nodes -= {permit.node for permit in self._held.values() if permit.node in nodes}
         for node in nodes - {self._node}:
@@ -284,14 +291,14 @@ class _Keeper:
         """All that waits in a line, as far as it was asked for."""
         heads = [Head(priority, run) for priority, run in zip(row.priorities, row.runs, strict=True)]
         demands = () if row.demands is None else self._demands_of(row.demands)
-        self._gate.offer(row.line, row.task, demands, heads, more=bool(row.more))
+        self._gate.offer(row.line, (row.queue, row.task), demands, heads, more=bool(row.more))
 
     def _offer_news(self, rows: Iterable[Waiting]) -> None:
         """Some of what waits in lines: they stand among those that are known."""
         for row in rows:
             assert row.demands is not None, "each of these has a run"
-            heads = [Head(priority, run) for priority, run in zip(row.priorities, row.runs, strict=True)]
-            self._gate.add(row.line, row.task, self._demands_of(row.demands), heads, HEADS_MAX)
+            heads = [Head(priority, run) for priority, run in zip(row.priorities, row.runs, strict=True) if run not in self._held]
+            self._gate.add(row.line, (row.queue, row.task), self._demands_of(row.demands), heads, HEADS_MAX)
 
     def _demands_of(self, told: str) -> tuple[Demand, ...]:
         """Runs of one line demand the same, and so they share it."""

@@ -115,7 +115,7 @@ class Room:
         slice_s: float,
         tally: Tally | None = None,
         tracing: Tracing | Inherited,
-        permits: Permits,
+        permits: Permits | None = None,
     ) -> None:
         self.name = name
         self.lanes = lanes
@@ -257,7 +257,7 @@ class Room:
                 standing is None
                 or standing.node != claimed.node
                 or now >= standing.until
-                or (claimed.lane is not None and not self._permits.start(claimed))
+                or (claimed.lane is not None and self._permits is not None and not self._permits.start(claimed))
             ):
                 self._end_unstarted(claimed, DROPPED)
                 continue

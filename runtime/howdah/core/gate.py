@@ -18,7 +18,7 @@ called from there before something changed. So an admission ends, whatever circl
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import count
 
@@ -26,7 +26,7 @@ import msgspec
 
 from .bucket import ROUNDING, Bucket
 from .crowd import Crowd, Front, Head
-from .keyed import Demand, Key, Line, Places, Room, Rooms, Task, Terms
+from .keyed import Demand, Key, Kind, Line, Places, Room, Rooms, Task, Terms
 from .turns import Share
 
 
@@ -36,6 +36,8 @@ class Admitted(msgspec.Struct, frozen=True):
     run: int
     line: int
     place: int
+    task: Kind
+    demands: tuple[Demand, ...]
 
 
 class Gate:
@@ -48,7 +50,7 @@ class Gate:
     def __init__(self) -> None:
         self._rooms = Rooms()
         self._lines: dict[int, Line] = {}
-        self._tasks: dict[str, Task] = {}
+        self._tasks: dict[Kind, Task] = {}
         self._front: Front[Task] = Front()
         self._hungry: set[int] = set()
         self._stirred: list[Room] = []
@@ -107,7 +109,7 @@ class Gate:
                 room.bucket = room.bucket.without(-demand.cost)
                 self._reconsider(room)
 
-    def offer(self, number: int, task: str, demands: tuple[Demand, ...], heads: Iterable[Head], *, more: bool) -> None:
+    def offer(self, number: int, task: Kind, demands: tuple[Demand, ...], heads: Iterable[Head], *, more: bool) -> None:
         """These are the first of a line, in order, and all that the gate is to know of it: they replace what was told before.
 
         more: others wait behind them. Neither heads nor more: the line is forgotten. What told them must have seen what became of
@@ -133,6 +135,26 @@ class Gate:
             self._make_ready(line)
         else:
             self._hungry.add(number)
+
+    def add(self, number: int, task: Kind, demands: tuple[Demand, ...], heads: Sequence[Head], most: int) -> None:
+        """These wait in a line, too, beside those that are known; of all of them the first `most` are kept at hand.
+
+        A line of which others wait that are not known takes only those that stand before the last known one: what lies between is
+        not to be passed over.
+        """
+        line = self._lines.get(number)
+        if line is None:
+            self.offer(number, task, demands, heads[:most], more=len(heads) > most)
+            return
+        known = set(line.heads)
+        fresh = [head for head in heads if head not in known]
+        if line.more:
+            last = line.heads[-1] if line.heads else None
+            fresh = [] if last is None else [head for head in fresh if (head.priority, head.run) < (last.priority, last.run)]
+        if not fresh:
+            return
+        merged = sorted([*line.heads, *fresh], key=lambda head: (head.priority, head.run))
+        self.offer(number, task, demands, merged[:most], more=line.more or len(merged) > most)
 
     def hungry(self) -> list[int]:
         """Lines that have others waiting, of which the gate was not told: each until it is told of them."""
@@ -265,7 +287,7 @@ class Gate:
             line.turns.serve(line.share)
             for room in self._savers.get(line.share, ()):
                 self._stir(room)
-        admitted = Admitted(line.heads.popleft().run, line.number, places.take(line.task.name))
+        admitted = Admitted(line.heads.popleft().run, line.number, places.take(line.task.name), line.task.name, line.demands)
         if line.heads:
             missing = self._missing(line, now)
             if missing is None:
@@ -354,7 +376,7 @@ class Gate:
             room.stirred = True
             self._stirred.append(room)
 
-    def _task(self, name: str) -> Task:
+    def _task(self, name: Kind) -> Task:
         task = self._tasks.get(name)
         if task is None:
             task = self._tasks[name] = Task(name)

@@ -10,6 +10,9 @@ from .bucket import ROUNDING, Bucket, Flow
 from .crowd import Crowd, Told, Waiting, precedes
 from .turns import Turns
 
+Kind = tuple[int, int]
+"""The queue and the task of a run: what decides where it can go."""
+
 Key = tuple[str, str]
 """The name of a limit, and the text of one of its keys."""
 
@@ -38,11 +41,11 @@ class Demand(msgspec.Struct, frozen=True):
 class Places(Protocol):
     """Where admitted runs go: what the nodes have room for."""
 
-    def has(self, task: str) -> bool:
+    def has(self, task: Kind) -> bool:
         """Whether any node has room for a run of this task."""
         ...
 
-    def take(self, task: str) -> int:
+    def take(self, task: Kind) -> int:
         """Takes one of these places; only where there is one. Answers with the node."""
         ...
 
@@ -92,7 +95,7 @@ class Task:
 
     __slots__ = ("absent", "has", "leans", "lines", "name", "ready", "told")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: Kind) -> None:
         self.name = name
         self.has = False
         self.lines = 0

@@ -98,30 +98,45 @@ class Lines:
         self._next_look = min(self._next_look, now + wait_s)
 
 
+ADMITTED_MAX = 20_000
+"""Runs that are said to be admitted: beyond that the gate says it again."""
+
+
 class Hints:
     """What notifications said since the reader looked last, merged: never more than one entry for each line."""
 
     def __init__(self) -> None:
         self._keys: dict[Line, Key] = {}
         self._pauses: set[Pause] = set()
+        self._admitted: dict[int, int] = {}
         self._all = False
+        self._roused = False
 
     def add(self, line: Line, key: Key) -> bool:
         """A line has a run at this key. True if the reader must be woken."""
-        first = not self._keys and not self._all
+        first = self._rouse()
         self._keys[line] = min(key, self._keys.get(line, key))
         return first
 
     def add_all(self) -> bool:
         """Something may have been missed. True if the reader must be woken."""
-        first = not self._keys and not self._all
         self._all = True
-        return first
+        return self._rouse()
 
     def add_pause(self, pause: Pause | None) -> None:
         """Runs of a queue or of a task start no more; what else has changed, a look finds. Wake the reader with add_all()."""
         if pause is not None:
             self._pauses.add(pause)
+
+    def add_admitted(self, pairs: Iterable[tuple[int, int]]) -> bool:
+        """The gate has admitted these runs under these leases to this node. True if the reader must be woken."""
+        if len(self._admitted) < ADMITTED_MAX:
+            self._admitted.update(pairs)
+        return self._rouse()
+
+    def add_nothing(self) -> bool:
+        """Somebody asks the reader for its part. True if it must be woken."""
+        return self._rouse()
 
     def take_into(self, lines: Lines) -> set[Pause]:
         """Hands everything over, and starts anew: called before the query, so that no later hint is lost. Returns what was paused."""
@@ -130,5 +145,14 @@ class Hints:
         if self._all:
             lines.look_at_once()
         pauses = self._pauses
-        self._keys, self._pauses, self._all = {}, set(), False
+        self._keys, self._pauses, self._all, self._roused = {}, set(), False, False
         return pauses
+
+    def take_admitted(self) -> dict[int, int]:
+        """The runs that were admitted, with their leases."""
+        admitted, self._admitted = self._admitted, {}
+        return admitted
+
+    def _rouse(self) -> bool:
+        first, self._roused = not self._roused, True
+        return first

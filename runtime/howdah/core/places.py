@@ -2,19 +2,25 @@
 
 from collections.abc import Iterable
 
+from .keyed import Kind
 from .tidings import Space
 
 
 class Place:
     """One executor of a node: how many runs with limits it may hold, and how many it holds."""
 
-    __slots__ = ("capacity", "held", "node", "tasks")
+    __slots__ = ("capacity", "held", "node", "queues", "tasks")
 
     def __init__(self, node: int) -> None:
         self.node = node
         self.capacity = 0
         self.held = 0
         self.tasks: frozenset[int] = frozenset()
+        self.queues: frozenset[int] | None = None
+
+    def serves(self, kind: Kind) -> bool:
+        """Whether such runs may go here."""
+        return kind[1] in self.tasks and (self.queues is None or kind[0] in self.queues)
 
 
 class Places:
@@ -26,8 +32,9 @@ class Places:
         self._batch_max = batch_max
         self._left = batch_max
         self._places: dict[tuple[int, int], Place] = {}
-        self._by_task: dict[int, list[Place]] = {}
+        self._by_kind: dict[Kind, list[Place]] = {}
         self._by_node: dict[tuple[int, int], Place] = {}
+        """By node and task."""
 
     def tell(self, space: Space, held: Iterable[tuple[int, int]]) -> None:
         """A node has so much room. held: what is known to be held, as (node, task), should the place be a new one."""
@@ -36,6 +43,7 @@ class Places:
         if place is None or tasks != place.tasks:
             place = self._places[space.node, space.room] = Place(space.node)
             place.tasks = tasks
+            place.queues = None if space.queues is None else frozenset(space.queues)
             place.held = sum(1 for node, task in held if node == space.node and task in tasks)
             self._index()
         place.capacity = space.capacity
@@ -50,17 +58,20 @@ class Places:
         """Another admission begins."""
         self._left = self._batch_max
 
-    def has(self, task: int) -> bool:
-        """Whether any node has room for a run of this task."""
+    def has(self, task: Kind) -> bool:
+        """Whether any node has room for such a run."""
         if self._left <= 0:
             return False
-        return any(place.held < place.capacity for place in self._by_task.get(task, ()))
+        places = self._by_kind.get(task)
+        if places is None:
+            places = self._by_kind[task] = [place for place in self._places.values() if place.serves(task)]
+        return any(place.held < place.capacity for place in places)
 
-    def take(self, task: int) -> int:
+    def take(self, task: Kind) -> int:
         """Takes one of these places: on the node that has most room. Answers with the node."""
         best = None
         most = 0
-        for place in self._by_task[task]:
+        for place in self._by_kind[task]:
             free = place.capacity - place.held
             if free > most or (free == most and free > 0 and place.node == self._own):
                 best, most = place, free
@@ -83,9 +94,5 @@ class Places:
             self._index()
 
     def _index(self) -> None:
-        self._by_task = {}
-        self._by_node = {}
-        for place in self._places.values():
-            for task in place.tasks:
-                self._by_task.setdefault(task, []).append(place)
-                self._by_node[place.node, task] = place
+        self._by_kind = {}
+        self._by_node = {(place.node, task): place for place in self._places.values() for task in place.tasks}

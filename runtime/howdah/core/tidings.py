@@ -19,6 +19,8 @@ class Space(msgspec.Struct, frozen=True):
     room: int
     capacity: int
     tasks: list[int]
+    queues: list[int] | None
+    """Those that the node serves. None: all."""
 
 
 class Heard(msgspec.Struct):

@@ -107,7 +107,14 @@ class Gates:
         await self._ask(lambda c: c.execute(query("tell_gate"), "howdah_space", ["?"]))
 
     async def admit(
-        self, epoch: int, own: int, runs: Sequence[int], nodes: Sequence[int], levels: Sequence[tuple[str, str, float, float]], *, durable: bool
+        self,
+        epoch: int,
+        own: int,
+        runs: Sequence[int],
+        nodes: Sequence[int],
+        levels: Sequence[tuple[str, str, float, float]],
+        *,
+        durable: bool,
     ) -> list[Claimed]:
         """Admits these runs to these nodes; those that it did, for `own` with their payload. levels: as buckets() has them."""
         columns = [list(column) for column in zip(*levels, strict=True)] if levels else [None] * 4
