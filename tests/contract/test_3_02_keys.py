@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from enum import Enum
 from typing import Any
+from uuid import UUID
 
 import anyio
 import anyio.to_thread
@@ -266,3 +268,25 @@ async def test_a_name_that_another_program_uses_for_the_other_kind_is_refused(jo
         async with jobs.work():
             pass
     assert await db.fetchval("select count(*) from howdah.run") == 1
+
+
+class Plan(Enum):
+    GOLD = "gold"
+
+
+async def test_a_function_and_a_path_to_the_same_value_are_one_key(jobs: App, db: Session) -> None:
+    def take(value: Any) -> Any:
+        return value
+
+    kinds: dict[type, Any] = {int: 7, str: 'seven ünd "7" \'', bool: True, UUID: UUID(int=7), Plan: Plan.GOLD}
+    async with jobs:
+        for kind, value in kinds.items():
+
+            def work(value: Any) -> None: ...
+
+            work.__annotations__["value"] = kind
+            name = f"takes {kind.__name__}"
+            shared = Limit("asked", 1, key=take), Limit("path", 1, key="value", fair_by="value")
+            await jobs.task(name=name, limits=shared)(work).enqueue(value)
+    for asked, path in await demands(db):
+        assert path == ["path", asked[1], 1, asked[1]]
