@@ -343,3 +343,53 @@ def test_one_app_lives_in_one_event_loop_after_another(
         with asyncio.Runner(loop_factory=loop, debug=loop is asyncio.new_event_loop) as runner:
             runner.run(main())
     asyncio.run(admin(f"drop database {name} with (force)"))
+
+
+async def test_queues_with_weights_start_in_that_proportion_and_by_priority_within(dsn: str) -> None:
+    jobs, order = App(dsn, claim_max=100), list[tuple[str, int]]()
+
+    @jobs.task(queue="mail")
+    async def mail(priority: int) -> None:
+        order.append(("mail", priority))
+
+    @jobs.task(queue="other")
+    async def other(priority: int) -> None:
+        order.append(("other", priority))
+
+    async with jobs:
+        # What is in the heavier queue is of a lower priority: between queues that does not count.
+        await mail.options(priority=-9).enqueue_many(mail.call(-9) for _ in range(1500))
+        await mail.options(priority=-8).enqueue_many(mail.call(-8) for _ in range(1500))
+        await other.options(priority=5).enqueue_many(other.call(5) for _ in range(3000))
+        async with jobs.work(queues={"mail": 3, "other": 1}) as node:
+            while node.ended < 6000:
+                await anyio.sleep(0.01)
+    # Both have runs while the first 4000 start: at any time the shares are right to within a claim.
+    for start in range(0, 3600, 600):
+        mails = sum(queue == "mail" for queue, _ in order[start : start + 600])
+        assert abs(mails - 450) <= 100
+    priorities = [priority for queue, priority in order if queue == "mail"]
+    assert priorities == sorted(priorities, reverse=True)
+
+
+async def test_runs_that_start_at_most_once_have_their_turns_in_each_queue_with_a_weight(dsn: str) -> None:
+    jobs, order = App(dsn, concurrency=2), list[str]()
+
+    @jobs.task
+    async def often(queue: str) -> None:
+        order.append(queue)
+
+    @jobs.task(delivery="at_most_once")
+    async def once(queue: str) -> None:
+        order.append(f"{queue}, once")
+
+    async with jobs:
+        for task in (often, once):
+            for queue in ("mail", "other"):
+                await task.options(queue=queue).enqueue_many(task.call(queue) for _ in range(200))
+        async with jobs.work(queues={"mail": 1, "other": 1}) as node:
+            while node.ended < 800:
+                await anyio.sleep(0.01)
+    found = {kind: order[:400].count(kind) for kind in ("mail", "mail, once", "other", "other, once")}
+    # They are claimed for free slots alone, the others in advance: so many by far are none of them.
+    assert min(found.values()) >= 5, found

@@ -11,6 +11,7 @@ def test_what_our_functions_send_is_understood() -> None:
     assert notices.ready("1 2 -3 4 abc") == (1, 2, -3, 4, "abc")
     assert notices.pairs("1 2,3 4") == [(1, 2), (3, 4)]
     assert notices.runs("1 2 3") == [1, 2, 3]
+    assert (notices.paused("queue 7"), notices.paused("task 8"), notices.paused("")) == ((7, None), (None, 8), None)
     assert (notices.seconds("1.5"), notices.seconds("0"), notices.seconds("-1")) == (1.5, 0.0, -1.0)
 
 
@@ -23,6 +24,7 @@ NONSENSE = [
 @pytest.mark.parametrize("payload", NONSENSE)
 def test_nonsense_is_passed_over(payload: str) -> None:
     assert notices.ready(payload) is None
+    assert notices.paused(payload) is notices.paused(f"queue {payload}x") is notices.paused(f"node {payload}") is None
     assert all(isinstance(number, int) for number in notices.runs(payload))
     notices.pairs(payload)
     assert not math.isnan(notices.seconds(payload))

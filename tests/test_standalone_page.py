@@ -70,8 +70,18 @@ async def test_what_ends_ends_well(dsn: str, db: Db, folder: Path, worker: Progr
     assert (await worker.end())[0] == 0, "the last line drains it"
 
 
+async def test_the_sql_pauses_and_resumes_queues_and_tasks(db: Db) -> None:
+    await db.execute("select howdah.introduce('imports')")
+    pause, resume, both = blocks("sql")[0].strip().splitlines()
+    await db.execute(pause)
+    assert await db.fetchval("select count(*) from howdah.paused where queue is not null") == 1
+    await db.execute(resume)
+    await db.execute(both)
+    assert await db.fetchval("select count(*) from howdah.paused") == 0
+
+
 async def test_the_sql_tells_nodes(db: Db) -> None:
-    (statement,) = blocks("sql")
+    (_, statement) = blocks("sql")
     await db.execute("select howdah.join_node(1, 'seven', 'worker-7', 1, '1', '{}', '{}', null, 60)")
     await db.execute(statement)
     assert await db.fetchval("select ordered from howdah.nodes") == "pause"

@@ -4,7 +4,7 @@ import asyncio
 import importlib
 import sys
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -24,7 +24,7 @@ from .management.catalogue import Catalogue, Nodes, Queues
 from .management.glance import Glance, glance
 from .management.runs import Runs
 from .node import Node
-from .policy import SILENT, Defaults
+from .policy import SILENT, Defaults, ServedQueues, check_weight
 from .portal import Portal
 from .process.place import in_child
 from .registrar import Registrar, Tasks
@@ -150,14 +150,23 @@ class App(Registrar):
         self._client.point(config)
         self._portal.point(config)
 
-    def work(self, *, queues: Sequence[str] | None = None, stop: anyio.Event | None = None) -> AbstractAsyncContextManager[Node]:
+    def work(
+        self, *, queues: Sequence[str] | Mapping[str, float] | None = None, stop: anyio.Event | None = None
+    ) -> AbstractAsyncContextManager[Node]:
         """Runs a node inside this process: its tasks are executed here until the block ends, then it drains.
 
-        queues: the queues to serve; default all of them. stop: the node also drains when this is set; one that has not started by
-        then, since Postgres lets nobody in, gives up: the block begins with a node that has stopped.
+        queues: the queues to serve; default all of them. A list of names: the best priority of all goes first. With weights, as in
+        queues={"mail": 10, "default": 1}, they take turns: while all of them have runs, ten of mail start for each one of default,
+        priority counts within a queue, and what a queue leaves goes to the others. ConfigurationError: a weight is no positive number.
+        stop: the node also drains when this is set; one that has not started by then, since Postgres lets nobody in, gives up: the
+        block begins with a node that has stopped.
         """
         if isinstance(queues, str):
             raise ConfigurationError(f"queues={queues!r} is one text: pass a list, as in queues=[{queues!r}]")
+        if isinstance(queues, Mapping):
+            queues = dict(queues)
+            for name, weight in queues.items():
+                check_weight(name, weight)
         return self._work(queues, self.config, anyio.Event() if stop is None else stop)
 
     @property
@@ -202,7 +211,7 @@ class App(Registrar):
         return Blocks(client, node, self._client.check_open, {"howdah": self})
 
     @asynccontextmanager
-    async def _work(self, queues: Sequence[str] | None, config: Config, stop: anyio.Event) -> AsyncGenerator[Node, None]:
+    async def _work(self, queues: ServedQueues, config: Config, stop: anyio.Event) -> AsyncGenerator[Node, None]:
         if in_child():
             raise HowdahError(
                 "jobs.work() was called in a child process of a node, which imports this module for its tasks and starts nothing: put"

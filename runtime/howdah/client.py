@@ -287,7 +287,13 @@ class Client:
                 [(line, (first, last))] = lines.items()
                 await connection.execute(query("hint"), *line, first, origin, last)
             elif lines:
-                await connection.execute(query("hint_all"), *map(list, zip(*lines, strict=True)), [made[0] for made in lines.values()], origin, [made[1] for made in lines.values()])
+                await connection.execute(
+                    query("hint_all"),
+                    *map(list, zip(*lines, strict=True)),
+                    [made[0] for made in lines.values()],
+                    origin,
+                    [made[1] for made in lines.values()],
+                )
             if due_s < TIMER_NEWS_S:
                 await connection.execute(query("hint_timer"), str(due_s))
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:

@@ -61,6 +61,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     enqueue_chunk_characters: int = 4 * 1024 * 1024
     """A statement of enqueue_many ends where its arguments reach this: large ones would make one that Postgres cannot take."""
 
+    unused_permit_s: float = 0.05
+    """A run with limits that has not started this long after it was admitted goes back, for another node to have."""
     second_look_s: float = 0.02
     """After a short claim every line is looked at again this soon: a row that was locked meanwhile was skipped."""
     busy_look_s: float = 1.0

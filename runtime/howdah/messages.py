@@ -26,6 +26,34 @@ class Claimed(msgspec.Struct, frozen=True, gc=False):
     trace: str | None = None
     """The span that asked for it (core/ancestry.py); asked: when that was, in Unix time of the database. None: there was none."""
     asked: float | None = None
+    lane: str | None = None
+    """The concurrency key under which the gate admitted it, the first of its keys. None: it has no limits."""
+
+
+class SeatLost(Exception):
+    """Another node is the gate, or will be: this one has lost a connection, or its lease. Nothing is admitted until it has the seat again."""
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What a limit allows, or one of its keys. A row of functions/gate_terms.sql, with its terms read."""
+
+    name: str
+    key: str | None
+    kind: str
+    number: int | None
+    per_s: float | None
+    burst: float | None
+    paused: bool
+
+
+class Held(msgspec.Struct, frozen=True, gc=False):
+    """A run that a node holds under limits. A row of functions/gate_held.sql."""
+
+    run: int
+    lease: int
+    node: int
+    task: int
+    demands: str
 
 
 class Waiting(msgspec.Struct, frozen=True, gc=False):
@@ -88,11 +116,17 @@ class Freed(msgspec.Struct, frozen=True):
     leases: dict[int, int]
 
 
+class Admitted(msgspec.Struct, frozen=True):
+    """The gate has admitted these to this node, which holds them already."""
+
+    runs: list[Claimed]
+
+
 class Stop(msgspec.Struct, frozen=True):
     """Claim no more. From here on shutdown is end-of-stream."""
 
 
-ToDispatcher = Woken | Freed | Stop
+ToDispatcher = Woken | Freed | Admitted | Stop
 
 
 class Standing(msgspec.Struct, frozen=True):

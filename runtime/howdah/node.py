@@ -16,7 +16,7 @@ import math
 import os
 import platform
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from time import monotonic
 
 import anyio
@@ -45,11 +45,13 @@ from .db.pool import Pool
 from .db.readings import Readings
 from .db.stores import Bell, Claims, Leases, Member, Outcomes, Upkeep
 from .definitions import Definition
+from .gatehouse import Gatehouse
 from .instruments import Gauges
 from .logs import captured
 from .mailbox import Mailbox
 from .messages import Outcome, Sign, Standing, Stop, ToDispatcher, Woken
 from .nearby import Nearby
+from .policy import ServedQueues
 from .process.address import terms
 from .process.pool import Children, Terms
 from .process.wire import Start
@@ -61,7 +63,7 @@ from .transactions import Transactions
 
 log = logging.getLogger("howdah.node")
 
-CHANNELS = ("howdah_work", "howdah_timer", "howdah_cancel", "howdah_node")
+CHANNELS = ("howdah_work", "howdah_timer", "howdah_cancel", "howdah_node", "howdah_pause", "howdah_space")
 
 HEART_ANSWERS_S = 2.0
 """A heart that has not answered within this time is stuck."""
@@ -74,7 +76,7 @@ class Node:
     """Runs the tasks of a registry until it is stopped."""
 
     def __init__(
-        self, config: Config, registry: Registry, pool: Pool, nearby: Nearby, queues: Sequence[str] | None, app: str | None = None
+        self, config: Config, registry: Registry, pool: Pool, nearby: Nearby, queues: ServedQueues, app: str | None = None
     ) -> None:
         config = self._config = config.reached(pooler=pool.config.pooler)
         self._registry = registry
@@ -103,9 +105,11 @@ class Node:
         # One outcome, and at most one receipt, for each run held; beside them one Woken and one Stop.
         held = 2 * (config.prefetch_max + config.claim_max) + config.concurrency + config.threads + config.processes
         self._ledger = Mailbox[Outcome](held)
-        self._desk = Mailbox[ToDispatcher](held + 2)
+        # As many Admitted, each with a run of those held.
+        self._desk = Mailbox[ToDispatcher](2 * held + 2)
         self._reminders = Mailbox[float](REMINDERS_MAX)
         self._hints = Hints()
+        self._gatehouse = Gatehouse(config, self.name, self._desk, self._hints, self._standing)
         self._served: frozenset[int] | None = None
 
     @property
@@ -154,8 +158,9 @@ class Node:
     async def run(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Runs until stopped; returns when every outcome is durable. Says started when its lease holds, or it is stopped before that."""
         config = self._config
-        tasks, queues, installation = await register(self._pool, self._registry, self._queues)
+        tasks, queues, installation = await register(self._pool, self._registry, None if self._queues is None else list(self._queues))
         self._served = None if queues is None else frozenset(queues)
+        weights = dict(zip(queues or (), self._queues.values(), strict=True)) if isinstance(self._queues, Mapping) else None
         numbers = sorted(tasks)
         hashes = [tasks[number].hash for number in numbers]
         member = Member(self.name, platform.node(), os.getpid(), importlib.metadata.version("howdah"), numbers, hashes, queues)
@@ -172,7 +177,11 @@ class Node:
         home = Home(self._transactions.open, board, installation, config.dsn)
         self._rooms = self._build_rooms(tasks, home)
         claims = self._claims = Claims(config, self.name, queues, lambda: self._remind(ASK), self._tracing)
-        outcomes, upkeep, bell = Outcomes(config, self.name), Upkeep(config, self.name), Bell(config, self.name, CHANNELS, self._heard)
+        outcomes, upkeep, bell = (
+            Outcomes(config, self.name),
+            Upkeep(config, self.name),
+            Bell(config, self.name, (*CHANNELS, self._gatehouse.channel), self._heard),
+        )
         written, reported, left = anyio.Event(), anyio.Event(), anyio.Event()
         try:
             with self._nearby.listening(self._told), captured(functools.partial(_run_at, home), config.log_level, config.log_max):
@@ -184,8 +193,10 @@ class Node:
                         group.start_soon(listen, bell, self._listened, self._listening, config.probe_s)
                     group.start_soon(keep_house, self._reminders, upkeep, self._rooms, self._cancel, board, config)
                     group.start_soon(
-                        dispatch, self._desk, self._hints, self._rooms, claims, self._ledger, self._standing, config, lambda: self.paused
+                        functools.partial(dispatch, weights=weights, paused=lambda: self.paused, gate=self._gatehouse),
+                        *(self._desk, self._hints, self._rooms, claims, self._ledger, self._standing, config),
                     )
+                    group.start_soon(self._keep_gate, tasks, queues)
                     group.start_soon(self._write, outcomes, written)
                     for room in self._rooms:
                         group.start_soon(room.watch, config.deadline_tick_s)
@@ -242,6 +253,7 @@ class Node:
             slice_s=config.slice_s,
             tally=self._tally,
             tracing=self._tracing,
+            permits=self._gatehouse.permits,
         )
         together = [d for d in self._registry if d.isolation is None]
         rooms = [
@@ -265,9 +277,13 @@ class Node:
         left.set()
 
     async def _write(self, outcomes: Outcomes, written: anyio.Event) -> None:
-        await write(self._ledger, outcomes, self._desk, self._remind, self._config.write_max, self._tally)
+        await write(self._ledger, outcomes, self._desk, self._remind, self._gatehouse, self._config.write_max, self._tally)
         self._desk.close()
         written.set()
+
+    async def _keep_gate(self, tasks: dict[int, Definition], queues: list[int] | None) -> None:
+        limited = frozenset(number for number, definition in tasks.items() if definition.demands.limits)
+        await self._gatehouse.keep(queues, bool(limited), frozenset().union(*(room.once for room in self._rooms)) & limited)
 
     async def _report(self, tasks: dict[int, Definition], written: anyio.Event, reported: anyio.Event) -> None:
         """Tells OpenTelemetry what is done here, if the process wants that, until every outcome is durable."""
@@ -289,6 +305,7 @@ class Node:
             self._heart.stop(leave=True)
             everything.cancel()
             return
+        self._gatehouse.leave()
         self._desk.put_nowait(Stop())
         with anyio.move_on_after(config.grace_s):
             await self._hurrying.wait()
@@ -375,6 +392,13 @@ class Node:
             case "howdah_node":
                 if payload == self.name and self._heart is not None:
                     self._heart.ask()
+            case "howdah_space":
+                self._gatehouse.asked()
+            case self._gatehouse.channel:
+                self._gatehouse.heard(payload)
+            case "howdah_pause":
+                self._hints.add_pause(notices.paused(payload))
+                self._look()
             case _:
                 self._bell_gone.set()
 

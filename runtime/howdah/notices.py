@@ -4,8 +4,16 @@ passed over, and nothing is done on its word alone that costs a run anything.
 
 from math import isnan
 
+from .core.tidings import Space, Tidings
+
 _INT = 2**31
 _BIGINT = 2**63
+
+PAIRS_MAX = 200
+"""Runs with their leases in one notification, which holds 8,000 bytes."""
+
+SPACE_MAX = 1_000_000
+"""What no node has room for."""
 
 
 def ready(payload: str) -> tuple[int, int, int, int, str | None] | None:
@@ -26,9 +34,55 @@ def pairs(payload: str) -> list[tuple[int, int]]:
     return [(pair[0], pair[1]) for pair in found if pair is not None]
 
 
+def paused(payload: str) -> tuple[int | None, int | None] | None:
+    """The queue, or the task, whose runs start no more, beside None; None: something else has changed."""
+    kind, _, number = payload.partition(" ")
+    read = _numbers([number], 1)
+    if read is None or kind not in ("queue", "task"):
+        return None
+    return (read[0], None) if kind == "queue" else (None, read[0])
+
+
 def runs(payload: str) -> list[int]:
     """Runs that are said to have ended."""
     return _numbers(payload.split(" ")) or []
+
+
+def to_gate(payload: str, tidings: Tidings) -> bool:
+    """Puts what is said to the gate among its tidings. Whether it must be woken."""
+    what, _, rest = payload.partition(" ")
+    numbers = _numbers(rest.replace(",", " ").split(" ")) if rest else []
+    if numbers is None:
+        return False
+    match what:
+        case "new" if len(numbers) == 2:
+            return tidings.add_range(numbers[0], numbers[1])
+        case "runs":
+            return tidings.add_runs(numbers)
+        case "ended" if len(numbers) % 2 == 0:
+            # Anybody may have said so: whether they hold their leases stands in the database.
+            return tidings.add_doubtful(zip(numbers[::2], numbers[1::2], strict=True))
+        case "space" if len(numbers) >= 4:
+            node, room, capacity, queues = numbers[:4]
+            served = None if queues < 0 else numbers[4 : 4 + queues]
+            return tidings.add_space(Space(node, room, min(capacity, SPACE_MAX), numbers[4 + max(0, queues) :], served))
+        case "terms":
+            return tidings.add_terms()
+        case "look":
+            return tidings.add_everything()
+        case _:
+            return False
+
+
+def space(said: Space) -> str:
+    """What a node says to the gate of the room that it has, as to_gate() reads it."""
+    queues = [-1] if said.queues is None else [len(said.queues), *said.queues]
+    return " ".join(map(str, ["space", said.node, said.room, said.capacity, *queues, *said.tasks]))
+
+
+def ended(pairs: list[tuple[int, int]]) -> list[str]:
+    """What a node says to the gate of runs that hold their leases no more."""
+    return ["ended " + ",".join(f"{run} {lease}" for run, lease in pairs[at : at + PAIRS_MAX]) for at in range(0, len(pairs), PAIRS_MAX)]
 
 
 def seconds(payload: str) -> float:

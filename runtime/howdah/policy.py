@@ -1,7 +1,8 @@
 """The words that a task says of itself or leaves to others, and what comes of them."""
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -14,6 +15,9 @@ NAME_MAX = 200
 """Characters in the name of a task or a queue, as the schema has it."""
 
 T = TypeVar("T")
+
+ServedQueues: TypeAlias = Sequence[str] | Mapping[str, float] | None
+"""The queues of a node: names, or names with their weights; None: all of them."""
 
 Delivery = Literal["at_least_once", "at_most_once"]
 """What becomes of a run whose node died: it is run again, or it ends as lost."""
@@ -53,6 +57,20 @@ def check_name(what: str, name: str) -> None:
     """ConfigurationError: the database would refuse this name."""
     if not 0 < len(name) <= NAME_MAX or "\0" in name:
         raise ConfigurationError(f"{what}={name[:40]!r} cannot be a name: it has {len(name)} characters of 1 to {NAME_MAX}, and no NUL")
+
+
+def check_weight(queue: object, weight: object) -> None:
+    """ConfigurationError: a queue cannot have this weight."""
+    try:
+        fits = isinstance(weight, int | float) and not isinstance(weight, bool) and weight > 0 and math.isfinite(weight)
+    except OverflowError:
+        fits = False
+    if not fits or not isinstance(queue, str) or not queue:
+        shown = weight if isinstance(weight, float) else repr(weight)[:40]
+        raise ConfigurationError(
+            f"queues={{{queue!r}: {shown}}} is no queue with its weight: pass names with positive numbers, as in"
+            " queues={'mail': 10, 'default': 1}"
+        )
 
 
 def check_metadata(metadata: object) -> None:

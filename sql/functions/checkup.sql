@@ -37,6 +37,9 @@ begin
   select 'paused_node', o.node, null::text, 1::bigint, o.at
   from howdah.node_order o where o.what = 'pause' and exists (select from howdah.node n where n.name = o.node) order by o.at limit p_limit;
   return query
+  select case when p.task is null then 'paused_queue' else 'paused_task' end, coalesce(q.name, t.name), null::text, 1::bigint, p.at
+  from howdah.paused p left join howdah.queue q on q.id = p.queue left join howdah.task t on t.id = p.task order by p.at limit p_limit;
+  return query
   select 'unsettled_effects', null::text, null::text, 1::bigint, i.at from howdah.inbox i order by i.id limit 1;
   return query
   select 'overdue_timers', null::text, null::text, 1::bigint, w.due from howdah.timer w where w.due < howdah.clock() order by w.due limit 1;

@@ -4,6 +4,7 @@
 -- those that were taken aside (claim_aside; only where p_aside says that a slot is free for them). asked: when a run was asked
 -- for, where it carries a trace: that is read and sent for nothing else.
 -- Runs with limits are not among them: the gate admits those (gate_admit).
+-- Lines of a paused queue or task give nothing, nor does claim_aside see them.
 -- A short or empty answer never proves an empty queue: rows that somebody else has locked are skipped.
 -- A node that entered another world gets nothing here: its lease numbers may be handed out again, for other runs (renew).
 -- Locks: the node's row for key share (so that the reaper, which deletes it first, sees every claim), then the
@@ -32,6 +33,14 @@ declare
   v_lowest bigint;
   v_highest bigint;
 begin
+  if exists (select from howdah.paused) then
+    select array_agg(s.queue), array_agg(s.task), array_agg(s.priority), array_agg(s.id) into p_queues, p_tasks, p_priorities, p_ids
+    from unnest(p_queues, p_tasks, p_priorities, p_ids) s(queue, task, priority, id)
+    where not exists (select from howdah.paused h where h.queue = s.queue or h.task = s.task);
+    if p_queues is null then
+      return;
+    end if;
+  end if;
   if p_aside and (exists (select from howdah.misfit) or exists (select from howdah.job j where j.crashes >= 2)) then
     return query select * from howdah.claim_aside(p_node, p_room, p_queues, p_tasks);
     get diagnostics v_aside = row_count;

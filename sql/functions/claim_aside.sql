@@ -1,6 +1,6 @@
 -- The part of claim() for runs that no ordinary claim sees. A suspect (held in two crashes) goes to a node that holds
 -- none, one at a time: that it is held is the start mark, so this claim commits synchronously. Misfits go to a node whose
--- definition has not tried them, a suspect among them only where the node holds none. The first is the suspect, if there is one.
+-- definition has not tried them, a suspect among them only where the node holds none. No line given is paused: claim() has seen to that. The first is the suspect, if there is one.
 -- Locks: the node's row for key share, then job rows, then misfit rows, both with skip locked.
 create or replace function howdah.claim_aside(p_node bigint, p_room int, p_queues int[], p_tasks int[])
   returns table (id bigint, queue int, task int, priority smallint, attempt smallint, lease bigint, args json,

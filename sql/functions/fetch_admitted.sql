@@ -2,7 +2,7 @@
 -- Takes no locks: what it holds nobody else changes.
 create or replace function howdah.fetch_admitted(p_node bigint, p_runs bigint[], p_leases bigint[])
   returns table (id bigint, queue int, task int, priority smallint, attempt smallint, lease bigint, args json,
-                 tags text[], metadata jsonb, options jsonb, aside boolean, trace text, asked double precision)
+                 tags text[], metadata jsonb, options jsonb, aside boolean, trace text, asked double precision, lane text)
   language plpgsql stable security definer
   set search_path = pg_catalog, pg_temp
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
@@ -15,13 +15,13 @@ declare
 begin
   return query
   select h.id, h.queue, h.task, h.priority, h.attempt, h.lease, r.args, r.tags, r.metadata, r.options, false, r.trace,
-    case when r.trace is not null then date_part('epoch', r.at) end
+    case when r.trace is not null then date_part('epoch', r.at) end, (r.demands #>> '{0,0}') || ':' || (r.demands #>> '{0,1}')
   from unnest(p_runs, p_leases) a(run, lease)
   cross join lateral (
     select j.* from howdah.job j where j.id = a.run and j.lease = a.lease and j.node = p_node and j.line is not null offset 0
   ) h
   cross join lateral (
-    select r.args, r.tags, r.metadata, r.options, r.trace, r.at from howdah.run r where r.id = h.id and r.id between v_lowest and v_highest offset 0
+    select r.args, r.tags, r.metadata, r.options, r.trace, r.at, r.demands from howdah.run r where r.id = h.id and r.id between v_lowest and v_highest offset 0
   ) r
   order by h.priority, h.id;
 end

@@ -1,6 +1,6 @@
 -- Admits runs that wait for the gate: each gets a lease of the node named beside it, which is the claim as well. Answers those that
 -- it admitted; for runs of p_own, the gate's own node, with all that claim() answers, for others without their payload: these nodes
--- are told, and fetch it (fetch_admitted). One that is not answered was not admitted: it has ended, is held, expired or locked, is a
+-- are told, and fetch it (fetch_admitted). One that is not answered was not admitted: it has ended, is held, expired, paused or locked, is a
 -- suspect beside another one on its node, or its node has lost its lease.
 -- One autocommitted statement under the gate's row for share, with its epoch: who took over since then waits for it or is seen here
 -- (HW004). A plain comparison, and for key share, would admit too much. What rates have left after it goes to disk with it.
@@ -10,7 +10,7 @@ create or replace function howdah.gate_admit(
   p_epoch bigint, p_own bigint, p_runs bigint[], p_nodes bigint[], p_durable boolean,
   p_names text[], p_keys text[], p_levels double precision[], p_times double precision[]
 ) returns table (node bigint, id bigint, queue int, task int, priority smallint, attempt smallint, lease bigint, args json,
-                 tags text[], metadata jsonb, options jsonb, aside boolean, trace text, asked double precision)
+                 tags text[], metadata jsonb, options jsonb, aside boolean, trace text, asked double precision, lane text)
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
@@ -29,6 +29,7 @@ declare
   v_crashes smallint[];
   v_lowest bigint;
   v_highest bigint;
+  v_pauses boolean := exists (select from howdah.paused);
 begin
   perform 1 from howdah.gate g where g.epoch = p_epoch for share;
   if not found then
@@ -48,6 +49,7 @@ begin
       select j.ctid from howdah.job j
       where j.id = a.run and j.lease is null and j.line is not null and j.crashes < 2
         and (j.expires is null or j.attempt > 0 or j.expires > howdah.clock())
+        and not (v_pauses and exists (select from howdah.paused h where h.queue = j.queue or h.task = j.task))
       for update skip locked
     ) f
   ), held as (
@@ -78,10 +80,11 @@ begin
   ) g
   join howdah.node n on n.id = g.node;
   return query
-  select h.node, h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.args, r.tags, r.metadata, r.options, false, r.trace, r.asked
+  select h.node, h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.args, r.tags, r.metadata, r.options, false, r.trace, r.asked, r.lane
   from unnest(v_held, v_whose, v_queues, v_tasks, v_priorities, v_attempts) h(id, node, queue, task, priority, attempt)
   left join lateral (
-    select r.args, r.tags, r.metadata, r.options, r.trace, case when r.trace is not null then date_part('epoch', r.at) end as asked
+    select r.args, r.tags, r.metadata, r.options, r.trace, case when r.trace is not null then date_part('epoch', r.at) end as asked,
+           (r.demands #>> '{0,0}') || ':' || (r.demands #>> '{0,1}') as lane
     from howdah.run r where h.node = p_own and r.id = h.id and r.id between v_lowest and v_highest offset 0
   ) r on true
   order by h.priority, h.id;

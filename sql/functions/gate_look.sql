@@ -1,5 +1,6 @@
 -- Lines that wait for the gate, from behind p_after on (null: from the first), at most p_lines of them, with up to p_heads of
--- their runs by priority, then id, and whether there are more. One index probe for each line, however many runs wait.
+-- their runs by priority, then id, and whether there are more. One index probe for each line, however many runs wait. The
+-- line of a paused queue or task has none.
 -- An answer with fewer lines than asked for is the last. Takes no locks.
 create or replace function howdah.gate_look(p_after bigint, p_lines int, p_heads int)
   returns table (line bigint, queue int, task int, demands jsonb, priorities smallint[], runs bigint[], more boolean)
@@ -12,23 +13,25 @@ as $$
 begin
   return query
   with recursive walk as (
-    (select j.line, 1 as n from howdah.job j
+    (select j.line, 1 as n, j.queue, j.task from howdah.job j
      where j.line is not null and j.crashes < 2 and j.line > coalesce(p_after, -9223372036854775808) order by j.line limit 1)
     union all
-    select next.line, w.n + 1 from walk w
+    select next.line, w.n + 1, next.queue, next.task from walk w
     cross join lateral (
-      select j.line from howdah.job j where j.line is not null and j.crashes < 2 and j.line > w.line order by j.line limit 1
+      select j.line, j.queue, j.task from howdah.job j where j.line is not null and j.crashes < 2 and j.line > w.line order by j.line limit 1
     ) next
     where w.n < p_lines
   )
-  select w.line, h.queue, h.task, r.demands, h.priorities[1 : p_heads], h.runs[1 : p_heads], cardinality(h.runs) > p_heads
+  select w.line, coalesce(h.queue, 0), coalesce(h.task, 0), r.demands, coalesce(h.priorities[1 : p_heads], '{}'), coalesce(h.runs[1 : p_heads], '{}'),
+         coalesce(cardinality(h.runs) > p_heads, false)
   from walk w
   cross join lateral (
     select min(x.queue) as queue, min(x.task) as task, array_agg(x.priority order by x.priority, x.id) as priorities,
            array_agg(x.id order by x.priority, x.id) as runs
     from (
       select j.queue, j.task, j.priority, j.id from howdah.job j
-      where j.line = w.line and j.line is not null and j.crashes < 2 and j.lease is null order by j.priority, j.id limit p_heads + 1
+      where j.line = w.line and j.line is not null and j.crashes < 2 and j.lease is null order by j.priority, j.id
+      limit case when exists (select from howdah.paused p where p.queue = w.queue or p.task = w.task) then 0 else p_heads + 1 end
     ) x
   ) h
   left join lateral (select r.demands from howdah.run r where r.id = h.runs[1] offset 0) r on true

@@ -1,5 +1,5 @@
 -- Which of these runs wait for the gate, by line: those from p_low to p_high, at most p_limit, or those of p_runs; and how far this
--- went (null: to the end). Takes no locks.
+-- went (null: to the end), which a row without a line says where none waits. Takes no locks.
 create or replace function howdah.gate_news(p_low bigint, p_high bigint, p_runs bigint[], p_limit int)
   returns table (line bigint, queue int, task int, demands jsonb, priorities smallint[], runs bigint[], last bigint)
   language plpgsql stable security definer
@@ -22,8 +22,8 @@ begin
     select case when count(*) = p_limit then max(f.id) end as last from found f
   )
   select g.line, g.queue, g.task, r.demands, g.priorities, g.runs, e.last
-  from grouped g
-  cross join reached e
-  cross join lateral (select r.demands from howdah.run r where r.id = g.runs[1] offset 0) r;
+  from reached e
+  left join grouped g on true
+  left join lateral (select r.demands from howdah.run r where r.id = g.runs[1] offset 0) r on true;
 end
 $$;

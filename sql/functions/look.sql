@@ -1,6 +1,6 @@
 -- The head of every line (queue, task) that has a run for this node to claim, without any watermark: what proves that
 -- a queue is empty. One index probe per pair of a queue and a task of the node; lines with a suspect, or with a misfit
--- that the node's definition has not tried, are there, too. Takes no locks.
+-- that the node's definition has not tried, are there, too; those of a paused queue or task are not. Takes no locks.
 create or replace function howdah.look(p_node bigint, p_tasks int[], p_queues int[])
   returns table (queue int, task int, priority smallint, id bigint, aside boolean)
   language plpgsql stable security definer
@@ -10,6 +10,13 @@ create or replace function howdah.look(p_node bigint, p_tasks int[], p_queues in
 as $$
 #variable_conflict use_column
 begin
+  if exists (select from howdah.paused) then
+    p_tasks := array(select t.task from unnest(p_tasks) t(task) where not exists (select from howdah.paused h where h.task = t.task));
+    p_queues := array(
+      select q.id from howdah.queue q
+      where (p_queues is null or q.id = any(p_queues)) and not exists (select from howdah.paused h where h.queue = q.id)
+    );
+  end if;
   return query
   select q.id, t.task, h.priority, h.id, false
   from howdah.queue q

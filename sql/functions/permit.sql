@@ -19,11 +19,11 @@ begin
   v_functions := case p_kind
     when 'enqueue' then '{enqueue,submit,submit_all,submit_new,introduce,hint,enqueue_on_insert,task_input}'
     when 'node' then '{enqueue,submit,submit_all,submit_new,introduce,hint,enqueue_on_insert,task_input,
-      register,queue_id,join_node,renew,leave_node,order_node,look,claim,claim_aside,recover,return_unknown,clock,complete,settle,asked,note_progress,
+      register,queue_id,join_node,renew,leave_node,order_node,pause,resume,look,claim,claim_aside,recover,return_unknown,clock,complete,settle,asked,note_progress,
       keep,tend,old_days,drop_day,trim,sweep,thin_rates,watch,outcomes,state,cancel,retry,
       ready_since,report_queues,find_runs,count_runs,list_runs,show_runs,run_history,trouble,unimplemented_tasks,oldest_waiting,pace,standing,
       busy_queues,held_runs,checkup,
-      gate_enter,gate_free,gate_backends,gate_held,gate_look,gate_heads,gate_news,gate_terms,gate_buckets,gate_left,gate_admit,fetch_admitted}'
+      gate_enter,gate_free,gate_backends,gate_held,gate_look,gate_heads,gate_news,gate_terms,gate_buckets,gate_left,gate_remind,gate_admit,fetch_admitted,tell_gate}'
     when 'read' then '{state,count_runs,clock,unimplemented_tasks,oldest_waiting,pace,standing,busy_queues,held_runs,checkup}'
   end;
   execute format('grant usage on schema howdah to %I', p_role);
@@ -51,7 +51,7 @@ begin
                    ' root, tags, reason, node) on howdah.runs to %I', p_role);
   end if;
   if p_kind in ('node', 'read') then
-    execute format('grant select on howdah.task, howdah.queue, howdah.kind, howdah.node, howdah.limit_terms, howdah.limit_key to %I', p_role);
+    execute format('grant select on howdah.task, howdah.queue, howdah.kind, howdah.node, howdah.paused, howdah.limit_terms, howdah.limit_key to %I', p_role);
     execute format('grant select on howdah.unimplemented, howdah.misfits, howdah.nodes, howdah.queue_stats, howdah.task_stats to %I', p_role);
   end if;
   insert into howdah.role (name, kind) values (p_role, p_kind) on conflict do nothing;

@@ -4,7 +4,13 @@ select
   howdah.clock() as at,
   current_database()::text as database,
   (select count(*) from howdah.queue) as known,
-  (select json_agg(q) from howdah.busy_queues($1) q) as queues,
+  (select json_agg(q) from (
+    select b.*, exists (select from howdah.paused h where h.queue = (select k.id from howdah.queue k where k.name = b.queue)) as paused
+    from howdah.busy_queues($1) b
+  ) q) as queues,
+  (select json_agg(t.name) from (
+    select k.name from howdah.paused h join howdah.task k on k.id = h.task order by k.name limit $1
+  ) t) as paused_tasks,
   (select json_build_object('alive', count(*) filter (where n.alive), 'silent', count(*) filter (where not n.alive), 'told', count(n.ordered)) from howdah.nodes n) as fleet,
   (select json_agg(n) from (
     select s.name, s.host, s.pid, s.version, s.alive, s.ordered, s.queues, cardinality(s.tasks) as tasks,

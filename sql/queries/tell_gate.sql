@@ -1,2 +1,2 @@
--- Tells the gate something. A hint. Takes no locks.
-select pg_notify('howdah_gate', $1);
+-- Tells the gate, or all nodes, something. See functions/tell_gate.sql.
+select howdah.tell_gate($1, $2);

@@ -1,5 +1,5 @@
 -- Each queue with what it holds and how it moves (per minute, over the last five and the one under way). A stable contract:
--- columns are only ever added, at the end. Exact, and never read from the big tables. Takes no locks.
+-- columns are only ever added, at the end. paused_since null: its runs start. Exact, and never read from the big tables. Takes no locks.
 create or replace view howdah.queue_stats as
 select
   q.name as queue,
@@ -10,7 +10,8 @@ select
   coalesce(p.enqueued, 0) as enqueued_per_minute,
   coalesce(p.succeeded, 0) as succeeded_per_minute,
   coalesce(p.failed, 0) as failed_per_minute,
-  q.retention_days
+  q.retention_days,
+  (select h.at from howdah.paused h where h.queue = q.id) as paused_since
 from howdah.queue q
 left join (
   select o.queue, sum(o.ready)::bigint as ready, sum(o.running)::bigint as running, sum(o.later)::bigint as later from howdah.standing() o group by o.queue

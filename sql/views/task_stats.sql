@@ -1,5 +1,5 @@
 -- Each task with what waits and runs of it, how it moves (per minute, over the last five and the one under way), and how its
--- runs ended since the beginning, whatever history still holds. queue is where its runs go unless they say otherwise. A stable
+-- runs ended since the beginning, whatever history still holds. queue is where its runs go unless they say otherwise. paused_since null: they start. A stable
 -- contract: columns are only ever added, at the end. Never read from the big tables. Takes no locks.
 create or replace view howdah.task_stats as
 select
@@ -16,7 +16,8 @@ select
   coalesce(s.succeeded, 0) as succeeded,
   coalesce(s.failed, 0) as failed,
   coalesce(s.cancelled, 0) as cancelled,
-  coalesce(s.retried, 0) as retried
+  coalesce(s.retried, 0) as retried,
+  (select h.at from howdah.paused h where h.task = t.id) as paused_since
 from howdah.task t
 left join (
   select o.task, sum(o.ready)::bigint as ready, sum(o.running)::bigint as running, sum(o.later)::bigint as later,

@@ -1,6 +1,7 @@
 """The dispatcher: it claims what there is room for, and hands back what has not started."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import anyio
 import msgspec
@@ -61,13 +62,62 @@ class Suspects(Claims):
         return [msgspec.structs.replace(run, aside=True) for run in got]
 
 
+class Queues(Claims):
+    """Two queues with runs of one task: odd numbers in the first, even ones in the second."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.left = [msgspec.structs.replace(run, queue=2 - run.id % 2) for run in self.left]
+        self.lines: list[list[int]] = []
+
+    async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]:
+        self.looked += 1
+        heads = {run.queue: ((run.queue, run.task), (0, run.id)) for run in reversed(self.left)}
+        return list(heads.values()), False
+
+    async def claim(
+        self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int], *, aside: bool, durable: bool
+    ) -> list[Claimed]:
+        queues = [line[0] for line, _ in lines]
+        self.lines.append(queues)
+        self.lease += 1
+        got = [run for run in self.left if run.queue in queues][:room]
+        self.left = [run for run in self.left if run not in got]
+        return [msgspec.structs.replace(run, lease=self.lease) for run in got]
+
+
+class Emptied(Queues):
+    """The same; somebody else takes all that the first queue has, right after the first look."""
+
+    async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]:
+        found = await super().look(node, tasks)
+        self.left = [run for run in self.left if run.queue == 2]
+        return found
+
+
+class Misfits(Queues):
+    """The same, where a look finds that some are only to be had aside."""
+
+    async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]:
+        heads, _ = await super().look(node, tasks)
+        return heads, True
+
+
 async def never() -> None: ...
 
 
 class Desk:
     """A dispatcher with its desk, and a room whose slots nobody serves."""
 
-    def __init__(self, runs: int, slots: int, claims: type[Claims] = Claims, config: Config = CONFIG) -> None:
+    def __init__(
+        self,
+        runs: int,
+        slots: int,
+        claims: type[Claims] = Claims,
+        config: Config = CONFIG,
+        weights: Mapping[int, float] | None = None,
+    ) -> None:
+        self.weights = weights
         self.place = Place(never, slots=slots)
         self.claims = claims(runs)
         self.config = config
@@ -78,7 +128,15 @@ class Desk:
     async def run(self) -> None:
         place = self.place
         await dispatch(
-            self.desk, self.hints, [place.room], self.claims, place.ledger, lambda: place.standing, self.config, lambda: self.paused
+            self.desk,
+            self.hints,
+            [place.room],
+            self.claims,
+            place.ledger,
+            lambda: place.standing,
+            self.config,
+            lambda: self.paused,
+            self.weights,
         )
 
 
@@ -172,4 +230,77 @@ async def test_while_it_is_paused_nothing_is_claimed_and_what_had_not_started_go
         it.desk.put_nowait(Woken())
         await anyio.wait_all_tasks_blocked()
         assert [run.id for run in it.place.room.waiting] == [5, 6, 7, 8]
+        group.cancel_scope.cancel()
+
+
+async def test_queues_with_weights_share_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatcher, "monotonic", lambda: 1.0)
+    it = Desk(400, 8, Queues, weights={1: 3, 2: 1})
+    started: list[int] = []
+    async with anyio.create_task_group() as group:
+        group.start_soon(it.run)
+        for _ in range(20):
+            await anyio.wait_all_tasks_blocked()
+            batch = it.place.room.drain()
+            started += [run.queue for run in batch]
+            it.desk.put_nowait(Freed(Counter([run.lease for run in batch])))
+        group.cancel_scope.cancel()
+    assert len(started) == 160
+    assert abs(started.count(1) - 120) <= 8
+    assert abs(started[:40].count(1) - 30) <= 8
+
+
+async def test_a_queue_that_turns_out_to_be_empty_holds_the_other_not_back() -> None:
+    rarely = msgspec.structs.replace(CONFIG, second_look_s=60, busy_look_s=60, idle_look_s=60)
+    it = Desk(20, 4, Emptied, rarely, {1: 100, 2: 1})
+    async with anyio.create_task_group() as group:
+        group.start_soon(it.run)
+        await anyio.wait_all_tasks_blocked()
+        assert [run.id for run in it.place.room.waiting] == [2, 4, 6, 8]
+        assert it.claims.looked == 1
+        group.cancel_scope.cancel()
+
+
+async def test_what_is_to_be_had_aside_is_claimed_from_all_queues_and_counts_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatcher, "monotonic", lambda: 1.0)
+    it = Desk(100, 8, Misfits, weights={1: 3, 2: 1})
+    async with anyio.create_task_group() as group:
+        group.start_soon(it.run)
+        await anyio.wait_all_tasks_blocked()
+        assert isinstance(it.claims, Misfits)
+        assert sorted(it.claims.lines[0]) == [1, 2]
+        assert [run.queue for run in it.place.room.drain()] == [1, 2] * 4
+        it.desk.put_nowait(Freed({1: 8}))
+        await anyio.wait_all_tasks_blocked()
+        # The four of the second queue count for twelve of the first, of which it has had four.
+        assert it.claims.lines[1:] == [[1], [1]]
+        group.cancel_scope.cancel()
+
+
+async def test_without_weights_a_claim_is_of_all_queues() -> None:
+    it = Desk(20, 4, Queues)
+    async with anyio.create_task_group() as group:
+        group.start_soon(it.run)
+        await anyio.wait_all_tasks_blocked()
+        assert isinstance(it.claims, Queues)
+        assert sorted(it.claims.lines[0]) == [1, 2]
+        group.cancel_scope.cancel()
+
+
+async def test_what_is_paused_goes_back_where_it_had_not_started_and_the_rest_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatcher, "monotonic", lambda: 1.0)
+    it = Desk(8, 8, Queues)
+    async with anyio.create_task_group() as group:
+        group.start_soon(it.run)
+        await anyio.wait_all_tasks_blocked()
+        assert len(it.place.room.waiting) == 8
+        looked = it.claims.looked
+        it.hints.add_pause((2, None))
+        it.hints.add_all()
+        it.desk.put_nowait(Woken())
+        back = await it.place.outcomes(4)
+        assert [(outcome.run, outcome.kind) for outcome in back] == [(number, Kind.RELEASED) for number in (2, 4, 6, 8)]
+        assert [run.id for run in it.place.room.waiting] == [1, 3, 5, 7]
+        await anyio.wait_all_tasks_blocked()
+        assert it.claims.looked > looked
         group.cancel_scope.cancel()

@@ -56,6 +56,15 @@ def test_a_row_says_what_a_queue_holds_and_how_fast_it_goes() -> None:
     assert "ready 7  running 0  later 0  in 2.0/s  done 1.0/s  failed 0/s  nodes 2, 1 silent, 1 told to pause or drain" in drawn
 
 
+def test_what_is_paused_says_so() -> None:
+    seen = picture([queue("mail", paused=True), queue("other")], [], [])
+    tasks = msgspec.structs.replace(seen.glance, paused_tasks=["import", "welcome\x1b"])
+    drawn = "\n".join(draw(seen._replace(glance=tasks), 120, 40, colour=False))
+    assert re.search(r"^mail \(paused\) +0", drawn, re.MULTILINE)
+    assert re.search(r"^other +0", drawn, re.MULTILINE)
+    assert "paused tasks: import, welcome\\x1b" in drawn
+
+
 def test_a_queue_that_was_not_seen_before_has_no_pace_yet() -> None:
     drawn = "\n".join(draw(picture([queue("mail")], [], []), 80, 40, colour=False))
     assert re.search(r"^mail +0 +0 +0 +- +- +-$", drawn, re.MULTILINE)

@@ -91,7 +91,21 @@ def test_for_programs_a_refusal_is_json_as_well(shop: Path) -> None:
     assert "Postgres does not answer" in json.loads(line)["text"]
 
 
-def test_a_weight_of_a_queue_is_refused_and_not_taken_for_its_name(shop: Path) -> None:
-    refused = howdah("worker", "shop", "-q", "mail=10", cwd=shop)
+@pytest.mark.parametrize("word", ["mail=", "mail=0", "mail=-1", "mail=nan", "mail=inf", "mail=many", "=10"])
+def test_a_weight_that_is_none_is_a_mistake_of_usage(shop: Path, word: str) -> None:
+    refused = howdah("worker", "shop", "-q", word, cwd=shop)
     assert refused.returncode == 2
-    assert "'mail=10' has a weight, and queues have none yet: name the queue alone, as in -q mail" in " ".join(refused.stderr.split())
+    said = " ".join(refused.stderr.split())
+    assert f"'{word}' is no queue with its weight: a weight is a positive number, as in -q mail=10" in said
+    assert f"a name that holds a = needs one, as in -q {word}=1" in said
+
+
+async def test_weights_of_queues_reach_each_node_of_a_fleet(dsn: str, shop: Path) -> None:
+    words = ("-q", "mail=2.5", "-q", "a=b=10", "-q", "default", "--processes", "2", "--json")
+    async with begin("worker", "shop", *words, cwd=shop, HOWDAH_DSN=dsn) as worker:
+        for _ in range(2):
+            while (told := json.loads(await worker.told('"started"'))).get("processes"):
+                pass
+            assert told["queues"] == ["mail=2.5", "a=b=10", "default=1"]
+        worker.send(signal.SIGTERM)
+        assert (await worker.end())[0] == 0

@@ -68,6 +68,8 @@ TABLES = {
         "select howdah.join_node(1, 'lost', 'there', 1, '1', '{{}}', '{{}}', null, 60)",
         "update howdah.node set until = howdah.clock() - interval '1 minute', renewed = howdah.clock() + interval '10 minutes'",
     ],
+    "paused_queue": ["select howdah.queue_id('the queue')", "select howdah.pause(queue => 'the queue')"],
+    "paused_task": ["select howdah.introduce('the task')", "select howdah.pause(task => 'the task')"],
     "paused_node": [
         "select howdah.join_node(1, 'the node', 'there', 1, '1', '{{}}', '{{}}', null, 60)",
         "select howdah.order_node('the node', 'pause')",

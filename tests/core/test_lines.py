@@ -1,6 +1,6 @@
 """Lines against a plain model: a database of queued runs, notifications that get lost, rows that others lock."""
 
-from howdah.core.lines import Hints, Key, Line, Lines
+from howdah.core.lines import Hints, Key, Line, Lines, is_paused
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -164,6 +164,15 @@ def test_lines_take_turns() -> None:
     assert lines.choose(frozenset({2})) == [((1, 2), (0, 0))]
 
 
+def test_a_queue_is_chosen_for_itself() -> None:
+    lines = made()
+    lines.found([((1, 1), (0, 1)), ((2, 1), (0, 2)), ((2, 2), (0, 3))], 0.0, 0.0)
+    assert lines.queues(TASKS) == {1, 2}
+    assert lines.queues(frozenset({2})) == {2}
+    assert sorted(lines.choose(TASKS, 2)) == [((2, 1), (0, 1)), ((2, 2), (0, 2))]
+    assert lines.choose(frozenset({2}), 1) == []
+
+
 def test_hints_wake_the_reader_once_and_keep_the_lowest_key() -> None:
     hints, lines = Hints(), made()
     lines.found([], 0.0, 0.0)
@@ -174,3 +183,22 @@ def test_hints_wake_the_reader_once_and_keep_the_lowest_key() -> None:
     assert lines.choose(TASKS) == [((1, 1), (0, 2))]
     assert lines.next_look_at() == 0.0
     assert hints.add_all() is True
+
+
+def test_pauses_are_handed_over_once_beside_the_look_that_goes_with_them() -> None:
+    hints, lines = Hints(), made()
+    lines.found([], 0.0, 0.0)
+    hints.add_pause(None)
+    hints.add_pause((7, None))
+    assert hints.add_all() is True
+    hints.add_pause((None, 3))
+    assert hints.take_into(lines) == {(7, None), (None, 3)}
+    assert lines.next_look_at() == 0.0
+    assert hints.take_into(lines) == set()
+
+
+def test_a_line_is_paused_with_its_queue_or_with_its_task() -> None:
+    assert is_paused((7, 3), {(7, None)})
+    assert is_paused((7, 3), {(None, 3)})
+    assert not is_paused((7, 3), {(None, 7), (3, None)})
+    assert not is_paused((7, 3), set())

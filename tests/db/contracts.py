@@ -29,7 +29,7 @@ VIEWS: dict[str, Columns] = {
         ("progress", "json"),
         ("node", "text"),
     ],
-    "queue_stats": [("queue", "text"), *HELD, *PACE, ("retention_days", "int4")],
+    "queue_stats": [("queue", "text"), *HELD, *PACE, ("retention_days", "int4"), ("paused_since", "timestamptz")],
     "task_stats": [
         ("task", "text"),
         ("queue", "text"),
@@ -40,6 +40,7 @@ VIEWS: dict[str, Columns] = {
         ("failed", "int8"),
         ("cancelled", "int8"),
         ("retried", "int8"),
+        ("paused_since", "timestamptz"),
     ],
     "nodes": [
         ("id", "int8"),

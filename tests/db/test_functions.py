@@ -18,6 +18,7 @@ INTERNAL = {
     "tell": "the same",
     "world": "the same",
     "is_pending": "the same",
+    "pausable": "the same",
     "task_flags": "reads its argument only",
     "checked_defaults": "the same",
     "forbid": "nobody but the owner may grant",

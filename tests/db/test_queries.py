@@ -7,7 +7,7 @@ from types import NoneType, UnionType
 import msgspec
 import pytest
 from howdah.db.files import listing, query
-from howdah.messages import EVENT_COLUMNS, Claimed, Ended, Outcome, Waiting
+from howdah.messages import EVENT_COLUMNS, Claimed, Ended, Held, Outcome, Waiting
 from howdah.submission import Submitted
 
 from .contracts import DOCTOR, VIEWS
@@ -39,6 +39,7 @@ ADMITTED = [
     ("aside", "bool"),
     ("trace", "text"),
     ("asked", "float8"),
+    ("lane", "text"),
 ]
 
 WAITING = [
@@ -55,7 +56,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     "backend": [("pid", "int4")],
     "bound_reading": [("set_config", "text")] * 3,
     "cancel": [("run", "int8"), ("answer", "text")],
-    "claim": ADMITTED[1:],
+    "claim": ADMITTED[1:-1],
     "complete": [("complete", "void")],
     "database": [("current_database", "name")],
     "forbid": [("forbid", "void")],
@@ -81,12 +82,14 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     "gate_look": [*WAITING, ("more", "bool")],
     "gate_news": [*WAITING, ("last", "int8")],
     "gate_terms": [("name", "text"), ("key", "text"), ("kind", "text"), ("terms", "jsonb"), ("paused", "bool")],
-    "tell_gate": [("pg_notify", "void")],
+    "gate_remind": [("gate_remind", "void")],
+    "tell_gate": [("tell_gate", "void")],
     "mark_transaction": [("mark", "text")],
     "note_migration": [],
     "note_progress": [("noted", "int4")],
     "order_node": [("node", "text")],
     "outcomes": [("run", "int8"), ("kind", "int2"), ("data", "json"), ("attempt", "int8")],
+    "pause": [("pause", "void")],
     "permit": [("permit", "void")],
     "probe": [("pg_notify", "void")],
     "protect": [("protect", "void")],
@@ -95,6 +98,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     "ready_since": [("n", "int4"), ("since", "float8")],
     "recover": [("returned", "int4")],
     "register": [("id", "int4")],
+    "resume": [("resume", "void")],
     "renew": [("now", "timestamptz"), ("unsettled", "bool"), ("ordered", "text")],
     "schema_exists": [("present", "bool")],
     "schema_number": [("number", "int4")],
@@ -120,6 +124,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("database", "text"),
         ("known", "int8"),
         ("queues", "json"),
+        ("paused_tasks", "json"),
         ("fleet", "json"),
         ("nodes", "json"),
         ("runs", "json"),
@@ -155,7 +160,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     ],
     **DOCTOR,
     **{name: VIEWS[name] for name in ("queue_stats", "nodes", "misfits", "unimplemented")},
-    "task_stats": [*VIEWS["task_stats"], ("waiting_since", "timestamptz")],
+    "task_stats": [*VIEWS["task_stats"][:-1], ("waiting_since", "timestamptz"), VIEWS["task_stats"][-1]],
     "task_input": [("implemented", "bool"), ("input", "jsonb")],
     "types": [
         ("smallints", "int2[]"),
@@ -191,7 +196,7 @@ STRUCTS: dict[str, tuple[type[msgspec.Struct], int]] = {
     "claim": (Claimed, 1), "watch": (Ended, 0), "outcomes": (Ended, 0),
     "submit": (Submitted, 0), "submit_all": (Submitted, 0), "submit_new": (Submitted, 0),
     "submit_telling": (Submitted, 0),
-    "gate_admit": (Claimed, 0), "fetch_admitted": (Claimed, 1), "gate_look": (Waiting, 0),
+    "gate_admit": (Claimed, 0), "fetch_admitted": (Claimed, 1), "gate_held": (Held, 0), "gate_look": (Waiting, 0),
     "gate_heads": (Waiting, 0),
 }  # fmt: skip
 """Rows that become a struct by position, and how many of its fields come before them."""

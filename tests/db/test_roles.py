@@ -43,6 +43,7 @@ FUNCTIONS = {
     "gate_left": "n",
     "gate_look": "n",
     "gate_news": "n",
+    "gate_remind": "n",
     "gate_terms": "n",
     "knock": "-",
     "limit_pending": "-",
@@ -84,6 +85,8 @@ FUNCTIONS = {
     "oldest_day": "-",
     "oldest_waiting": "nr",
     "order_node": "n",
+    "pausable": "-",
+    "pause": "n",
     "outcomes": "n",
     "pace": "nr",
     "pending_lines": "-",
@@ -98,6 +101,7 @@ FUNCTIONS = {
     "register": "n",
     "reject": "-",
     "renew": "n",
+    "resume": "n",
     "retry": "n",
     "return_unknown": "n",
     "roll_up": "-",
@@ -119,6 +123,7 @@ FUNCTIONS = {
     "task_flags": "-",
     "task_input": "en",
     "tell": "-",
+    "tell_gate": "n",
     "tell_facts": "-",
     "tell_failures": "-",
     "tend": "n",
@@ -152,6 +157,7 @@ TABLES = {
     "node": "nr",
     "node_order": "-",
     "nodes": "nr",
+    "paused": "nr",
     "progress": "-",
     "queue": "nr",
     "queue_stats": "nr",
@@ -348,7 +354,9 @@ async def test_a_migration_grants_again_what_is_new_and_forgets_roles_that_are_g
     await db.execute("insert into howdah.role values ('howdah_gone', 'node')")
     try:
         await migrate(db, configure({}))
-        assert await db.fetchval("select has_function_privilege($1, 'howdah.hint(int, int, smallint, bigint, text, bigint)', 'execute')", ENQUEUE)
+        assert await db.fetchval(
+            "select has_function_privilege($1, 'howdah.hint(int, int, smallint, bigint, text, bigint)', 'execute')", ENQUEUE
+        )
         assert not await db.fetchval("select has_function_privilege($1, 'howdah.stray()', 'execute')", NODE)
         assert {row[0] for row in await db.fetch("select name from howdah.role")} == set(ROLES.values())
     finally:

@@ -136,7 +136,7 @@ async def while_held(other: Session, statement: Awaitable[object], watcher: Sess
 async def tidy(db: Session) -> None:
     """Nothing is pending, nobody is alive, and the clock is right."""
     await db.execute(
-        "truncate howdah.job, howdah.timer, howdah.misfit, howdah.node, howdah.node_order, howdah.inbox, howdah.stale_event,"
+        "truncate howdah.job, howdah.timer, howdah.misfit, howdah.node, howdah.node_order, howdah.paused, howdah.inbox, howdah.stale_event,"
         " howdah.held_key, howdah.subscriber, howdah.progress, howdah.tally, howdah.total, howdah.rate"
     )
     await shift(db, "")

@@ -173,7 +173,9 @@ select 'an effect was not settled: ' || i.what || ' of ' || i.run from howdah.in
 
 UNSEEN = """
 select format('run %s is ready and no look finds its line', j.id) from howdah.job j
-where j.lease is null and j.crashes < 2 and not exists (
+where j.lease is null and j.crashes < 2
+  and not exists (select from howdah.paused p where p.queue = j.queue or p.task = j.task)
+  and not exists (
   select from howdah.look(0, array[j.task], null) l where l.queue = j.queue and (l.priority, l.id) <= (j.priority, j.id))
 """
 

@@ -26,6 +26,7 @@ TABLES = [
     "trim",
     "node",
     "node_order",
+    "paused",
     "task",
     "queue",
 ]

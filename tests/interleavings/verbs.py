@@ -152,6 +152,17 @@ async def _order(db: Session, scene: Scene, place: int) -> object:
         return await db.execute("rollback to before")
 
 
+async def _pause(db: Session, scene: Scene, place: int) -> object:
+    """One pauses the queue, who comes beside it the task: whoever resumes takes back the first."""
+    name = await db.fetchval("select name from howdah.queue where id = $1", scene.line[0])
+    return await db.fetchval(query("pause"), None if place else name, "work" if place else None)
+
+
+async def _resume(db: Session, scene: Scene, _place: int) -> object:
+    name = await db.fetchval("select name from howdah.queue where id = $1", scene.line[0])
+    return await db.fetchval(query("resume"), name, None)
+
+
 def _call(text: str) -> Statement:
     async def call(db: Session, _scene: Scene, _place: int) -> object:
         return await db.fetch(text)
@@ -179,6 +190,8 @@ VERBS = (
     Verb("recover", (_recover,), looks=True),
     Verb("leave", (_leave,)),
     Verb("tell a node", (_order,)),
+    Verb("pause", (_pause,)),
+    Verb("resume", (_resume,)),
     Verb("trim", (_call("select * from howdah.trim(30, 100)"),)),
 )
 ONE_KEY = Verb("enqueue once by the key of an ended run", (_unique("a of failed"),), caller=True)

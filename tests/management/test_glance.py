@@ -92,6 +92,17 @@ async def test_nodes_that_need_a_look_come_first(db: Db, dsn: str) -> None:
     assert (seen.fleet.alive, seen.fleet.silent, seen.fleet.told) == (2, 1, 1)
 
 
+async def test_a_queue_and_a_task_that_are_paused_say_so(db: Db, dsn: str) -> None:
+    for name in ("mail", "work"):
+        await db.fetchval("select howdah.introduce($1, $1)", name)
+    async with App(dsn) as jobs:
+        await jobs.queues.pause("mail")
+        await jobs.tasks.pause("work")
+        seen = await jobs.glance()
+    assert {one.queue: one.paused for one in seen.queues} == {"mail": True, "work": False, "default": False}
+    assert (seen.total.paused, seen.paused_tasks) == (False, ["work"])
+
+
 async def test_the_reading_role_sees_it_all_save_what_runs_say(dsn: str, db: Db) -> None:
     if not await db.fetchval("select exists (select from pg_roles where rolname = $1)", READ):
         await db.execute(f"create role {READ} login")

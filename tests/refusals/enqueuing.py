@@ -71,6 +71,9 @@ ROWS = [
     Row("transaction() outside", lambda s: transaction(), e.HowdahError, "inside a task's function", None),
     Row("a node without tasks", lambda s: s.fresh.work().__aenter__(), C, "decorate functions with @jobs.task", None),
     Row("queues as one text", lambda s: s.jobs.work(queues="a").__aenter__(), C, "is one text: pass a list, as in queues=['a']", None),
+    Row("a queue's weight of nothing", lambda s: s.jobs.work(queues={"mail": 0}).__aenter__(), C, "queues={'mail': 0} is no queue with its weight: pass names with positive numbers, as in queues={'mail': 10, 'default': 1}", None),
+    Row("a queue's weight that is none", lambda s: s.jobs.work(queues={"mail": cast("Any", True)}).__aenter__(), C, "queues={'mail': True} is no queue with its weight", None),
+    Row("a queue's weight without end", lambda s: s.jobs.work(queues={"mail": float("inf")}).__aenter__(), C, "queues={'mail': inf} is no queue with its weight", None),
     # Enqueue from anywhere.
     Row("enqueue on a sync connection", lambda s: s.ping.options(conn=s.sync()).enqueue(1), C, "which would block the event loop: call ping.enqueue_sync(...) there", lambda s: in_thread(lambda: s.ping.options(conn=s.sync()).enqueue_sync(1))),
     Row("enqueue_many on a sync connection", lambda s: s.ping.options(conn=s.sync()).enqueue_many([s.ping.call(1)]), C, "once for each", None),

@@ -62,5 +62,8 @@ ROWS = [
     Row("a node that is not there", lambda s: s.order("far", "pause"), A, "there is no node far", lambda s: s.order("near-1", "pause")),
     Row("a name of two nodes", lambda s: s.order("near", "pause"), A, "2 nodes are called near...: near-1, near-2", lambda s: s.order("near-2", "pause")),
     Row("a drain taken back", lambda s: s.order("near-1", "drain", "near-1", "resume"), A, "the node near-1 drains, and that is not taken back", None),
+    Row("a pause of a queue that nobody has used", lambda s: s.jobs.queues.pause("mial"), A, "there is no queue mial (howdah.queue_stats and howdah.task_stats list those that are known.)", lambda s: s.jobs.queues.pause("default")),
+    Row("a resume of a task that nobody has used", lambda s: s.jobs.tasks.resume("welcom"), A, "there is no task welcom", lambda s: s.jobs.queues.resume("default")),
+    Row("SQL: a pause of nothing", lambda s: s.sql("select howdah.pause()"), asyncpg.DataError, "a queue or a task is paused and resumed, one of the two", lambda s: s.sql("select howdah.resume(queue => 'default')")),
     Row("management of a closed app", lambda s: s.closed.runs.list(), e.AppNotOpen, "inside `async with jobs:`", lambda s: s.jobs.runs.list()),
 ]  # fmt: skip

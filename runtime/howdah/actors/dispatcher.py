@@ -4,16 +4,18 @@ It owns the room accounting (how many runs each room holds, by lease) and the li
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from time import monotonic
 from typing import Protocol, assert_never
 
 from ..config import Config
-from ..core.lines import Hints, Key, Line, Lines
+from ..core.lines import Hints, Key, Line, Lines, Pause
 from ..core.prefetch import Prefetch
+from ..core.rota import Rota, Turn
 from ..core.states import Kind
 from ..mailbox import Mailbox
-from ..messages import Claimed, Freed, Outcome, Standing, Stop, ToDispatcher, Woken
+from ..messages import Admitted, Claimed, Freed, Outcome, Standing, Stop, ToDispatcher, Woken
+from .permits import Permits
 from .room import Room
 
 
@@ -25,23 +27,44 @@ class Claims(Protocol):
     async def claim(
         self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int], *, aside: bool, durable: bool
     ) -> list[Claimed]: ...
+    async def fetch_admitted(self, node: int, admitted: Mapping[int, int]) -> list[Claimed]: ...
+    async def tell_gate(self, said: Sequence[str]) -> None: ...
+
+
+class Gatehouse(Protocol):
+    """What the dispatcher needs of the gate, wherever that is."""
+
+    @property
+    def permits(self) -> Permits: ...
+    def space(self, room: int, capacity: int, tasks: frozenset[int]) -> list[str]: ...
 
 
 class _Space:
     """How many runs a room holds, and how many more it may take."""
 
-    def __init__(self, room: Room, config: Config) -> None:
+    def __init__(self, room: Room, config: Config, weights: Mapping[int, float] | None) -> None:
         self.room = room
+        self.turns = None if weights is None else Rota(weights)
+        """Whose turn it is among the queues; None: they have no weights, and the best priority of all of them goes first."""
         self._config = config
         self.prefetch = Prefetch(config.prefetch_horizon_s, config.prefetch_max)
         self.held: dict[int, int] = {}
         self.aside_is_next = False
         """Suspects or misfits wait: nothing is held in advance until a claim had a free slot for them."""
-        self.once_is_next = False
-        """Runs that start at most once wait, and it is their turn: the others hold back until a slot is free."""
+        self.once_is_next: set[int | None] = set()
+        """Where runs that start at most once wait, and it is their turn: the others hold back until a slot is free. Queues that take
+        turns have each their own; None: all queues."""
         self._aside: set[int] = set()
         """Leases of runs that were taken aside: a suspect comes alone, and the next one when it has ended."""
         self._total = 0
+        self._gated: set[int] = set()
+        """Leases of runs that the gate has admitted."""
+        self._gated_total = 0
+
+    def for_gate(self, tasks: frozenset[int]) -> int:
+        """How many runs with limits, of these tasks, the gate may have held here, those that it has had included."""
+        extra = 0 if tasks & self.room.once else min(self.prefetch.extra, self._config.prefetch_max)
+        return max(0, len(self.room.slots) + extra - self._total + self._gated_total)
 
     def want(self) -> int:
         """How many runs to ask for. While runs wait for a slot, small claims are put off: they cost as much.
@@ -59,7 +82,15 @@ class _Space:
         """How many runs would start at once: those that start at most once are never held in advance."""
         return max(0, len(self.room.slots) - self.room.unfinished)
 
+    def turn(self, lines: Lines) -> Turn | None:
+        """Whose turn it is. None: that of all queues at once. So it is for a claim of what is to be had aside, wherever that waits:
+        it comes once for each look, and what it takes counts like the rest."""
+        return None if self.turns is None or self.aside_is_next else self.turns.next(lines.queues(self.room.tasks))
+
     def take(self, claimed: Sequence[Claimed], now: float) -> None:
+        if self.turns is not None:
+            for queue, count in Counter([run.queue for run in claimed]).items():
+                self.turns.served(queue, count)
         if not self._total:
             self.prefetch.begin(now)
         # A crash of Postgres may forget claims and hand their lease out again, while the first are still held here.
@@ -68,6 +99,9 @@ class _Space:
         if claimed[0].aside:
             self._aside.add(lease)
         self._total += len(claimed)
+        if claimed[0].lane is not None:
+            self._gated.add(lease)
+            self._gated_total += len(claimed)
 
     def free(self, leases: dict[int, int], now: float) -> bool:
         """Whether all that was taken aside under one lease has ended: the next suspect may come."""
@@ -76,7 +110,10 @@ class _Space:
             left = self.held.get(lease)
             if left is not None:
                 ended += count
+                if lease in self._gated:
+                    self._gated_total -= count
                 if left == count:
+                    self._gated.discard(lease)
                     del self.held[lease]
                     if lease in self._aside:
                         self._aside.remove(lease)
@@ -98,22 +135,30 @@ async def dispatch(
     standing: Callable[[], Standing | None],
     config: Config,
     paused: Callable[[], bool],
+    gate: Gatehouse,
+    weights: Mapping[int, float] | None = None,
 ) -> None:
     """Claims until it is told to stop; then hands back what has not started, and hears receipts until the desk ends. While it is
-    paused nothing is claimed and nothing waits here: what had not started went back. A Woken tells it of either change."""
+    paused nothing is claimed and nothing waits here: what had not started went back. A Woken tells it of either change.
+    weights: of the queues, by their numbers; None: they do not take turns."""
     lines = Lines(
         second_look_s=config.second_look_s, busy_look_s=config.busy_look_s, idle_look_s=config.idle_look_s, look_share=config.look_share
     )
-    spaces = [_Space(room, config) for room in rooms]
+    spaces = [_Space(room, config, weights) for room in rooms]
     tasks = sorted({task for room in rooms for task in room.tasks})
     stopping, more = False, True
     await claims.ready()
     while not desk.ended:
-        wait_s = None if stopping or paused() or standing() is None else 0 if more else max(0.0, lines.next_look_at() - monotonic())
+        wait_s = (
+            None if stopping or paused() or standing() is None else 0 if more else max(0.0, _next_at(lines, gate.permits) - monotonic())
+        )
         for message in await desk.take(1024, wait_s):
             match message:
                 case Woken():
-                    hints.take_into(lines)
+                    _hand_back(rooms, ledger, hints.take_into(lines))
+                    await _fetch_admitted(hints.take_admitted(), spaces, claims, gate.permits, standing())
+                case Admitted(runs):
+                    _take(spaces, runs, gate.permits)
                 case Freed(leases):
                     _free(spaces, leases, lines)
                 case Stop():
@@ -124,15 +169,65 @@ async def dispatch(
                 case _:
                     assert_never(message)
         who = standing()
-        if stopping or who is None:
+        if stopping or who is None or paused():
+            if not stopping and paused():
+                _hand_back(rooms, ledger)
+            await _tell_gate(spaces, claims, gate, none=True)
             continue
-        if paused():
-            _hand_back(rooms, ledger)
-            continue
+        _hand_back_late(rooms, ledger, gate.permits)
         await _look_if_due(spaces, lines, claims, who.node, tasks)
         more = False
         for space in spaces:
             more |= await _fill(space, spaces, lines, claims, who.node)
+        await _tell_gate(spaces, claims, gate)
+
+
+def _next_at(lines: Lines, permits: Permits) -> float:
+    late_at = permits.late_at()
+    return lines.next_look_at() if late_at is None else min(late_at, lines.next_look_at())
+
+
+async def _fetch_admitted(
+    admitted: Mapping[int, int], spaces: Sequence[_Space], claims: Claims, permits: Permits, who: Standing | None
+) -> None:
+    """What the gate, on another node, has admitted to this one."""
+    fresh = {run: lease for run, lease in admitted.items() if not permits.holds(run, lease)}
+    if fresh and who is not None:
+        _take(spaces, await claims.fetch_admitted(who.node, fresh), permits)
+
+
+def _take(spaces: Sequence[_Space], runs: Sequence[Claimed], permits: Permits) -> None:
+    """Runs that the gate has admitted: each is its own permit, and goes to the room of its task."""
+    now = monotonic()
+    fresh = permits.grant(runs, now)
+    for space in spaces:
+        if not space.room.limited:
+            continue
+        mine = [run for run in fresh if run.task in space.room.tasks]
+        for lease in dict.fromkeys(run.lease for run in mine):
+            space.take([run for run in mine if run.lease == lease], now)
+        if mine:
+            space.room.offer(mine)
+
+
+def _hand_back_late(rooms: Sequence[Room], ledger: Mailbox[Outcome], permits: Permits) -> None:
+    """Permits that this node does not use are for others to have."""
+    late_at = permits.late_at()
+    if late_at is not None and late_at <= (now := monotonic()) and (late := permits.late(now)):
+        for room in rooms:
+            _release(room.take_back(late), ledger)
+
+
+async def _tell_gate(spaces: Sequence[_Space], claims: Claims, gate: Gatehouse, *, none: bool = False) -> None:
+    """Of the room that there is for runs with limits. Those that start at most once count apart: they are never held in advance."""
+    said: list[str] = []
+    for number, space in enumerate(spaces):
+        room = space.room
+        for kind, tasks in ((0, room.limited - room.once), (1, room.limited & room.once)):
+            if tasks:
+                said += gate.space(2 * number + kind, 0 if none else space.for_gate(tasks), tasks)
+    if said:
+        await claims.tell_gate(said)
 
 
 def _free(spaces: Sequence[_Space], leases: dict[int, int], lines: Lines) -> None:
@@ -157,14 +252,18 @@ async def _look_if_due(spaces: Sequence[_Space], lines: Lines, claims: Claims, n
 async def _fill(space: _Space, spaces: Sequence[_Space], lines: Lines, claims: Claims, node: int) -> bool:
     """One claim for one room. True if another may follow at once."""
     room = space.room
-    once = lines.choose(room.once) if room.once else []
-    ordinary = lines.choose(room.tasks - room.once if room.once else room.tasks)
-    durable = bool(once) and (space.once_is_next or not ordinary)
+    turn = space.turn(lines)
+    queue = None if turn is None else turn.queue
+    once = lines.choose(room.once, queue) if room.once else []
+    ordinary = lines.choose(room.tasks - room.once if room.once else room.tasks, queue)
+    durable = bool(once) and (queue in space.once_is_next or not ordinary)
     want = space.want_now() if durable or space.aside_is_next else space.want()
     asked = once if durable else ordinary
     if not want or not asked:
         return False
-    space.once_is_next = bool(once) and not durable
+    if turn is not None:
+        want = turn.of(want)
+    (space.once_is_next.add if once and not durable else space.once_is_next.discard)(queue)
     if space.want_now() > 0:
         space.aside_is_next = False
     leases = [lease for other in spaces for lease in other.held]
@@ -176,7 +275,7 @@ async def _fill(space: _Space, spaces: Sequence[_Space], lines: Lines, claims: C
         room.tally.claims.add((len(claimed), now - began))
     lines.claimed(asked, want, _tally(claimed, len(asked)), now)
     if not claimed:
-        return False
+        return turn is not None  # What was asked counts as empty now, and the turn is another queue's.
     space.take(claimed, now)
     room.offer(claimed)
     return True
@@ -196,8 +295,13 @@ def _tally(claimed: Sequence[Claimed], lines: int) -> dict[Line, tuple[int, Key]
     return {line: (counts[line], key) for line, key in {(run.queue, run.task): (run.priority, run.id) for run in claimed}.items()}
 
 
-def _hand_back(rooms: Sequence[Room], ledger: Mailbox[Outcome]) -> None:
+def _hand_back(rooms: Sequence[Room], ledger: Mailbox[Outcome], pauses: Collection[Pause] | None = None) -> None:
+    """What has not started, all of it or what is paused. That is hearsay: whether it is, the next look tells, and no attempt is burnt."""
     for room in rooms:
-        for run in room.drain():
-            # Has room: one outcome for each run held.
-            ledger.put_nowait(Outcome(run.id, run.lease, run.node, None, int(Kind.RELEASED), None, None, run.task))
+        _release(room.drain(pauses), ledger)
+
+
+def _release(runs: Sequence[Claimed], ledger: Mailbox[Outcome]) -> None:
+    for run in runs:
+        # Has room: one outcome for each run held.
+        ledger.put_nowait(Outcome(run.id, run.lease, run.node, None, int(Kind.RELEASED), None, None, run.task))

@@ -5,7 +5,7 @@ A slot is a long-lived loop: a Task, a timeout and a semaphore for each run woul
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import Context, copy_context
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -15,12 +15,14 @@ import anyio
 import anyio.abc
 
 from ..context import CURRENT, CurrentRun, is_taken_down
+from ..core.lines import Pause, is_paused
 from ..core.states import Kind
 from ..core.verdict import Cause
 from ..mailbox import Mailbox
 from ..messages import Claimed, Outcome, Standing
 from ..tracing import Inherited, Tracing
 from .lane import DROPPED, Lane
+from .permits import Permits
 from .tally import LEASE_LOST, Tally
 
 STAMP_S = 0.0001
@@ -113,6 +115,7 @@ class Room:
         slice_s: float,
         tally: Tally | None = None,
         tracing: Tracing | Inherited,
+        permits: Permits | None = None,
     ) -> None:
         self.name = name
         self.lanes = lanes
@@ -122,6 +125,8 @@ class Room:
         self.waiting: deque[Claimed] = deque()
         self.tally = tally
         """Where ends are counted; None: nobody wants to know."""
+        self.limited = frozenset(number for number, lane in lanes.items() if lane.definition.demands.limits)
+        self._permits = permits
         self._ledger = ledger
         self._standing = standing
         self._slice_s = slice_s
@@ -180,10 +185,21 @@ class Room:
             if not rest.done():
                 rest.set_result(None)
 
-    def drain(self) -> list[Claimed]:
-        """Takes back the runs that have not started."""
-        unstarted = list(self.waiting)
-        self.waiting.clear()
+    def drain(self, pauses: Collection[Pause] | None = None) -> list[Claimed]:
+        """Takes back the runs that have not started: all of them, or those that are paused."""
+        if pauses is not None and not pauses:
+            return []
+        unstarted: list[Claimed] = []
+        for _ in range(len(self.waiting)):
+            run = self.waiting.popleft()
+            (unstarted if pauses is None or is_paused((run.queue, run.task), pauses) else self.waiting).append(run)
+        return unstarted
+
+    def take_back(self, late: set[int]) -> list[Claimed]:
+        """Takes back those of these runs that have not started."""
+        unstarted = [run for run in self.waiting if run.id in late]
+        for run in unstarted:
+            self.waiting.remove(run)
         return unstarted
 
     def end(self) -> None:
@@ -237,7 +253,12 @@ class Room:
                 continue
             claimed = waiting.popleft()
             standing = self._standing()
-            if standing is None or standing.node != claimed.node or now >= standing.until:
+            if (
+                standing is None
+                or standing.node != claimed.node
+                or now >= standing.until
+                or (claimed.lane is not None and self._permits is not None and not self._permits.start(claimed))
+            ):
                 self._end_unstarted(claimed, DROPPED)
                 continue
             self._at_work += 1

@@ -23,6 +23,15 @@ class Records(Protocol):
     async def ready(self) -> None: ...
     async def record(self, batch: Sequence[Outcome]) -> list[Rejection]: ...
     async def settle(self) -> None: ...
+    async def tell_gate(self, said: Sequence[str]) -> None: ...
+
+
+class Ends(Protocol):
+    """Who wants to know that permits of the gate are free."""
+
+    def ended(self, outcomes: Sequence[Outcome]) -> Sequence[str]:
+        """These are durable, or were dropped. What is to be said to a gate on another node."""
+        ...
 
 
 async def write(
@@ -30,6 +39,7 @@ async def write(
     records: Records,
     desk: Mailbox[ToDispatcher],
     remind: Callable[[float], None],
+    ends: Ends,
     batch_max: int,
     tally: Tally | None = None,
 ) -> None:
@@ -50,6 +60,8 @@ async def write(
             _report(rejected, rows)
         if batch:
             desk.put_nowait(Freed(Counter([outcome.lease for outcome in batch])))  # Has room: one for each run held.
+            if said := ends.ended(batch):
+                await records.tell_gate(said)
         delays = [outcome.delay for outcome in rows if outcome.delay is not None]
         if delays:
             remind(min(delays).total_seconds())

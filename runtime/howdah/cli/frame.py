@@ -85,6 +85,8 @@ def _sums(picture: Picture) -> Text:
     said += f"  nodes {fleet.alive:,}"
     for count, word in ((fleet.silent, "silent"), (fleet.told, "told to pause or drain")):
         said += f", {count:,} {word}" if count else ""
+    if picture.glance.paused_tasks:
+        said += f"  paused tasks: {plain(', '.join(picture.glance.paused_tasks))}"
     return Text(said, no_wrap=True, overflow="ellipsis")
 
 
@@ -97,7 +99,8 @@ def _queues(rows: Sequence[QueueGlance], paces: Mapping[str | None, Pace | None]
 def _queue(one: QueueGlance, pace: Pace | None, *, wide: bool) -> list[str]:
     rates = ["-"] * 4 if pace is None else [_rate(rate) for rate in (pace.enqueued, pace.succeeded, pace.failed, pace.retried)]
     held = [f"{count:,}" for count in (one.ready, one.running, one.later)]
-    return [plain(one.queue), *held, age(one.waiting_s) or "", *rates[: 4 if wide else 3]]
+    name = f"{plain(one.queue)} (paused)" if one.paused else plain(one.queue)
+    return [name, *held, age(one.waiting_s) or "", *rates[: 4 if wide else 3]]
 
 
 def _nodes(rows: Sequence[NodeGlance], *, wide: bool) -> Table:

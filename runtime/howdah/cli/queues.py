@@ -1,4 +1,4 @@
-"""`howdah queues`: what they hold, how they move, and how long their history is kept."""
+"""`howdah queues`: what they hold, how they move, pausing one, and how long their history is kept."""
 
 import click
 
@@ -6,12 +6,12 @@ from ..app import App
 from ..management.rows import QueueInfo
 from .asking import TEXT, ask, dsn_option, json_option, print_lines
 from .plain import plain
-from .tables import age, table
+from .tables import age, paused, table
 
 
 @click.group()
 def queues() -> None:
-    """List queues, and set how long each keeps its history."""
+    """List queues, pause and resume one, and set how long each keeps its history."""
 
 
 @queues.command()
@@ -27,14 +27,32 @@ def ls(dsn: str | None, *, as_json: bool) -> None:
     if as_json:
         print_lines(listed)
         return
-    headings = ("QUEUE", "READY", "RUNNING", "LATER", "WAITING", "IN/MIN", "DONE/MIN", "FAILED/MIN", "RETENTION")
+    headings = ("QUEUE", "READY", "RUNNING", "LATER", "WAITING", "IN/MIN", "DONE/MIN", "FAILED/MIN", "RETENTION", "STATE")
     table(headings, (_cells(one) for one in listed))
 
 
 def _cells(one: QueueInfo) -> tuple[object, ...]:
     pace = (f"{rate:,.1f}" for rate in (one.enqueued_per_minute, one.succeeded_per_minute, one.failed_per_minute))
     kept = None if one.retention_days is None else f"{one.retention_days}d"
-    return (one.queue, one.ready, one.running, one.later, age(one.oldest_waiting_s), *pace, kept)
+    return (one.queue, one.ready, one.running, one.later, age(one.oldest_waiting_s), *pace, kept, paused(one.paused_since))
+
+
+@queues.command()
+@click.argument("name", type=TEXT)
+@dsn_option
+def pause(dsn: str | None, name: str) -> None:
+    """Have no run of the queue NAME start on any node until it is resumed; what runs goes on, and so do enqueues."""
+    ask(dsn, lambda jobs: jobs.queues.pause(name))
+    click.echo(f"Queue {plain(name)} pauses: none of its runs starts; `howdah queues resume` takes that back.")
+
+
+@queues.command()
+@click.argument("name", type=TEXT)
+@dsn_option
+def resume(dsn: str | None, name: str) -> None:
+    """Let runs of the queue NAME start again after a pause."""
+    ask(dsn, lambda jobs: jobs.queues.resume(name))
+    click.echo(f"Runs of queue {plain(name)} start again.")
 
 
 @queues.command(name="set")

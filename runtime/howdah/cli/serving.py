@@ -42,7 +42,7 @@ class Duty(NamedTuple):
     """What a worker was asked to do."""
 
     target: str
-    queues: Sequence[str]
+    queues: Sequence[str] | Mapping[str, float]
     limits: Limits
     health: Address | None = None
     exposition: Exposition | None = None
@@ -91,6 +91,11 @@ async def serve(jobs: App, duty: Duty, voice: Voice, lifeline: Lifeline | None) 
     voice.say("stopped", "Stopped; every outcome is durable.", ended=node.ended)
 
 
+def worded(queues: Sequence[str] | Mapping[str, float]) -> list[str]:
+    """Queues as -q takes them: mail, or mail=10."""
+    return [f"{name}={weight!r}".removesuffix(".0") for name, weight in queues.items()] if isinstance(queues, Mapping) else list(queues)
+
+
 def countdown(running: Mapping[str, int], left_s: float) -> str:
     """What a drain waits for, in a line."""
     names = [name if number == 1 else f"{name} x{number}" for name, number in sorted(running.items(), key=lambda one: (-one[1], one[0]))]
@@ -113,11 +118,17 @@ async def _greet(jobs: App, duty: Duty, node: Node, voice: Voice) -> None:
     lines = [
         f"howdah {version}, Python {platform.python_version()}, {place}",
         f"  {duty.target}: {', '.join(names[:_SHOWN_MAX])}{more}",
-        f"  queues: {', '.join(duty.queues) or 'all'}; at once: {config.concurrency} async, {config.threads} in threads{isolated}",
+        f"  queues: {', '.join(worded(duty.queues)) or 'all'}; at once: {config.concurrency} async, {config.threads} in threads{isolated}",
     ]
     if not jobs.client.config.hears:
         lines.append(f"  behind a pooler and without HOWDAH_DIRECT_DSN: it asks each {jobs.client.config.poll_s:g} s instead of listening")
-    facts = {"target": duty.target, "tasks": names, "queues": duty.queues or None, "postgres": place, "concurrency": config.concurrency}
+    facts = {
+        "target": duty.target,
+        "tasks": names,
+        "queues": worded(duty.queues) or None,
+        "postgres": place,
+        "concurrency": config.concurrency,
+    }
     voice.say("started", "\n".join(lines), version=version, **facts)
     text = f"Ready: {node.name}" if voice.aside else f"Ready as {node.name}. Ctrl-C drains."
     voice.say("ready", text, node=node.name)

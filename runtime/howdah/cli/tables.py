@@ -32,6 +32,11 @@ def moment(at: datetime | None) -> str | None:
     return None if at is None else at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+def paused(since: datetime | None) -> str | None:
+    """What is said of a queue or a task whose runs do not start."""
+    return None if since is None else f"paused since {moment(since)}"
+
+
 def short(text: str | None, characters: int = 80) -> str | None:
     """The first line of a text, printable, cut where it is long."""
     if text is None:

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from ..errors import ConfigurationError, HowdahError
+from ..policy import check_weight
 from ..size import in_bytes
 from .durations import LENGTH
 from .fleet import Fleet
@@ -18,7 +19,7 @@ from .lifeline import Lifeline
 from .loop import run
 from .plain import only_sentence
 from .sdk import exposition, metered
-from .serving import Duty, Limits, serve
+from .serving import Duty, Limits, serve, worded
 from .target import find_app
 from .voice import Voice
 
@@ -33,13 +34,21 @@ def _size(_context: click.Context, _option: click.Parameter, text: str | None) -
         raise click.BadParameter(str(error)) from error
 
 
-def _names(_context: click.Context, _option: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of queues. A weight behind one is refused, and not taken for a part of the name."""
-    for name in names:
-        queue, sign, _ = name.partition("=")
-        if sign:
-            raise click.BadParameter(f"{name!r} has a weight, and queues have none yet: name the queue alone, as in -q {queue}")
-    return names
+def _weighed(_context: click.Context, _option: click.Parameter, words: tuple[str, ...]) -> list[str] | dict[str, float]:
+    """Names of queues; with their weights where any has one, and then one without has the weight 1."""
+    if not any("=" in word for word in words):
+        return list(words)
+    weights: dict[str, float] = {}
+    for word in words:
+        # From the right: what is in front of the last one is a name, whatever it holds.
+        name, _, weight = word.rpartition("=") if "=" in word else (word, "=", "1")
+        try:
+            weights[name] = float(weight)
+            check_weight(name, weights[name])
+        except (ValueError, ConfigurationError) as error:
+            mend = f"a weight is a positive number, as in -q {name or 'mail'}=10; a name that holds a = needs one, as in -q {word}=1"
+            raise click.BadParameter(f"{word!r} is no queue with its weight: {mend}") from error
+    return weights
 
 
 def _exported(service: str) -> AbstractContextManager[None]:
@@ -57,8 +66,9 @@ def _exported(service: str) -> AbstractContextManager[None]:
 
 @click.command()
 @click.argument("target", metavar="MODULE[:APP]")
-@click.option("-q", "--queue", "queues", multiple=True, metavar="NAME", callback=_names,
-              help="Serve only this queue; may be given again, or separated by spaces in the variable. Default: all.")  # fmt: skip
+@click.option("-q", "--queue", "queues", multiple=True, metavar="NAME[=WEIGHT]", callback=_weighed,
+              help="Serve only this queue; may be given again, or separated by spaces in the variable. Default: all. With weights"
+                   " they take turns, as in -q mail=10 -q default=1.")  # fmt: skip
 @click.option("-c", "--concurrency", type=click.IntRange(1), envvar="HOWDAH_CONCURRENCY", help="Async functions at once.")
 @click.option("--processes", type=click.IntRange(1, 256), default=1, metavar="N", show_default=True,
               help="So many nodes, each a process, started anew when it dies.")  # fmt: skip
@@ -76,7 +86,7 @@ def _exported(service: str) -> AbstractContextManager[None]:
 @click.option("--lifeline", type=int, hidden=True, allow_from_autoenv=False)
 def worker(
     target: str,
-    queues: tuple[str, ...],
+    queues: list[str] | dict[str, float],
     concurrency: int | None,
     processes: int,
     grace: float | None,
@@ -106,7 +116,7 @@ def worker(
         }
         words = [
             target,
-            *(f"-q{name}" for name in queues),
+            *(f"-q{word}" for word in worded(queues)),
             "--log-level",
             log_level,
             *(["--json"] if as_json else []),

@@ -5,12 +5,20 @@ is what slows a queue down when an old snapshot keeps them from being cleaned up
 commit late lie behind them. A notification lowers the watermark to its key, and a look replaces all of them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 Line = tuple[int, int]
 Key = tuple[int, int]
 
+Pause = tuple[int | None, int | None]
+"""A queue, or a task, beside None."""
+
 FIRST: Key = (-32768, 0)
+
+
+def is_paused(line: Line, pauses: Collection[Pause]) -> bool:
+    """Whether one of the pauses is that of this line."""
+    return any(queue == line[0] or task == line[1] for queue, task in pauses)
 
 
 class Lines:
@@ -47,12 +55,16 @@ class Lines:
         self._next_look = now + max(wait_s, took_s / self._look_share)
         self._busy = bool(self._after)
 
-    def choose(self, tasks: frozenset[int]) -> list[tuple[Line, Key]]:
-        """Lines of these tasks to claim from now, in turns, with their watermarks.
+    def queues(self, tasks: frozenset[int]) -> set[int]:
+        """The queues that may have something for these tasks."""
+        return {queue for queue, task in self._after if task in tasks}
+
+    def choose(self, tasks: frozenset[int], queue: int | None = None) -> list[tuple[Line, Key]]:
+        """Lines of these tasks, in this queue alone or in all of them, to claim from now, in turns, with their watermarks.
 
         All of them, however little room there is: the claim must see every head to serve the best priority.
         """
-        lines = [(line, after) for line, after in self._after.items() if line[1] in tasks]
+        lines = [(line, after) for line, after in self._after.items() if line[1] in tasks and queue in (None, line[0])]
         if len(lines) > 1:
             self._turn = (self._turn + 1) % len(lines)
             lines = lines[self._turn :] + lines[: self._turn]
@@ -86,30 +98,61 @@ class Lines:
         self._next_look = min(self._next_look, now + wait_s)
 
 
+ADMITTED_MAX = 20_000
+"""Runs that are said to be admitted: beyond that the gate says it again."""
+
+
 class Hints:
     """What notifications said since the reader looked last, merged: never more than one entry for each line."""
 
     def __init__(self) -> None:
         self._keys: dict[Line, Key] = {}
+        self._pauses: set[Pause] = set()
+        self._admitted: dict[int, int] = {}
         self._all = False
+        self._roused = False
 
     def add(self, line: Line, key: Key) -> bool:
         """A line has a run at this key. True if the reader must be woken."""
-        first = not self._keys and not self._all
+        first = self._rouse()
         self._keys[line] = min(key, self._keys.get(line, key))
         return first
 
     def add_all(self) -> bool:
         """Something may have been missed. True if the reader must be woken."""
-        first = not self._keys and not self._all
         self._all = True
-        return first
+        return self._rouse()
 
-    def take_into(self, lines: Lines) -> None:
-        """Hands everything over, and starts anew: called before the query, so that no later hint is lost."""
+    def add_pause(self, pause: Pause | None) -> None:
+        """Runs of a queue or of a task start no more; what else has changed, a look finds. Wake the reader with add_all()."""
+        if pause is not None:
+            self._pauses.add(pause)
+
+    def add_admitted(self, pairs: Iterable[tuple[int, int]]) -> bool:
+        """The gate has admitted these runs under these leases to this node. True if the reader must be woken."""
+        if len(self._admitted) < ADMITTED_MAX:
+            self._admitted.update(pairs)
+        return self._rouse()
+
+    def add_nothing(self) -> bool:
+        """Somebody asks the reader for its part. True if it must be woken."""
+        return self._rouse()
+
+    def take_into(self, lines: Lines) -> set[Pause]:
+        """Hands everything over, and starts anew: called before the query, so that no later hint is lost. Returns what was paused."""
         for line, key in self._keys.items():
             lines.hint(line, key)
         if self._all:
             lines.look_at_once()
-        self._keys = {}
-        self._all = False
+        pauses = self._pauses
+        self._keys, self._pauses, self._all, self._roused = {}, set(), False, False
+        return pauses
+
+    def take_admitted(self) -> dict[int, int]:
+        """The runs that were admitted, with their leases."""
+        admitted, self._admitted = self._admitted, {}
+        return admitted
+
+    def _rouse(self) -> bool:
+        first, self._roused = not self._roused, True
+        return first

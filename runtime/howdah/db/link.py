@@ -102,6 +102,11 @@ class Link:
         self._prepare = prepare
         self._connection: Owned | None = None
 
+    @property
+    def is_up(self) -> bool:
+        """Whether it has a connection that has not ended, as far as is known."""
+        return self._connection is not None and not self._connection.is_closed()
+
     async def connected(self) -> Owned:
         """The connection, after as many attempts as it takes."""
         wait_s, began, seen = self._config.backoff_s, monotonic(), None

@@ -92,6 +92,15 @@ class Claims:
             asyncio.get_running_loop().call_soon(self._overtaken)  # Then the caller has put them where they are looked for.
         return [Claimed(node, *row) for row in rows]
 
+    async def fetch_admitted(self, node: int, admitted: Mapping[int, int]) -> list[Claimed]:
+        """Of these runs, with their leases, those that the gate has admitted to this node."""
+        rows = await self._link.call(lambda c: c.fetch(query("fetch_admitted"), node, list(admitted), list(admitted.values())))
+        return [Claimed(node, *row) for row in rows]
+
+    async def tell_gate(self, said: Sequence[str]) -> None:
+        """Tells the gate, on another node."""
+        await self._link.call(lambda c: c.execute(query("tell_gate"), "howdah_gate", said))
+
     def note_cancel(self) -> None:
         """Somebody wants attempts cancelled that are not known here. They may be in the answer to a claim that is under way."""
         self._cancelled |= self._unsure
@@ -129,6 +138,10 @@ class Outcomes:
         """Tells others what the batch means for them."""
         self.unsettled = False
         await self._link.call(lambda c: c.execute(query("settle")))
+
+    async def tell_gate(self, said: Sequence[str]) -> None:
+        """Tells the gate, on another node."""
+        await self._link.call(lambda c: c.execute(query("tell_gate"), "howdah_gate", said))
 
     async def close(self) -> None:
         """Ends the connection."""

@@ -148,6 +148,8 @@ AILMENTS: dict[str, Ailment] = {
         "error", "Nobody looks for what a node held that is not on the list: it stays so.", "`howdah.reap_nodes(...)`"
     ),
     "paused_node": Ailment("warning", "It starts nothing until it is resumed.", "`howdah nodes resume ...`"),
+    "paused_queue": Ailment("warning", "None of its runs starts, on any node, until it is resumed.", "`howdah queues resume ...`"),
+    "paused_task": Ailment("warning", "None of its runs starts, on any node, until it is resumed.", "`howdah tasks resume ...`"),
     "unsettled_effects": Ailment(
         "warning",
         "Who awaits results hears nothing; unique keys stay taken; handlers of failures do not start.",

@@ -47,6 +47,10 @@ def judge_checkup(patient: Patient, rows: Sequence[Row]) -> Iterator[Finding]:
             case "paused_node" if late_s > patient.old_s:
                 seen = f"Node {subject} was told to pause {ago(late_s)} ago."
                 yield finding("paused_node", seen, f"howdah nodes resume {shlex.quote(subject)}")
+            case "paused_queue" | "paused_task" as symptom if late_s > patient.old_s:
+                what = symptom.removeprefix("paused_")
+                seen = f"The {what} {subject} was paused {ago(late_s)} ago."
+                yield finding(symptom, seen, f"howdah {what}s resume -- {shlex.quote(subject)}")
             case "unsettled_effects" if late_s > LATE_S:
                 yield finding("unsettled_effects", f"What ended {ago(late_s)} ago has not been told to others.", sql("settle"))
             case "overdue_timers" if late_s > LATE_S:

@@ -36,6 +36,17 @@ class Catalogue:
             row = await connection.fetchrow(query("task_input"), task)
         return None if row is None else Signature(row["implemented"], decoded(row["input"]))
 
+    async def pause(self, task: str) -> None:
+        """Has no run of this task start on any node until it is resumed: what runs goes on, enqueues, timers and expiry go on, and what
+        nodes had claimed in advance goes back. It is a row, which outlives every process. ArgumentsInvalid: there is no such task."""
+        async with asking(self._client) as connection:
+            await connection.execute(query("pause"), None, task)
+
+    async def resume(self, task: str) -> None:
+        """Takes back what pause() said; nodes look for what has waited at once."""
+        async with asking(self._client) as connection:
+            await connection.execute(query("resume"), None, task)
+
     async def todo(self) -> Todo:
         """What waits for a human: tasks that nobody implements, runs that fit nobody, and what went wrong, newest first. Looks at a
         bounded number of each."""
@@ -64,6 +75,17 @@ class Queues:
         days = None if retention is None else _days(retention)
         async with asking(self._client) as connection:
             await connection.execute(query("set_retention"), name, days)
+
+    async def pause(self, name: str) -> None:
+        """Has no run of this queue start on any node until it is resumed: what runs goes on, enqueues, timers and expiry go on, and what
+        nodes had claimed in advance goes back. It is a row, which outlives every process. ArgumentsInvalid: there is no such queue."""
+        async with asking(self._client) as connection:
+            await connection.execute(query("pause"), name, None)
+
+    async def resume(self, name: str) -> None:
+        """Takes back what pause() said; nodes look for what has waited at once."""
+        async with asking(self._client) as connection:
+            await connection.execute(query("resume"), name, None)
 
 
 class Nodes:

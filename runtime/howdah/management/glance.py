@@ -17,7 +17,8 @@ from .asking import asking
 class QueueGlance(msgspec.Struct, frozen=True):
     """A queue with what it holds, and how much it has moved since the beginning. queue None: the sum over all of them.
 
-    waiting_s: how long its oldest run waits; in the sum the longest of those queues that are in the same glance."""
+    waiting_s: how long its oldest run waits; in the sum the longest of those queues that are in the same glance. paused: none of
+    its runs starts until it is resumed."""
 
     queue: str | None
     ready: int
@@ -28,6 +29,7 @@ class QueueGlance(msgspec.Struct, frozen=True):
     succeeded: int
     failed: int
     retried: int
+    paused: bool = False
 
     @property
     def counts(self) -> Counts:
@@ -75,7 +77,9 @@ class HeldGlance(msgspec.Struct, frozen=True):
 
 
 class Glance(msgspec.Struct, frozen=True):
-    """What goes on at one moment of the database. queues: the busiest ones of all those that are known."""
+    """What goes on at one moment of the database. queues: the busiest ones of all those that are known.
+
+    paused_tasks: by name, at most as many as queues were asked for."""
 
     at: datetime
     database: str
@@ -85,6 +89,7 @@ class Glance(msgspec.Struct, frozen=True):
     fleet: FleetGlance
     nodes: list[NodeGlance]
     runs: list[HeldGlance]
+    paused_tasks: list[str] = []
 
 
 async def glance(client: Client, queues: int, nodes: int, runs: int) -> Glance:
@@ -95,7 +100,7 @@ async def glance(client: Client, queues: int, nodes: int, runs: int) -> Glance:
     total, *busiest = _decoded(row["queues"], list[QueueGlance])
     return Glance(
         row["at"], row["database"], row["known"], total, busiest, _decoded(row["fleet"], FleetGlance),
-        _decoded(row["nodes"], list[NodeGlance]), _decoded(row["runs"], list[HeldGlance]),
+        _decoded(row["nodes"], list[NodeGlance]), _decoded(row["runs"], list[HeldGlance]), _decoded(row["paused_tasks"], list[str]),
     )  # fmt: skip
 
 

@@ -102,7 +102,8 @@ class Page(list[RunInfo]):
 class TaskInfo(msgspec.Struct, frozen=True):
     """A task with what waits and runs of it, its pace per minute, and how its runs ended: a row of howdah.task_stats.
 
-    waiting_since: its runs wait for nobody since then, as howdah.unimplemented has it; None: a living node takes them, or none waits."""
+    waiting_since: its runs wait for nobody since then, as howdah.unimplemented has it; None: a living node takes them, or none waits.
+    paused_since: none of them starts until it is resumed; None: they start."""
 
     task: str
     queue: str
@@ -119,6 +120,7 @@ class TaskInfo(msgspec.Struct, frozen=True):
     cancelled: int
     retried: int
     waiting_since: datetime | None
+    paused_since: datetime | None = None
 
 
 class Signature(msgspec.Struct, frozen=True):
@@ -129,7 +131,8 @@ class Signature(msgspec.Struct, frozen=True):
 
 
 class QueueInfo(msgspec.Struct, frozen=True):
-    """A queue with what it holds and its pace per minute: a row of howdah.queue_stats. retention_days None: the setting's."""
+    """A queue with what it holds and its pace per minute: a row of howdah.queue_stats. retention_days None: the setting's.
+    paused_since: none of its runs starts until it is resumed; None: they start."""
 
     queue: str
     ready: int
@@ -140,6 +143,7 @@ class QueueInfo(msgspec.Struct, frozen=True):
     succeeded_per_minute: float
     failed_per_minute: float
     retention_days: int | None
+    paused_since: datetime | None = None
 
 
 class NodeInfo(msgspec.Struct, frozen=True):

@@ -34,6 +34,10 @@ async def charge(order_id: int) -> str:
 
 
 async def client() -> None:
+    async with jobs.work(queues={"mail": 10, "default": 0.5}):
+        pass
+    async with jobs.work(queues={"mail": "10"}):  # error: a weight is a number
+        pass
     async with jobs, jobs.work(queues=["mail"]):
         run = await charge.enqueue(1)
         assert_type(await run.cancel(reason="typo"), Literal["cancelled", "requested", "ended", "unknown"])
@@ -53,5 +57,8 @@ async def client() -> None:
         await jobs.queues.set("mail", retention="7d")
         await jobs.queues.set("mail", retention=None)
         await jobs.queues.set("mail", "7d")  # error: retention is a keyword
+        await jobs.queues.pause("mail")
+        await jobs.tasks.resume("charge")
+        await jobs.tasks.pause(charge)  # error: a task is named
     with jobs:  # error: it is asynchronous
         pass

@@ -1,0 +1,345 @@
+"""The gate: the one node of a database that admits runs with limits, for all nodes.
+
+Every node that has tasks with limits waits for the seat; who has it takes the gate over: a new epoch fences its predecessor, and
+what is held is read from the rows. From then on it keeps in memory what waits (the heads of lines) and what is held, decides
+(core/gate.py), and writes what it decided in one statement under its epoch. What it remembers to be held is never less than what is:
+a permit is freed when its row is seen to be gone, and by nothing else. Whatever else it is told is a hint.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from time import monotonic
+from typing import Protocol
+
+import msgspec
+
+from .. import codec
+from ..config import Config
+from ..core.bucket import Bucket, Flow
+from ..core.crowd import Head
+from ..core.gate import Admitted as Decided
+from ..core.gate import Gate
+from ..core.keyed import AtMost, Demand, Key
+from ..core.places import Places
+from ..core.tidings import Heard, Tidings
+from ..mailbox import Mailbox
+from ..messages import Claimed, Held, SeatLost, Standing, Terms, Waiting, Woken
+
+log = logging.getLogger("howdah.gate")
+
+HEADS_MIN, HEADS_MAX, HEADS_AT_ONCE = 16, 512, 8_000
+"""Runs of each line that are kept at hand: more of few lines, so that neither many lines nor a long one cost a statement a run."""
+
+LINES_AT_ONCE = 1_000
+"""Lines in one statement: beyond that the others wait longer for their turn than the statement is worth."""
+
+RUNS_AT_ONCE = 5_000
+"""The same of runs, where news are read and where it is checked what is held."""
+
+
+class Seat(Protocol):
+    """What the gate needs of the database. Everything but sit() raises SeatLost where its connection is lost."""
+
+    async def sit(self) -> None: ...
+    async def enter(self, node: int) -> int: ...
+    async def terms(self) -> list[Terms]: ...
+    async def buckets(self) -> list[tuple[str, str, float, float]]: ...
+    async def held(self) -> list[Held]: ...
+    async def look(self, after: int | None, lines: int, heads: int) -> list[Waiting]: ...
+    async def heads(self, lines: Sequence[int], heads: int) -> list[Waiting]: ...
+    async def news(self, low: int | None, high: int | None, runs: Sequence[int], limit: int) -> tuple[list[Waiting], int | None]: ...
+    async def left(self, runs: Sequence[int], leases: Sequence[int]) -> list[int]: ...
+    async def remind(self, runs: Sequence[int], leases: Sequence[int], nodes: Sequence[int]) -> None: ...
+    async def ask_for_space(self) -> None: ...
+    async def admit(
+        self,
+        epoch: int,
+        own: int,
+        runs: Sequence[int],
+        nodes: Sequence[int],
+        levels: Sequence[tuple[str, str, float, float]],
+        *,
+        durable: bool,
+    ) -> list[Claimed]: ...
+    async def rise(self) -> None: ...
+
+
+class House(Protocol):
+    """What the gate needs of its own node."""
+
+    def standing(self) -> Standing | None: ...
+    def opened(self) -> None: ...
+    def closed(self) -> None: ...
+    def admitted(self, runs: list[Claimed]) -> None: ...
+    def holds(self, run: int, lease: int) -> bool: ...
+    def missed(self, pairs: list[tuple[int, int]]) -> None: ...
+    def leaves(self) -> bool: ...
+
+
+async def keep_gate(seat: Seat, house: House, desk: Mailbox[Woken], tidings: Tidings, config: Config, once: frozenset[int]) -> None:
+    """Waits for the seat and is the gate while it has it, until the desk ends. once: tasks that start at most once."""
+    while not desk.ended:
+        await seat.sit()
+        try:
+            standing = house.standing()
+            if standing is not None and not desk.ended:
+                epoch = await seat.enter(standing.node)
+                keeper = _Keeper(seat, house, tidings, config, once, epoch, standing.node)
+                await keeper.take_over()
+                house.opened()
+                await keeper.work(desk)
+        except SeatLost as lost:
+            log.info("this node is the gate no more: %s", lost)
+        finally:
+            house.closed()
+            await seat.rise()
+        if not desk.ended:
+            await desk.take(1024, config.backoff_s)
+
+
+class _Permit(msgspec.Struct, gc=False):
+    """What a run holds, and who holds the run. since: monotonic seconds."""
+
+    lease: int
+    node: int
+    task: int
+    demands: tuple[Demand, ...]
+    since: float
+
+
+class _Keeper:
+    """One tenure. It owns the gate's memory; each statement of it is awaited before the next, so a look sees every admission before it."""
+
+    def __init__(self, seat: Seat, house: House, tidings: Tidings, config: Config, once: frozenset[int], epoch: int, node: int) -> None:
+        self._seat, self._house, self._tidings, self._config, self._once = seat, house, tidings, config, once
+        self._epoch, self._node = epoch, node
+        self._gate = Gate()
+        self._places = Places(node, config.claim_max)
+        self._held: dict[int, _Permit] = {}
+        self._demands: dict[str, tuple[Demand, ...]] = {}
+        self._rates: set[str] = set()
+        self._own_terms: set[Key] = set()
+        now = monotonic()
+        self._cursor: int | None = None
+        self._round_began = now
+        self._scan_at = now
+        self._check_at = now + config.heartbeat_s
+        self._sweep_at = now + config.idle_look_s
+        self._ask_at = now
+
+    async def take_over(self) -> None:
+        """Learns from the rows what is held, what rates have left, and what is allowed."""
+        await self._read_terms()
+        for name, key, level, at in await self._seat.buckets():
+            self._gate.set_bucket((name, key), Bucket(level, at))
+        now = monotonic()
+        for held in await self._seat.held():
+            permit = _Permit(held.lease, held.node, held.task, self._demands_of(held.demands), now)
+            self._held[held.run] = permit
+            self._gate.hold(permit.demands)
+        await self._ask_for_space()
+
+    async def work(self, desk: Mailbox[Woken]) -> None:
+        """Admits until the node leaves, or has another identity."""
+        more = True
+        while not (desk.ended or self._house.leaves()):
+            standing = self._house.standing()
+            if standing is None or standing.node != self._node:
+                raise SeatLost("its node has lost its lease")
+            await desk.take(1024, 0 if more else max(0.0, self._next_at(standing.offset_s) - monotonic()))
+            await self._heed(self._tidings.take())
+            await self._upkeep(standing.offset_s)
+            await self._feed()
+            more = await self._admit(standing.offset_s)
+
+    def _next_at(self, offset_s: float) -> float:
+        due = min(self._scan_at, self._check_at) if self._held else self._scan_at
+        bucket_at = self._gate.next_at()
+        return due if bucket_at is None else min(due, bucket_at - offset_s)
+
+    async def _heed(self, heard: Heard) -> None:
+        if heard.terms:
+            await self._read_terms()
+        for space in heard.spaces.values():
+            self._places.tell(space, ((permit.node, permit.task) for permit in self._held.values()))
+        for run, lease in heard.ended.items():
+            self._free(run, lease)
+        await self._check([pair for pair in heard.doubtful.items() if self._is_held(*pair)])
+        if heard.everything:
+            self._cursor, self._scan_at = None, 0.0
+        for low, high in heard.ranges:
+            last: int | None = low - 1
+            while last is not None:
+                rows, last = await self._seat.news(last + 1, high, [], RUNS_AT_ONCE)
+                self._offer_news(rows)
+        if heard.runs:
+            self._offer_news((await self._seat.news(None, None, list(heard.runs), RUNS_AT_ONCE))[0])
+
+    async def _upkeep(self, offset_s: float) -> None:
+        now = monotonic()
+        if now >= self._scan_at:
+            await self._scan()
+        if now >= self._check_at:
+            self._check_at = now + self._config.heartbeat_s
+            before = now - self._config.heartbeat_s
+            await self._check([(run, permit.lease) for run, permit in self._held.items() if permit.since < before])
+            await self._remind([(run, permit) for run, permit in self._held.items() if permit.since < before])
+        if now >= self._sweep_at:
+            self._sweep_at = now + self._config.idle_look_s
+            self._gate.sweep(now + offset_s)
+            self._places.sweep()
+            self._demands = {}
+
+    async def _scan(self) -> None:
+        """Looks at the next lines of all: at everything each idle_look_s, and for no more than a share of the time."""
+        if self._cursor is None:
+            self._round_began = monotonic()
+        rows = await self._seat.look(self._cursor, LINES_AT_ONCE, HEADS_MIN)
+        for row in rows:
+            self._offer(row)
+        if len(rows) == LINES_AT_ONCE:
+            self._cursor = rows[-1].line
+            return
+        self._cursor = None
+        now = monotonic()
+        self._scan_at = now + max(self._config.idle_look_s, (now - self._round_began) / self._config.look_share)
+
+    async def _feed(self) -> None:
+        """Asks for the next runs of lines that have others waiting."""
+        hungry = self._gate.hungry()
+        for at in range(0, len(hungry), LINES_AT_ONCE):
+            lines = hungry[at : at + LINES_AT_ONCE]
+            heads = max(HEADS_MIN, min(HEADS_MAX, HEADS_AT_ONCE // len(lines)))
+            await self._refresh(lines, heads)
+
+    async def _refresh(self, lines: Sequence[int], heads: int) -> None:
+        for row in await self._seat.heads(lines, heads):
+            self._offer(row)
+
+    async def _admit(self, offset_s: float) -> bool:
+        """One admission, and its statement. True if another may follow at once."""
+        self._places.begin()
+        decided = self._gate.admit(self._places, monotonic() + offset_s)
+        if not decided:
+            return bool(self._gate.hungry())
+        durable = bool(self._once) and any(one.task[1] in self._once for one in decided)
+        rows = await self._seat.admit(
+            self._epoch, self._node, [one.run for one in decided], [one.place for one in decided], self._levels(decided), durable=durable
+        )
+        now = monotonic()
+        admitted = {row.id: row for row in rows}
+        for one in decided:
+            row = admitted.get(one.run)
+            if row is not None:
+                self._held[one.run] = _Permit(row.lease, row.node, row.task, one.demands, now)
+        own = [row for row in rows if row.node == self._node]
+        if own:
+            self._house.admitted(own)
+        if len(rows) < len(decided):
+            await self._take_back([one for one in decided if one.run not in admitted])
+        return True
+
+    async def _take_back(self, refused: Sequence[Decided]) -> None:
+        """What the database did not admit: it ended, is locked or not due any more, or its node is gone."""
+        for one in refused:
+            self._gate.undo(one.demands)
+            self._places.free(one.place, one.task[1])
+        nodes = {one.place for one in refused}
+        nodes -= {permit.node for permit in self._held.values() if permit.node in nodes}
+        for node in nodes - {self._node}:
+            self._places.forget(node)
+        if nodes:
+            await self._ask_for_space()
+        await self._refresh(list({one.line for one in refused}), HEADS_MIN)
+
+    async def _ask_for_space(self) -> None:
+        """Has every node say what it has room for, at most once in a while."""
+        now = monotonic()
+        if now >= self._ask_at:
+            self._ask_at = now + self._config.busy_look_s
+            await self._seat.ask_for_space()
+
+    async def _check(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Frees those that hold their lease no more, by the word of the database."""
+        for at in range(0, len(pairs), RUNS_AT_ONCE):
+            some = pairs[at : at + RUNS_AT_ONCE]
+            leases = dict(some)
+            for run in await self._seat.left(list(leases), list(leases.values())):
+                self._free(run, leases[run])
+
+    async def _remind(self, old: Sequence[tuple[int, _Permit]]) -> None:
+        """Has nodes look for what was admitted to them a while ago, in case they were not told."""
+        near = [(run, permit.lease) for run, permit in old if permit.node == self._node and not self._house.holds(run, permit.lease)]
+        if near:
+            self._house.missed(near)
+        far = [(run, permit) for run, permit in old if permit.node != self._node]
+        if far:
+            await self._seat.remind([run for run, _ in far], [one.lease for _, one in far], [one.node for _, one in far])
+
+    def _is_held(self, run: int, lease: int) -> bool:
+        permit = self._held.get(run)
+        return permit is not None and permit.lease == lease
+
+    def _free(self, run: int, lease: int) -> None:
+        permit = self._held.get(run)
+        if permit is not None and permit.lease == lease:
+            del self._held[run]
+            self._gate.free(permit.demands)
+            self._places.free(permit.node, permit.task)
+
+    def _offer(self, row: Waiting) -> None:
+        """All that waits in a line, as far as it was asked for."""
+        heads = [Head(priority, run) for priority, run in zip(row.priorities, row.runs, strict=True)]
+        demands = () if row.demands is None else self._demands_of(row.demands)
+        self._gate.offer(row.line, (row.queue, row.task), demands, heads, more=bool(row.more))
+
+    def _offer_news(self, rows: Iterable[Waiting]) -> None:
+        """Some of what waits in lines: they stand among those that are known."""
+        for row in rows:
+            assert row.demands is not None, "each of these has a run"
+            heads = [Head(priority, run) for priority, run in zip(row.priorities, row.runs, strict=True) if run not in self._held]
+            self._gate.add(row.line, (row.queue, row.task), self._demands_of(row.demands), heads, HEADS_MAX)
+
+    def _demands_of(self, told: str) -> tuple[Demand, ...]:
+        """Runs of one line demand the same, and so they share it."""
+        demands = self._demands.get(told)
+        if demands is None:
+            demands = self._demands[told] = tuple(_demand(*one) for one in codec.decode(told))
+        return demands
+
+    def _levels(self, decided: Sequence[Decided]) -> list[tuple[str, str, float, float]]:
+        """What the buckets that these took from have left: it is written down with them."""
+        if not self._rates:
+            return []
+        keys = {demand.key for one in decided for demand in one.demands if demand.key[0] in self._rates}
+        buckets = [(key, self._gate.bucket(key)) for key in sorted(keys)]
+        return [(key[0], key[1], bucket.level, bucket.at) for key, bucket in buckets if bucket is not None]
+
+    async def _read_terms(self) -> None:
+        terms = await self._seat.terms()
+        self._rates = {one.name for one in terms if one.kind == "rate"}
+        own: set[Key] = set()
+        paused = {one.name for one in terms if one.key is None and one.paused}
+        for one in terms:
+            if one.key is None:
+                self._gate.set_terms(one.name, _terms(one))
+            elif one.paused or one.number is not None or one.per_s is not None:
+                own.add((one.name, one.key))
+                self._gate.set_own((one.name, one.key), AtMost(0) if one.name in paused else _terms(one))
+        for key in self._own_terms - own:
+            self._gate.set_own(key, None)
+        self._own_terms = own
+
+
+def _demand(limit: str, key: str, cost: float = 1.0, group: str | None = None, weight: float = 1.0) -> Demand:
+    return Demand((limit, key), cost, group, weight)
+
+
+def _terms(said: Terms) -> AtMost | Flow:
+    if said.paused:
+        return AtMost(0)
+    if said.kind == "rate":
+        assert said.per_s is not None
+        assert said.burst is not None
+        return Flow(said.per_s, said.burst)
+    return AtMost(said.number or 0)

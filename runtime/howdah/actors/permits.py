@@ -1,0 +1,116 @@
+"""What the gate has admitted to this node: the lanes of concurrency keys.
+
+A lane is one concurrency key on one node. What the gate has admitted to this node under the key is its semaphore and its token
+buckets: each run is its own permit, taken all or none for all of its keys by the gate, and derived from the run's row under the node's
+lease. The lane spends: it starts a run against its permit, once, and nothing without; what has not started soon goes back. A run with
+several keys is in the lane of the first. Lanes are plain objects: a hundred thousand are fine, and one that holds nothing is none.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from ..messages import Claimed, Outcome
+
+
+class KeyLane:
+    """The lane of one key: how many of its permits wait for a slot here, and how many are spent on attempts."""
+
+    __slots__ = ("spent", "unspent")
+
+    def __init__(self) -> None:
+        self.unspent = 0
+        self.spent = 0
+
+
+class _Permit:
+    __slots__ = ("lane", "lease", "spent")
+
+    def __init__(self, lane: KeyLane, lease: int) -> None:
+        self.lane = lane
+        self.lease = lease
+        self.spent = False
+
+
+class Permits:
+    """The permits of one node, by run. Moments are monotonic seconds."""
+
+    def __init__(self, late_s: float) -> None:
+        """late_s: what has not started after this time goes back to the gate, for another node to have."""
+        self._late_s = late_s
+        self._permits: dict[int, _Permit] = {}
+        self._unspent: dict[int, float] = {}
+        self.lanes: dict[str, KeyLane] = {}
+
+    def __len__(self) -> int:
+        return len(self._permits)
+
+    def holds(self, run: int, lease: int) -> bool:
+        """Whether this permit is known here: its run waits, runs, or has an outcome that is not durable yet."""
+        permit = self._permits.get(run)
+        return permit is not None and permit.lease == lease
+
+    def grant(self, runs: Iterable[Claimed], now: float) -> list[Claimed]:
+        """Takes what the gate has admitted, and answers with those that are new here."""
+        fresh: list[Claimed] = []
+        for run in runs:
+            if self.holds(run.id, run.lease):
+                continue
+            assert run.lane is not None, "the gate admits runs with limits"
+            lane = self.lanes.setdefault(run.lane, KeyLane())
+            lane.unspent += 1
+            self._permits[run.id] = _Permit(lane, run.lease)
+            self._unspent[run.id] = now
+            fresh.append(run)
+        return fresh
+
+    def start(self, run: Claimed) -> bool:
+        """Spends the permit of a run that is about to start. False: there is none, or it is spent, and it must not."""
+        permit = self._permits.get(run.id)
+        if permit is None or permit.lease != run.lease or permit.spent:
+            return False
+        permit.spent = True
+        permit.lane.unspent -= 1
+        permit.lane.spent += 1
+        self._unspent.pop(run.id, None)
+        return True
+
+    def late_at(self) -> float | None:
+        """When the oldest permit that is not spent has to go back."""
+        return None if not self._unspent else next(iter(self._unspent.values())) + self._late_s
+
+    def late(self, now: float) -> set[int]:
+        """The runs that should have started by now. They are not told of again."""
+        late: set[int] = set()
+        for run, since in self._unspent.items():
+            if since + self._late_s > now:
+                break
+            late.add(run)
+        for run in late:
+            del self._unspent[run]
+        return late
+
+    def end(self, outcomes: Sequence[Outcome], dropped: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """What these outcomes mean for the gate: the permits (run, lease) that are free, since the outcome is durable, and those of which
+        only the database knows, since nothing was written (dropped: the kind of these)."""
+        free: list[tuple[int, int]] = []
+        doubtful: list[tuple[int, int]] = []
+        permits = self._permits
+        for outcome in outcomes:
+            permit = permits.get(outcome.run)
+            if permit is None or permit.lease != outcome.lease:
+                continue
+            del permits[outcome.run]
+            self._unspent.pop(outcome.run, None)
+            lane = permit.lane
+            if permit.spent:
+                lane.spent -= 1
+            else:
+                lane.unspent -= 1
+            (doubtful if outcome.kind == dropped else free).append((outcome.run, outcome.lease))
+        if free or doubtful:
+            self._sweep()
+        return free, doubtful
+
+    def _sweep(self) -> None:
+        """Forgets lanes that hold nothing, once they are most."""
+        if len(self.lanes) > 2 * len(self._permits) + 64:
+            self.lanes = {key: lane for key, lane in self.lanes.items() if lane.spent or lane.unspent}

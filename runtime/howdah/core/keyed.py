@@ -1,0 +1,248 @@
+"""What the gate keeps of each key, of each task and of each line: their state, and the small steps that keep it consistent."""
+
+import math
+from collections.abc import Iterator
+from typing import Protocol
+
+import msgspec
+
+from .bucket import ROUNDING, Bucket, Flow
+from .crowd import Crowd, Told, Waiting, precedes
+from .turns import Turns
+
+Kind = tuple[int, int]
+"""The queue and the task of a run: what decides where it can go."""
+
+Key = tuple[str, str]
+"""The name of a limit, and the text of one of its keys."""
+
+
+class AtMost(msgspec.Struct, frozen=True):
+    """So many runs at a time."""
+
+    number: int
+
+
+Terms = AtMost | Flow
+
+
+class Demand(msgspec.Struct, frozen=True):
+    """What a run needs of a key: one permit, or as many tokens as it costs.
+
+    group: who takes turns at this key, with this weight. A line takes turns at the first of its keys for which it names a group.
+    """
+
+    key: Key
+    cost: float = 1.0
+    group: str | None = None
+    weight: float = 1.0
+
+
+class Places(Protocol):
+    """Where admitted runs go: what the nodes have room for."""
+
+    def has(self, task: Kind) -> bool:
+        """Whether any node has room for a run of this task."""
+        ...
+
+    def take(self, task: Kind) -> int:
+        """Takes one of these places; only where there is one. Answers with the node."""
+        ...
+
+
+class Line(Waiting):
+    """The runs that wait for the same keys, as far as the gate was told of them.
+
+    more: there are others behind those. at: the room under whose key it is parked; called_by: the one that called it from there.
+    """
+
+    __slots__ = ("at", "called_by", "cost", "costs", "demands", "more", "number", "rooms", "task", "turn")
+
+    def __init__(self, number: int, task: "Task", demands: tuple[Demand, ...], rooms: tuple["Room", ...]) -> None:
+        grouped = next((at for at, demand in enumerate(demands) if demand.group is not None), None)
+        turns = None if grouped is None else rooms[grouped].turns_of_groups()
+        share = None if turns is None or grouped is None else turns.join(demands[grouped].group, demands[grouped].weight)
+        super().__init__(turns, share)
+        self.number = number
+        self.task = task
+        self.demands = demands
+        self.rooms = rooms
+        self.costs = tuple(demand.cost for demand in demands)
+        self.more = False
+        self.at: Room | None = None
+        self.called_by: Room | None = None
+        self.cost = 0.0
+        self.turn = 0
+        task.lines += 1
+        for room in rooms:
+            room.lines += 1
+
+    def end(self) -> None:
+        """Nothing of it waits any more."""
+        self.task.lines -= 1
+        for room in self.rooms:
+            room.lines -= 1
+        if self.turns is not None and self.share is not None:
+            self.turns.leave(self.share)
+
+
+class Task:
+    """A task that has lines. has: whether there is a place for it, as far as this admission knows.
+
+    leans: the rooms that count on its places, since they called a line of it or save up for one. absent: the rooms that passed
+    over lines of it for want of a place.
+    """
+
+    __slots__ = ("absent", "has", "leans", "lines", "name", "ready", "told")
+
+    def __init__(self, name: Kind) -> None:
+        self.name = name
+        self.has = False
+        self.lines = 0
+        self.ready: Crowd[Line] = Crowd()
+        self.leans: set[Room] = set()
+        self.absent: set[Room] = set()
+        self.told: Told | None = None
+
+    def best(self) -> Line | None:
+        """Which of its ready lines goes first, if there is a place."""
+        return self.ready.best() if self.has else None
+
+
+_FULL = Bucket.full()
+
+
+class Room:
+    """What one key has room for, and who waits for it. number: permits in all; None where the terms are a flow.
+
+    called: the line that was called from here and not answered yet; saver: the best one here, for whom the bucket fills. There is
+    never more than one of both, so that a full key costs nothing and a free one costs one look.
+    """
+
+    __slots__ = (
+        "bucket", "called", "due", "flow", "held", "key", "lines", "number", "own", "parked", "saver", "stirred", "turns",
+    )  # fmt: skip
+
+    def __init__(self, key: Key, terms: Terms | None) -> None:
+        self.key = key
+        self.held = 0
+        self.lines = 0
+        self.parked: dict[Task, Crowd[Line]] = {}
+        self.turns: Turns[str | None] | None = None
+        self.bucket: Bucket | None = None
+        self.called: Line | None = None
+        self.saver: Line | None = None
+        self.due: float | None = None
+        self.stirred = False
+        self.own: Terms | None = None
+        self.flow: Flow | None = None
+        self.number: int | None = 0
+        self.agree(terms, -math.inf)
+
+    def agree(self, terms: Terms | None, now: float) -> None:
+        """These terms hold from now on; until now the bucket filled under the last ones. None: none are known, and nothing starts."""
+        if self.flow is not None and self.bucket is not None:
+            self.bucket = self.bucket.filled(self.flow, now)
+        self.flow = terms if isinstance(terms, Flow) else None
+        self.number = terms.number if isinstance(terms, AtMost) else 0 if terms is None else None
+
+    def turns_of_groups(self) -> Turns[str | None]:
+        """The turns that groups take here."""
+        if self.turns is None:
+            self.turns = Turns()
+        return self.turns
+
+    def enough_at(self, cost: float) -> float:
+        """When the bucket has enough for this cost."""
+        assert self.flow is not None
+        return (self.bucket or _FULL).enough_at(self.flow, cost)
+
+    def lets(self, line: Line, cost: float, now: float) -> bool:
+        """Whether there is room for the best run of this line, and nobody before it saves up for the same tokens."""
+        if self.number is not None:
+            return self.held < self.number
+        if self.saver is not None and precedes(self.saver, line):
+            return False
+        return self.enough_at(cost) <= now + ROUNDING
+
+    def enter(self, cost: float, now: float) -> None:
+        """A run starts under this key."""
+        self.held += 1
+        if self.flow is not None:
+            self.bucket = (self.bucket or _FULL).filled(self.flow, now).without(cost)
+
+    def best(self) -> Line | None:
+        """Who of those parked here goes first, among tasks with a place. The others are noted, to be looked at when they have one."""
+        best: Line | None = None
+        for task, crowd in self.parked.items():
+            if not task.has:
+                task.absent.add(self)
+                continue
+            line = crowd.best()
+            if line is not None and (best is None or precedes(line, best)):
+                best = line
+        return best
+
+    def sweep(self, now: float) -> bool:
+        """Forgets who waits no more. True: nothing is left to know of this key that its terms do not say."""
+        self.parked = {task: crowd for task, crowd in self.parked.items() if not crowd.sweep()}
+        if self.turns is not None:
+            self.turns.sweep()
+            if not self.turns:
+                self.turns = None
+        if self.lines or self.held or self.own is not None:
+            return False
+        if self.flow is None or self.bucket is None:
+            return True
+        return self.bucket.at <= now and self.bucket.filled(self.flow, now).level >= self.flow.burst
+
+
+class Rooms:
+    """The rooms of all keys that matter now, made from the terms of their limits, or from terms of their own."""
+
+    __slots__ = ("_of_limit", "_rooms", "_terms")
+
+    def __init__(self) -> None:
+        self._rooms: dict[Key, Room] = {}
+        self._of_limit: dict[str, set[Room]] = {}
+        self._terms: dict[str, Terms] = {}
+
+    def __len__(self) -> int:
+        return len(self._rooms)
+
+    def __iter__(self) -> Iterator[Room]:
+        return iter(self._rooms.values())
+
+    def get(self, key: Key) -> Room | None:
+        """The room of this key, if anything is known of it."""
+        return self._rooms.get(key)
+
+    def open(self, key: Key) -> Room:
+        """The room of this key."""
+        room = self._rooms.get(key)
+        if room is None:
+            room = self._rooms[key] = Room(key, self._terms.get(key[0]))
+            self._of_limit.setdefault(key[0], set()).add(room)
+        return room
+
+    def set_terms(self, limit: str, terms: Terms, now: float) -> list[Room]:
+        """The terms of a limit. Answers with the rooms that they hold for."""
+        self._terms[limit] = terms
+        rooms = [room for room in self._of_limit.get(limit, ()) if room.own is None]
+        for room in rooms:
+            room.agree(terms, now)
+        return rooms
+
+    def set_own(self, key: Key, terms: Terms | None, now: float) -> Room:
+        """The terms of one key. None: those of its limit hold again."""
+        room = self.open(key)
+        room.own = terms
+        room.agree(terms or self._terms.get(key[0]), now)
+        return room
+
+    def sweep(self, now: float) -> None:
+        """Forgets the keys of which nothing is left to know. Tables are made anew: they do not shrink by themselves."""
+        self._rooms = {key: room for key, room in self._rooms.items() if not room.sweep(now)}
+        self._of_limit = {}
+        for key, room in self._rooms.items():
+            self._of_limit.setdefault(key[0], set()).add(room)

@@ -1,0 +1,143 @@
+"""A node's side of the gate: what it is told, what it tells, and the gate itself where this node has it.
+
+What is said to the gate goes straight to it where it is here, and otherwise into a notification.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from . import notices
+from .actors.gate import keep_gate
+from .actors.lane import DROPPED
+from .actors.permits import Permits
+from .config import Config
+from .core.lines import Hints
+from .core.tidings import Space, Tidings
+from .db.gates import Gates
+from .mailbox import Mailbox
+from .messages import Admitted, Claimed, Outcome, Standing, ToDispatcher, Woken
+
+SPACE_SHARE = 0.25
+"""A gate elsewhere is told of the room of this node when it has changed by this share: each change would be a notification."""
+
+
+class Gatehouse:
+    """The permits of a node, and its way to the gate."""
+
+    def __init__(
+        self, config: Config, name: str, desk: Mailbox[ToDispatcher], hints: Hints, standing: Callable[[], Standing | None]
+    ) -> None:
+        self.permits = Permits(config.unused_permit_s)
+        self.channel = f"howdah_at_{name}"
+        self._config, self._name, self._desk, self._hints, self._standing = config, name, desk, hints, standing
+        self._tidings = Tidings()
+        self._gate_desk = Mailbox[Woken](1)
+        self._is_open = False
+        self._leaves = False
+        self._queues: list[int] | None = None
+        self._told: dict[int, Space] = {}
+
+    async def keep(self, queues: list[int] | None, limited: bool, once: frozenset[int]) -> None:
+        """Is the gate whenever it is this node's turn, until the node leaves. limited: this node has tasks with limits; once: which of
+        them start at most once. A node that has none, or that hears nothing, leaves the gate to others."""
+        self._queues = queues
+        if not limited or not self._config.hears:
+            return
+        gates = Gates(self._config, self._name, self._hear, self._wake)
+        try:
+            await keep_gate(gates, self, self._gate_desk, self._tidings, self._config, once)
+        finally:
+            await gates.close()
+
+    def leave(self) -> None:
+        """The node admits nothing more: another one is the gate from here on."""
+        self._leaves = True
+        self._wake()
+
+    def heard(self, payload: str) -> None:
+        """The gate has admitted runs to this node, says a notification."""
+        what, _, pairs = payload.partition(" ")
+        if what == "admitted":
+            self.missed(notices.pairs(pairs))
+
+    def asked(self) -> None:
+        """A gate wants to know what room there is."""
+        self._told.clear()
+        self._rouse()
+
+    def space(self, room: int, capacity: int, tasks: Iterable[int]) -> list[str]:
+        """This executor has room for so many runs with limits. What is to be said of it to a gate on another node."""
+        standing = self._standing()
+        if standing is None:
+            return []
+        told = self._told.get(room)
+        before = 0 if told is None else told.capacity
+        if told is not None and told.node == standing.node:
+            if capacity == before:
+                return []
+            if not self._is_open and capacity > 0 and before > 0 and abs(capacity - before) < SPACE_SHARE * before:
+                return []
+        said = self._told[room] = Space(standing.node, room, capacity, sorted(tasks), self._queues)
+        if not self._is_open:
+            return [notices.space(said)]
+        if self._tidings.add_space(said):
+            self._wake()
+        return []
+
+    def ended(self, outcomes: Sequence[Outcome]) -> Sequence[str]:
+        """These are durable, or were dropped. What is to be said to a gate on another node."""
+        if not self.permits:
+            return ()
+        free, doubtful = self.permits.end(outcomes, DROPPED)
+        if not free and not doubtful:
+            return ()
+        if not self._is_open:
+            return notices.ended(free + doubtful)
+        wake = self._tidings.add_ended(free)
+        if self._tidings.add_doubtful(doubtful) or wake:
+            self._wake()
+        return ()
+
+    def standing(self) -> Standing | None:
+        """Who this node is."""
+        return self._standing()
+
+    def opened(self) -> None:
+        """The gate is here from now on."""
+        self._is_open = True
+        self.asked()
+
+    def closed(self) -> None:
+        """It is elsewhere."""
+        self._is_open = False
+        self._tidings.take()
+        self._told.clear()
+
+    def admitted(self, runs: list[Claimed]) -> None:
+        """The gate, which is here, has admitted these to this node."""
+        self._desk.offer(
+            Admitted(runs)
+        )  # Has room for one of each run held; a node that ends hears no more, and its lease hands them back.
+
+    def holds(self, run: int, lease: int) -> bool:
+        """Whether this node knows that it holds a run."""
+        return self.permits.holds(run, lease)
+
+    def missed(self, pairs: list[tuple[int, int]]) -> None:
+        """It is said to hold these."""
+        if self._hints.add_admitted([pair for pair in pairs if not self.permits.holds(*pair)]):
+            self._desk.offer(Woken())
+
+    def leaves(self) -> bool:
+        """Whether the node is on its way out."""
+        return self._leaves
+
+    def _hear(self, payload: str) -> None:
+        if notices.to_gate(payload, self._tidings):
+            self._wake()
+
+    def _wake(self) -> None:
+        self._gate_desk.offer(Woken())
+
+    def _rouse(self) -> None:
+        if self._hints.add_nothing():
+            self._desk.offer(Woken())
