@@ -16,6 +16,7 @@ from .combiner import Combiner
 from .config import Config
 from .context import check_held
 from .core.states import State
+from .db.catalogue import stating
 from .db.files import query
 from .db.link import Connection, transaction
 from .db.migrate import check
@@ -327,7 +328,8 @@ class Client:
         if definition.name in self._introduced:
             return
         async with self.pool.ours() as own:
-            await own.fetchval(query("introduce"), *introduction(definition))
+            with stating(definition):
+                await own.fetchval(query("introduce"), *introduction(definition))
         self._introduced.add(definition.name)
 
 

@@ -1,9 +1,9 @@
-"""CONTRACT 1.27: words for exceptions that a task raises. (RateLimited comes with limits.)"""
+"""CONTRACT 1.27: words for exceptions that a task raises."""
 
 from collections.abc import Callable
 
 import pytest
-from howdah import App, GiveUp, Retry, RunFailed, Snooze, current_run
+from howdah import App, GiveUp, RateLimited, Retry, RunFailed, Snooze, current_run
 
 pytestmark = pytest.mark.anyio
 
@@ -29,6 +29,22 @@ async def test_raise_snooze_burns_no_attempt(jobs: App) -> None:
         assert await (await later.enqueue()).result("10s") == 1
         assert await (await in_a_thread.enqueue()).result("10s") == 1
     assert seen == [1] * 5
+
+
+async def test_raise_rate_limited_burns_no_attempt_and_says_whose_limit_it_was(jobs: App) -> None:
+    seen: list[str] = []
+
+    @jobs.task(retry=1)
+    async def later() -> int:
+        if not seen:
+            error = RateLimited("smtp", retry_after=0.001)
+            seen.append(f"{error.limit}: {error}")
+            raise error
+        return current_run().attempt
+
+    async with jobs.work():
+        assert await (await later.enqueue()).result("10s") == 1
+    assert seen == ["smtp: smtp asks for a pause of 0.001 s"]
 
 
 async def test_raise_give_up_makes_no_further_attempts(jobs: App) -> None:

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from enum import Enum
 from typing import Any
+from uuid import UUID
 
 import anyio
 import anyio.to_thread
 import asyncpg
 import psycopg
 import pytest
-from howdah import App, ArgumentsInvalid, Call, Limit, Rate, Task, transaction
+from howdah import App, ArgumentsInvalid, Call, ConfigurationError, Limit, Rate, Task, transaction
 
 from ..conftest import Connect
 
@@ -245,3 +247,46 @@ async def test_a_nodes_registration_states_the_limits_and_takes_them_back(dsn: s
     ]
     assert await catalogue(Limit("x", 3)) == [{"limit": "x", "kind": "limit", "terms": {"number": 3}}]
     assert await catalogue() is None
+
+
+async def test_a_name_that_another_program_uses_for_the_other_kind_is_refused(jobs: App, dsn: str, db: Session) -> None:
+    theirs = App(dsn)
+
+    @theirs.task(limits=[Rate("x", 2, per=1)])
+    async def before() -> None: ...
+
+    @jobs.task(limits=[Limit("x", 2)])
+    async def work() -> None: ...
+
+    async with theirs:
+        await before.enqueue()
+    async with jobs:
+        with pytest.raises(ConfigurationError, match=r"refused the definition of task 'work' .*x is a rate already") as refusal:
+            await work.enqueue()
+    assert "Give the new one another name" in str(refusal.value)
+    with pytest.raises(ConfigurationError, match="refused the definition of task 'work'"):
+        async with jobs.work():
+            pass
+    assert await db.fetchval("select count(*) from howdah.run") == 1
+
+
+class Plan(Enum):
+    GOLD = "gold"
+
+
+async def test_a_function_and_a_path_to_the_same_value_are_one_key(jobs: App, db: Session) -> None:
+    def take(value: Any) -> Any:
+        return value
+
+    kinds: dict[type, Any] = {int: 7, str: 'seven ünd "7" \'', bool: True, UUID: UUID(int=7), Plan: Plan.GOLD}
+    async with jobs:
+        for kind, value in kinds.items():
+
+            def work(value: Any) -> None: ...
+
+            work.__annotations__["value"] = kind
+            name = f"takes {kind.__name__}"
+            shared = Limit("asked", 1, key=take), Limit("path", 1, key="value", fair_by="value")
+            await jobs.task(name=name, limits=shared)(work).enqueue(value)
+    for asked, path in await demands(db):
+        assert path == ["path", asked[1], 1, asked[1]]
