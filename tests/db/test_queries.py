@@ -52,6 +52,7 @@ WAITING = [
 ]
 
 COLUMNS: dict[str, list[tuple[str, str]]] = {
+    "age": [("aged", "int4"), ("more", "bool"), ("reached", "int4")],
     "asked": [("run", "int8"), ("lease", "int8")],
     "backend": [("pid", "int4")],
     "bound_reading": [("set_config", "text")] * 3,
