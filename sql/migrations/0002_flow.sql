@@ -62,6 +62,20 @@ insert into howdah.gate default values;
 -- The gate's seat: who holds its lock is the gate. Waiting for a table's lock takes no snapshot, which would hold vacuum up.
 create table howdah.seat ();
 
+-- Queues and tasks whose runs start nowhere until they are resumed. One row for each pause, of a queue or of a task; no row: all start.
+-- Not called pause: howdah.pause('mail') would be a cast to its row type.
+create table howdah.paused (
+  queue int,
+  task int,
+  at timestamptz not null default howdah.clock(),
+  check (num_nonnulls(queue, task) = 1),
+  unique nulls not distinct (queue, task)
+);
+
+-- By how much a waiting run was raised above the priority that was asked for, since it has waited for long (age()). Null: not at
+-- all, which costs a row nothing. What goes on to a timer goes without it: a wait that has ended counts no more.
+alter table howdah.job add column lifted int;
+
 -- Their parameters are more now: with both forms a call would be ambiguous.
 drop function if exists howdah.submit(text, text[], jsonb, boolean);
 drop function if exists howdah.submit_all(text[], text[], int[], text[]);

@@ -46,7 +46,6 @@ class Claims:
         got, self.left = self.left[:room], self.left[room:]
         return [claimed(run.id, lease=self.lease) for run in got]
 
-
     async def fetch_admitted(self, node: int, admitted: Mapping[int, int]) -> list[Claimed]:
         return [claimed(run, lease=lease, lane="per-user:1") for run, lease in admitted.items()]
 

@@ -26,7 +26,8 @@ async def alone(db: Session) -> None:
 
 
 async def define(db: Session, *limits: dict[str, Any], task: str = "mail", queue: str = "default") -> int:
-    return await db.fetchval(query("register"), task, queue, 0, "{}", None, None, json.dumps(limits), json.dumps(limits))
+    said = json.dumps(limits)
+    return await db.fetchval(query("register"), task, queue, 0, "{}", None, None, said, said)
 
 
 async def ask(db: Session, *args: dict[str, Any], keys: list[str] | None = None, task: str = "mail", **options: Any) -> list[int]:
@@ -263,7 +264,8 @@ async def test_terms_are_those_of_the_code_until_somebody_sets_others(db: Sessio
     await define(db, PER_USER, SMTP)
     await db.execute("""update howdah.limit_terms set terms = '{"number": 9}' where name = 'per-user'""")
     await db.execute("insert into howdah.limit_key values ('per-user', 'ann', null, true)")
-    rows = {(row["name"], row["key"]): (row["kind"], json.loads(row["terms"] or "null"), row["paused"]) for row in await db.fetch(query("gate_terms"))}
+    found = await db.fetch(query("gate_terms"))
+    rows = {(row["name"], row["key"]): (row["kind"], json.loads(row["terms"] or "null"), row["paused"]) for row in found}
     assert rows == {
         ("per-user", None): ("limit", {"number": 9}, False),
         ("per-user", "ann"): ("limit", None, True),

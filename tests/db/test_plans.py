@@ -151,7 +151,7 @@ async def test_runs_age_by_index(first: Session) -> None:
 
 
 async def test_settling_a_part_of_a_large_inbox_is_by_index(first: Session) -> None:
-    """Each call takes 10,000 and tells of them, which is most of its time. One that read the rest as well would be several times as slow."""
+    """Each call takes 10,000 and tells of them: most of its time. One that read the rest as well would be several times as slow."""
     small, large = [], []
     for _ in range(5):
         for count, taken in ((10_000, small), (200_000, large)):
