@@ -1,6 +1,7 @@
 """Every setting and every limit, with its unit and its reason. Each is a keyword of App and a HOWDAH_* variable."""
 
 import logging
+import math
 import os
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -81,13 +82,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """So many nodes may die while a suspect is the only one that they hold, before it is quarantined. A run is a suspect
     after two crashes of nodes that held it."""
     keep_batch: int = 1000
-    """Timers fired in one round of upkeep."""
+    """Timers fired in one round of upkeep, and runs raised by their age."""
+    ageing_s: float = 0.0
+    """A waiting run counts as one priority higher for each time so long that it has waited. 0: priority is exact, and one that never runs
+    dry keeps what is below it waiting. It counts for the whole database: say the same to every node."""
     tend_s: float = 3600.0
     """How often partitions are looked after."""
     trim_batch: int = 1000
     """Runs looked at in one transaction that deletes those of queues with a shorter retention."""
     trim_pause_s: float = 0.1
-    """Rest between two such transactions: deleting is never in a hurry."""
+    """Rest between two such transactions, and between two that raise runs by their age: neither is ever in a hurry."""
     retention_days: int = 30
     """Days that history is kept. Runs that are alive are carried over."""
     ahead_days: int = 7
@@ -174,6 +178,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 raise ConfigurationError(f"{name}={getattr(self, name)} must be at least {least}")
         if self.log_level not in logging.getLevelNamesMapping():
             raise ConfigurationError(f'log_level={self.log_level!r} is no level of logging: write "INFO", "WARNING" or the like')
+        if not 0 <= self.ageing_s < math.inf:
+            raise ConfigurationError(f"ageing_s={self.ageing_s:g} must be a time, or 0: runs do not age then")
         if self.poll_s <= 0:
             raise ConfigurationError(f"poll_s={self.poll_s:g} must be more than 0")
 

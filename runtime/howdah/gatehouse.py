@@ -9,6 +9,7 @@ from . import notices
 from .actors.gate import keep_gate
 from .actors.lane import DROPPED
 from .actors.permits import Permits
+from .actors.room import Room
 from .config import Config
 from .core.lines import Hints
 from .core.tidings import Space, Tidings
@@ -27,7 +28,7 @@ class Gatehouse:
         self, config: Config, name: str, desk: Mailbox[ToDispatcher], hints: Hints, standing: Callable[[], Standing | None]
     ) -> None:
         self.permits = Permits(config.unused_permit_s)
-        self.channel = f"howdah_at_{name}"
+        self.channels = ("howdah_space", f"howdah_at_{name}")
         self._config, self._name, self._desk, self._hints, self._standing = config, name, desk, hints, standing
         self._tidings = Tidings()
         self._gate_desk = Mailbox[Woken](1)
@@ -36,12 +37,13 @@ class Gatehouse:
         self._queues: list[int] | None = None
         self._told: dict[int, Space] = {}
 
-    async def keep(self, queues: list[int] | None, limited: bool, once: frozenset[int]) -> None:
-        """Is the gate whenever it is this node's turn, until the node leaves. limited: this node has tasks with limits; once: which of
-        them start at most once. A node that has none, or that hears nothing, leaves the gate to others."""
+    async def keep(self, queues: list[int] | None, rooms: Sequence[Room]) -> None:
+        """Is the gate whenever it is this node's turn, until the node leaves. A node that has no tasks with limits, or that hears
+        nothing, leaves the gate to others."""
         self._queues = queues
-        if not limited or not self._config.hears:
+        if not self._config.hears or not any(room.limited for room in rooms):
             return
+        once = frozenset[int]().union(*(room.once & room.limited for room in rooms))
         gates = Gates(self._config, self._name, self._hear, self._wake)
         try:
             await keep_gate(gates, self, self._gate_desk, self._tidings, self._config, once)
@@ -53,10 +55,12 @@ class Gatehouse:
         self._leaves = True
         self._wake()
 
-    def heard(self, payload: str) -> None:
-        """The gate has admitted runs to this node, says a notification."""
+    def heard(self, channel: str, payload: str) -> None:
+        """What a notification on one of its channels says: that the gate has admitted runs to this node, or that it asks for its room."""
         what, _, pairs = payload.partition(" ")
-        if what == "admitted":
+        if channel == self.channels[0]:
+            self.asked()
+        elif what == "admitted":
             self.missed(notices.pairs(pairs))
 
     def asked(self) -> None:
@@ -65,7 +69,7 @@ class Gatehouse:
         self._rouse()
 
     def space(self, room: int, capacity: int, tasks: Iterable[int]) -> list[str]:
-        """This executor has room for so many runs with limits. What is to be said of it to a gate on another node."""
+        """An executor has room for so many runs with limits. What is to be said of it to a gate on another node."""
         standing = self._standing()
         if standing is None:
             return []
@@ -114,9 +118,8 @@ class Gatehouse:
 
     def admitted(self, runs: list[Claimed]) -> None:
         """The gate, which is here, has admitted these to this node."""
-        self._desk.offer(
-            Admitted(runs)
-        )  # Has room for one of each run held; a node that ends hears no more, and its lease hands them back.
+        # Has room: each holds a run of those held. A node that ends hears no more, and what it held goes back as it leaves.
+        self._desk.offer(Admitted(runs))
 
     def holds(self, run: int, lease: int) -> bool:
         """Whether this node knows that it holds a run."""

@@ -31,7 +31,7 @@ class Claimed(msgspec.Struct, frozen=True, gc=False):
 
 
 class SeatLost(Exception):
-    """Another node is the gate, or will be: this one has lost a connection, or its lease. Nothing is admitted until it has the seat again."""
+    """Another node is the gate, or will be: this one has lost a connection, or its lease. It admits nothing until it sits again."""
 
 
 class Terms(msgspec.Struct, frozen=True):

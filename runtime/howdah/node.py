@@ -63,7 +63,7 @@ from .transactions import Transactions
 
 log = logging.getLogger("howdah.node")
 
-CHANNELS = ("howdah_work", "howdah_timer", "howdah_cancel", "howdah_node", "howdah_pause", "howdah_space")
+CHANNELS = ("howdah_work", "howdah_timer", "howdah_cancel", "howdah_node", "howdah_pause")
 
 HEART_ANSWERS_S = 2.0
 """A heart that has not answered within this time is stuck."""
@@ -160,7 +160,6 @@ class Node:
         config = self._config
         tasks, queues, installation = await register(self._pool, self._registry, None if self._queues is None else list(self._queues))
         self._served = None if queues is None else frozenset(queues)
-        weights = dict(zip(queues or (), self._queues.values(), strict=True)) if isinstance(self._queues, Mapping) else None
         numbers = sorted(tasks)
         hashes = [tasks[number].hash for number in numbers]
         member = Member(self.name, platform.node(), os.getpid(), importlib.metadata.version("howdah"), numbers, hashes, queues)
@@ -180,7 +179,7 @@ class Node:
         outcomes, upkeep, bell = (
             Outcomes(config, self.name),
             Upkeep(config, self.name),
-            Bell(config, self.name, (*CHANNELS, self._gatehouse.channel), self._heard),
+            Bell(config, self.name, (*CHANNELS, *self._gatehouse.channels), self._heard),
         )
         written, reported, left = anyio.Event(), anyio.Event(), anyio.Event()
         try:
@@ -193,10 +192,10 @@ class Node:
                         group.start_soon(listen, bell, self._listened, self._listening, config.probe_s)
                     group.start_soon(keep_house, self._reminders, upkeep, self._rooms, self._cancel, board, config)
                     group.start_soon(
-                        functools.partial(dispatch, weights=weights, paused=lambda: self.paused, gate=self._gatehouse),
+                        functools.partial(dispatch, weights=self._weights(queues), paused=lambda: self.paused, gate=self._gatehouse),
                         *(self._desk, self._hints, self._rooms, claims, self._ledger, self._standing, config),
                     )
-                    group.start_soon(self._keep_gate, tasks, queues)
+                    group.start_soon(self._gatehouse.keep, queues, self._rooms)
                     group.start_soon(self._write, outcomes, written)
                     for room in self._rooms:
                         group.start_soon(room.watch, config.deadline_tick_s)
@@ -224,6 +223,9 @@ class Node:
             for store in (claims, outcomes, upkeep, bell):
                 await store.close()
             self.stopped.set()
+
+    def _weights(self, queues: list[int] | None) -> dict[int, float] | None:
+        return dict(zip(queues or (), self._queues.values(), strict=True)) if isinstance(self._queues, Mapping) else None
 
     def _build_rooms(self, tasks: dict[int, Definition], home: Home) -> list[Room]:
         config = self._config
@@ -280,10 +282,6 @@ class Node:
         await write(self._ledger, outcomes, self._desk, self._remind, self._gatehouse, self._config.write_max, self._tally)
         self._desk.close()
         written.set()
-
-    async def _keep_gate(self, tasks: dict[int, Definition], queues: list[int] | None) -> None:
-        limited = frozenset(number for number, definition in tasks.items() if definition.demands.limits)
-        await self._gatehouse.keep(queues, bool(limited), frozenset().union(*(room.once for room in self._rooms)) & limited)
 
     async def _report(self, tasks: dict[int, Definition], written: anyio.Event, reported: anyio.Event) -> None:
         """Tells OpenTelemetry what is done here, if the process wants that, until every outcome is durable."""
@@ -383,24 +381,24 @@ class Node:
             case "howdah_timer":
                 self._remind(notices.seconds(payload))
             case "howdah_cancel":
-                # Anybody may have said so: whether it was asked for stands in the database.
-                asked = set(notices.pairs(payload))
-                if asked and any((claimed.id, claimed.lease) in asked for room in self._rooms for claimed in room.held):
-                    self._remind(ASK)
-                elif asked and self._claims is not None:
-                    self._claims.note_cancel()
+                self._heard_of_cancels(set(notices.pairs(payload)))
             case "howdah_node":
                 if payload == self.name and self._heart is not None:
                     self._heart.ask()
-            case "howdah_space":
-                self._gatehouse.asked()
-            case self._gatehouse.channel:
-                self._gatehouse.heard(payload)
             case "howdah_pause":
                 self._hints.add_pause(notices.paused(payload))
                 self._look()
-            case _:
+            case "":
                 self._bell_gone.set()
+            case _:
+                self._gatehouse.heard(channel, payload)
+
+    def _heard_of_cancels(self, asked: set[tuple[int, int]]) -> None:
+        # Anybody may have said so: whether it was asked for stands in the database.
+        if asked and any((claimed.id, claimed.lease) in asked for room in self._rooms for claimed in room.held):
+            self._remind(ASK)
+        elif asked and self._claims is not None:
+            self._claims.note_cancel()
 
     def _hang_board(self) -> Board:
         loop = asyncio.get_running_loop()

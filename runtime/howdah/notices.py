@@ -54,24 +54,26 @@ def to_gate(payload: str, tidings: Tidings) -> bool:
     numbers = _numbers(rest.replace(",", " ").split(" ")) if rest else []
     if numbers is None:
         return False
+    woken = False
     match what:
         case "new" if len(numbers) == 2:
-            return tidings.add_range(numbers[0], numbers[1])
+            woken = tidings.add_range(numbers[0], numbers[1])
         case "runs":
-            return tidings.add_runs(numbers)
+            woken = tidings.add_runs(numbers)
         case "ended" if len(numbers) % 2 == 0:
             # Anybody may have said so: whether they hold their leases stands in the database.
-            return tidings.add_doubtful(zip(numbers[::2], numbers[1::2], strict=True))
+            woken = tidings.add_doubtful(zip(numbers[::2], numbers[1::2], strict=True))
         case "space" if len(numbers) >= 4:
             node, room, capacity, queues = numbers[:4]
             served = None if queues < 0 else numbers[4 : 4 + queues]
-            return tidings.add_space(Space(node, room, min(capacity, SPACE_MAX), numbers[4 + max(0, queues) :], served))
+            woken = tidings.add_space(Space(node, room, min(capacity, SPACE_MAX), numbers[4 + max(0, queues) :], served))
         case "terms":
-            return tidings.add_terms()
+            woken = tidings.add_terms()
         case "look":
-            return tidings.add_everything()
+            woken = tidings.add_everything()
         case _:
-            return False
+            pass
+    return woken
 
 
 def space(said: Space) -> str:

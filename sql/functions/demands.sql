@@ -14,26 +14,30 @@ declare
   v_worthless text;
   v_key_max int := 200;
 begin
-  with demand as (
-    select f.n, l.n as place, l.spec, l.spec ->> 'limit' as name,
-      coalesce(
-        case when l.spec ? 'path' then f.args #>> array(select jsonb_array_elements_text(l.spec -> 'path'))
-             when l.spec ? 'asked' then f.keys ->> (l.spec ->> 'limit') else '' end,
-        l.spec ->> 'default', f.keys ->> '*') as key,
-      coalesce(
-        case when l.spec ? 'cost_path' then f.args #>> array(select jsonb_array_elements_text(l.spec -> 'cost_path'))
-             when l.spec ? 'cost_asked' then f.keys ->> (l.spec ->> 'limit' || '/cost') end,
-        l.spec ->> 'cost', '1') as cost,
-      case when l.spec ?| '{group,group_asked}' then coalesce(
-        case when l.spec ? 'group' then f.args #>> array(select jsonb_array_elements_text(l.spec -> 'group'))
-             else f.keys ->> (l.spec ->> 'limit' || '/group') end, '') end as part
+  with spec as materialized (
+    select l.n as place, l.spec, l.spec ->> 'limit' as name, l.spec ->> 'default' as key_default,
+      case when l.spec ? 'path' then array(select jsonb_array_elements_text(l.spec -> 'path')) end as path,
+      case when l.spec ? 'asked' then l.spec ->> 'limit' end as word,
+      case when not l.spec ?| '{path,asked}' then '' end as whole,
+      l.spec ?| '{cost,cost_path,cost_asked}' as is_costly, coalesce(l.spec ->> 'cost', '1') as cost_default,
+      case when l.spec ? 'cost_path' then array(select jsonb_array_elements_text(l.spec -> 'cost_path')) end as cost_path,
+      case when l.spec ? 'cost_asked' then (l.spec ->> 'limit') || '/cost' end as cost_word,
+      l.spec ?| '{group,group_asked}' as is_grouped,
+      case when l.spec ? 'group' then array(select jsonb_array_elements_text(l.spec -> 'group')) end as group_path,
+      case when l.spec ? 'group_asked' then (l.spec ->> 'limit') || '/group' end as group_word
+    from jsonb_array_elements(p_limits) with ordinality l(spec, n)
+  ), demand as (
+    select f.n, s.place, s.spec, s.name, coalesce(s.whole, f.args #>> s.path, f.keys ->> s.word, s.key_default, f.keys ->> '*') as key,
+      case when s.is_costly then coalesce(f.args #>> s.cost_path, f.keys ->> s.cost_word, s.cost_default) end as cost,
+      case when s.is_grouped then coalesce(f.args #>> s.group_path, f.keys ->> s.group_word, '') end as part
     from (
       select u.n, u.args::jsonb as args, u.keys::jsonb as keys from unnest(p_args, p_keys) with ordinality u(args, keys, n) offset 0
     ) f
-    cross join jsonb_array_elements(p_limits) with ordinality l(spec, n)
+    cross join spec s
   ), checked as (
-    select d.*, d.cost ~ '^[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?$' and d.cost::double precision > 0 as is_worth,
-      coalesce(d.spec #>> array['weights', d.part], '1') as weight
+    select d.n, d.place, d.spec, d.name, d.key, d.part, coalesce(d.cost, '1') as cost,
+      d.cost is null or (d.cost ~ '^[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?$' and d.cost::double precision > 0) as is_worth,
+      case when d.part is not null then coalesce(d.spec #>> array['weights', d.part], '1') else '1' end as weight
     from demand d
   ), told as (
     select c.n, jsonb_agg(

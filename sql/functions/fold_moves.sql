@@ -31,7 +31,7 @@ begin
     select * from unnest(v_held, v_kinds, v_dues) e(run, kind, due) where kind in (4, 5)
   ), parked as (
     delete from howdah.job j using e where j.id = e.run
-    returning j.id, j.queue, j.task, j.priority, j.attempt, j.flags, j.crashes, j.line, e.kind, e.due
+    returning j.id, j.queue, j.task, j.priority + coalesce(j.lifted, 0) as priority, j.attempt, j.flags, j.crashes, j.line, e.kind, e.due
   ), counted as (
     insert into howdah.tally (queue, task, kind, n, ready, running, later)
     select p.queue, p.task, p.kind, count(*), 0, -count(*), count(*) from parked p group by p.queue, p.task, p.kind

@@ -20,7 +20,7 @@ begin
     when 'enqueue' then '{enqueue,submit,submit_all,submit_new,introduce,hint,enqueue_on_insert,task_input}'
     when 'node' then '{enqueue,submit,submit_all,submit_new,introduce,hint,enqueue_on_insert,task_input,
       register,queue_id,join_node,renew,leave_node,order_node,pause,resume,look,claim,claim_aside,recover,return_unknown,clock,complete,settle,asked,note_progress,
-      keep,tend,old_days,drop_day,trim,sweep,thin_rates,watch,outcomes,state,cancel,retry,
+      keep,age,tend,old_days,drop_day,trim,sweep,thin_rates,watch,outcomes,state,cancel,retry,
       ready_since,report_queues,find_runs,count_runs,list_runs,show_runs,run_history,trouble,unimplemented_tasks,oldest_waiting,pace,standing,
       busy_queues,held_runs,checkup,
       gate_enter,gate_free,gate_backends,gate_held,gate_look,gate_heads,gate_news,gate_terms,gate_buckets,gate_left,gate_remind,gate_admit,fetch_admitted,tell_gate}'

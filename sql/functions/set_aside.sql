@@ -12,7 +12,7 @@ declare
 begin
   with unfit as (
     delete from howdah.job j where j.id = any(p_runs)
-    returning j.id, j.expires, j.queue, j.task, j.priority, j.attempt - 1 as attempt, j.flags, j.crashes, j.line
+    returning j.id, j.expires, j.queue, j.task, (j.priority + coalesce(j.lifted, 0))::smallint as priority, j.attempt - 1 as attempt, j.flags, j.crashes, j.line
   ), counted as (
     insert into howdah.tally (queue, task, kind, n, ready, running, later)
     select u.queue, u.task, 7, count(*), count(*), -count(*), 0 from unfit u group by u.queue, u.task

@@ -1,6 +1,6 @@
 """A lane, a room and runs to put into it, without a database."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from time import monotonic, time
 from typing import Any
@@ -8,7 +8,8 @@ from uuid import UUID
 
 import msgspec
 from howdah import Retry
-from howdah.actors.lane import Lane, Sizes, Surroundings
+from howdah.actors.lane import DROPPED, Lane, Sizes, Surroundings
+from howdah.actors.permits import Permits
 from howdah.actors.room import Room
 from howdah.actors.stock import NodeStock
 from howdah.config import Config
@@ -44,10 +45,30 @@ def claimed(run: int, lease: int = 100, **other: Any) -> Claimed:
     return msgspec.structs.replace(RUN, id=run, lease=lease, **other)
 
 
+class Gatehouse:
+    """A way to a gate that is on another node."""
+
+    def __init__(self) -> None:
+        self.permits = Permits(0.05)
+        self.spaces: list[int] = []
+        self.free: list[tuple[int, int]] = []
+        self.doubtful: list[tuple[int, int]] = []
+
+    def space(self, room: int, capacity: int, tasks: frozenset[int]) -> list[str]:
+        self.spaces.append(capacity)
+        return [f"room {room}: {capacity} of {sorted(tasks)}"]
+
+    def ended(self, outcomes: Sequence[Outcome]) -> Sequence[str]:
+        free, doubtful = self.permits.end(outcomes, DROPPED)
+        self.free += free
+        self.doubtful += doubtful
+        return [f"ended {run}" for run, _ in free + doubtful]
+
+
 class Place:
     """A room with everything around it that it talks to."""
 
-    def __init__(self, function: Callable[..., Any], slots: int = 1, timeout_s: float = 60) -> None:
+    def __init__(self, function: Callable[..., Any], slots: int = 1, timeout_s: float = 60, permits: Permits | None = None) -> None:
         self.ledger = Mailbox[Outcome](1000)
         self.standing: Standing | None = Standing(NODE, monotonic() + 60, time() - monotonic())
         self.room = Room(
@@ -58,6 +79,7 @@ class Place:
             lambda: self.standing,
             slice_s=0.005,
             tracing=Tracing(CONFIG),
+            permits=permits,
         )
 
     async def outcomes(self, count: int) -> list[Outcome]:

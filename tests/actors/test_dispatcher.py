@@ -14,7 +14,7 @@ from howdah.core.states import Kind
 from howdah.mailbox import Mailbox
 from howdah.messages import Claimed, Freed, Stop, ToDispatcher, Woken
 
-from .stage import CONFIG, RUN, Place, claimed
+from .stage import CONFIG, RUN, Gatehouse, Place, claimed
 
 pytestmark = pytest.mark.anyio
 
@@ -29,6 +29,7 @@ class Claims:
         self.lease = 0
         self.asked: list[int] = []
         self.looked = 0
+        self.said: list[str] = []
 
     async def ready(self) -> None:
         pass
@@ -44,6 +45,13 @@ class Claims:
         self.lease += 1
         got, self.left = self.left[:room], self.left[room:]
         return [claimed(run.id, lease=self.lease) for run in got]
+
+
+    async def fetch_admitted(self, node: int, admitted: Mapping[int, int]) -> list[Claimed]:
+        return [claimed(run, lease=lease, lane="per-user:1") for run, lease in admitted.items()]
+
+    async def tell_gate(self, said: Sequence[str]) -> None:
+        self.said += said
 
 
 class Suspects(Claims):
@@ -118,6 +126,7 @@ class Desk:
         weights: Mapping[int, float] | None = None,
     ) -> None:
         self.weights = weights
+        self.gate = Gatehouse()
         self.place = Place(never, slots=slots)
         self.claims = claims(runs)
         self.config = config
@@ -136,6 +145,7 @@ class Desk:
             lambda: place.standing,
             self.config,
             lambda: self.paused,
+            self.gate,
             self.weights,
         )
 

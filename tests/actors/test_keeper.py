@@ -23,10 +23,15 @@ class House:
         self.tending = True
         self.trimmed, self.trims = 0, 1
         self.noted: list[str] = []
+        self.aged, self.ages = 0, 1
 
     async def keep(self) -> tuple[float, list[Fact]]:
         self.kept += 1
         return self.next_s, []
+
+    async def age(self) -> bool:
+        self.aged += 1
+        return self.aged < self.ages
 
     async def tend(self) -> bool:
         self.tended += 1
@@ -80,6 +85,27 @@ async def test_it_tends_again_soon_when_something_was_in_the_way() -> None:
             while house.tended < 3:
                 await anyio.sleep(0.005)
         reminders.close()
+
+
+async def test_runs_age_each_tenth_of_a_step_and_sooner_while_there_are_more_but_only_where_that_is_wanted() -> None:
+    house, reminders = House(), Mailbox[float](10)
+    house.ages = 4
+    config = msgspec.structs.replace(CONFIG, ageing_s=0.1, trim_pause_s=0.001)
+    async with anyio.create_task_group() as group:
+        group.start_soon(keep_house, reminders, house, [], lambda run, lease: None, BOARD, config)
+        with anyio.fail_after(30):
+            while house.aged < 6:
+                await anyio.sleep(0.005)
+        reminders.close()
+    house, reminders = House(), Mailbox[float](10)
+    async with anyio.create_task_group() as group:
+        group.start_soon(keep, house, reminders)
+        with anyio.fail_after(30):
+            while house.kept < 3:
+                reminders.put_nowait(0.0)
+                await anyio.sleep(0.005)
+        reminders.close()
+    assert house.aged == 0
 
 
 async def test_it_stores_the_latest_progress_at_once_and_then_only_now_and_then() -> None:

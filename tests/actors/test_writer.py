@@ -12,6 +12,8 @@ from howdah.core.states import Kind
 from howdah.mailbox import Mailbox
 from howdah.messages import Freed, Outcome, Rejection, ToDispatcher
 
+from .stage import Gatehouse
+
 pytestmark = pytest.mark.anyio
 
 
@@ -21,6 +23,7 @@ class Records:
         self.rejected = list(rejected)
         self.unsettled = unsettled
         self.settled = 0
+        self.said: list[str] = []
         self.go = anyio.Event()
 
     async def ready(self) -> None:
@@ -30,6 +33,9 @@ class Records:
         self.batches.append([outcome.run for outcome in batch])
         await self.go.wait()
         return self.rejected
+
+    async def tell_gate(self, said: Sequence[str]) -> None:
+        self.said += said
 
     async def settle(self) -> None:
         self.unsettled = False
@@ -44,7 +50,7 @@ async def test_what_piles_up_during_a_commit_is_the_next_batch_and_room_is_free_
     ledger, desk, records = Mailbox[Outcome](100), Mailbox[ToDispatcher](100), Records()
     reminders: list[float] = []
     async with anyio.create_task_group() as group:
-        group.start_soon(write, ledger, records, desk, reminders.append, 3)
+        group.start_soon(write, ledger, records, desk, reminders.append, Gatehouse(), 3)
         ledger.put_nowait(outcome(1))
         await anyio.wait_all_tasks_blocked()
         for run in (2, 3, 4, 5):
@@ -64,7 +70,7 @@ async def test_drops_are_not_written_but_free_their_room_and_the_soonest_delay_i
     for row in (outcome(1, DROPPED), outcome(2, Kind.RETRIED, delay_s=3), outcome(3, Kind.SNOOZED, delay_s=0.5)):
         ledger.put_nowait(row)
     ledger.close()
-    await write(ledger, records, desk, reminders.append, 100)
+    await write(ledger, records, desk, reminders.append, Gatehouse(), 100)
     assert records.batches == [[2, 3]]
     assert await desk.take(10) == [Freed({1: 3})]
     assert reminders == [0.5]
@@ -79,7 +85,7 @@ async def test_a_stale_outcome_is_warned_of_with_its_node_and_a_duplicate_is_not
     ledger.put_nowait(outcome(2))
     ledger.close()
     with caplog.at_level(logging.WARNING, "howdah.writer"):
-        await write(ledger, records, desk, lambda _: None, 100)
+        await write(ledger, records, desk, lambda _: None, Gatehouse(), 100)
     (warning,) = [record.getMessage() for record in caplog.records if "run 1:" in record.getMessage()]
     assert "node 77 under lease 1" in warning
     assert "node 88 under lease 2" in warning
@@ -94,7 +100,7 @@ async def test_a_run_that_failed_for_the_last_time_is_a_warning_and_a_refused_on
         ledger.put_nowait(outcome(run, kind))
     ledger.close()
     with caplog.at_level(logging.WARNING, "howdah.writer"):
-        await write(ledger, records, desk, lambda _: None, 100)
+        await write(ledger, records, desk, lambda _: None, Gatehouse(), 100)
     (said,) = [record.getMessage() for record in caplog.records if "failed for the last time" in record.getMessage()]
     assert "run 1 " in said
     assert "node 77 under lease 1" in said

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.anyio
 
 Db = asyncpg.Connection
 
-RARELY: dict[str, Any] = {"second_look_s": 600.0, "busy_look_s": 600.0, "idle_look_s": 600.0, "grace_s": 2, "hard_grace_s": 2}
-"""A node that finds nothing that it is not told of."""
+RARELY: dict[str, Any] = {"busy_look_s": 600.0, "idle_look_s": 600.0, "grace_s": 2, "hard_grace_s": 2}
+"""A node that finds nothing that it is not told of, save what somebody had locked when it claimed."""
 
 
 class Shop:

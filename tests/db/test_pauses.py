@@ -151,7 +151,7 @@ async def test_the_gate_finds_and_admits_nothing_of_what_is_paused(db: Session) 
     assert len(lines) == 2
     await db.execute("select howdah.pause(task => 'limited')")
     assert await found() == {free}
-    heads = await db.fetch(query("gate_heads"), [line for line, _ in lines], [-32768, -32768], [0, 0], 10)
+    heads = await db.fetch(query("gate_heads"), [line for line, _ in lines], 10)
     assert sorted(list(row["runs"]) for row in heads) == [[], [free]]
     assert await admitted(paused, free) == [free]
     await db.execute("select howdah.resume(task => 'limited')")

@@ -74,6 +74,7 @@ async def every_verb(db: Session, count: int) -> None:
     await world.send(db, world.outcome(runs[-2], Kind.RETRIED, 0))
     await db.fetchval("select howdah.fire(10)")
     await db.fetchval("select howdah.expire(10)")
+    await db.fetch(query("age"), 60.0, 10, 0)
     await world.cancel(db, *ids)
     await db.fetch(query("outcomes"), ids)
     await db.fetchval(query("settle"))
@@ -134,6 +135,19 @@ async def test_timers_fire_by_index_and_settling_takes_what_is_there(first: Sess
     assert await best_of(5, lambda: first.fetchval("select howdah.expire(10)")) < SMALL_S
     assert await best_of(5, lambda: first.fetchval(query("settle"))) < SMALL_S
     await first.execute("truncate howdah.timer; delete from howdah.job where id <= $1".replace("$1", str(QUEUED)))
+
+
+async def test_runs_age_by_index(first: Session) -> None:
+    """Ten of all that are old enough: those are found at the head of their line, and the line by a skip scan."""
+    (better,) = await world.enqueue(first, priority=3)
+    await world.shift(first, "1 day")
+    found = [(await first.fetch(query("age"), 60.0, 10, 0))[0]["aged"] for _ in range(2)]
+    assert found == [10, 10]
+    assert await best_of(5, lambda: first.fetch(query("age"), 60.0, 10, 0)) < SMALL_S * 2
+    await world.shift(first, "")
+    raised = [row[0] for row in await first.fetch("select id from howdah.job where lifted is not null")]
+    assert len(raised) == 70
+    await world.cancel(first, better, *raised)
 
 
 async def test_settling_a_part_of_a_large_inbox_is_by_index(first: Session) -> None:

@@ -52,6 +52,7 @@ WAITING = [
 ]
 
 COLUMNS: dict[str, list[tuple[str, str]]] = {
+    "age": [("aged", "int4"), ("more", "bool"), ("reached", "int4")],
     "asked": [("run", "int8"), ("lease", "int8")],
     "backend": [("pid", "int4")],
     "bound_reading": [("set_config", "text")] * 3,
@@ -72,7 +73,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     "lock_migrations": [("pg_advisory_xact_lock", "void")],
     "look": [("queue", "int4"), ("task", "int4"), ("priority", "int2"), ("id", "int8"), ("aside", "bool")],
     "fetch_admitted": ADMITTED[1:],
-    "gate_admit": ADMITTED,
+    "gate_admit": ADMITTED[:-1],
     "gate_buckets": [("name", "text"), ("key", "text"), ("level", "float8"), ("at", "float8")],
     "gate_enter": [("epoch", "int8")],
     "gate_free": [("gate_free", "void")],

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.anyio
 
 FUNCTIONS = {
     "add_day": "-",
+    "age": "n",
     "asked": "n",
     "busy_queues": "nr",
     "cancel": "n",

@@ -163,14 +163,12 @@ async def dispatch(
                     _free(spaces, leases, lines)
                 case Stop():
                     stopping = True
-                    _hand_back(rooms, ledger)
-                    for room in rooms:
-                        room.end()
+                    _end(rooms, ledger)
                 case _:
                     assert_never(message)
         who = standing()
         if stopping or who is None or paused():
-            if not stopping and paused():
+            if stopping or paused():
                 _hand_back(rooms, ledger)
             await _tell_gate(spaces, claims, gate, none=True)
             continue
@@ -204,7 +202,7 @@ def _take(spaces: Sequence[_Space], runs: Sequence[Claimed], permits: Permits) -
         if not space.room.limited:
             continue
         mine = [run for run in fresh if run.task in space.room.tasks]
-        for lease in dict.fromkeys(run.lease for run in mine):
+        for lease in {run.lease for run in mine}:
             space.take([run for run in mine if run.lease == lease], now)
         if mine:
             space.room.offer(mine)
@@ -301,7 +299,14 @@ def _hand_back(rooms: Sequence[Room], ledger: Mailbox[Outcome], pauses: Collecti
         _release(room.drain(pauses), ledger)
 
 
+def _end(rooms: Sequence[Room], ledger: Mailbox[Outcome]) -> None:
+    _hand_back(rooms, ledger)
+    for room in rooms:
+        room.end()
+
+
 def _release(runs: Sequence[Claimed], ledger: Mailbox[Outcome]) -> None:
     for run in runs:
-        # Has room: one outcome for each run held.
-        ledger.put_nowait(Outcome(run.id, run.lease, run.node, None, int(Kind.RELEASED), None, None, run.task))
+        # Has room: one outcome for each run held. It is closed where a node that ends is told of runs that the gate had under way: these
+        # go back as it leaves.
+        ledger.offer(Outcome(run.id, run.lease, run.node, None, int(Kind.RELEASED), None, None, run.task))

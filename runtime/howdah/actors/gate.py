@@ -8,6 +8,7 @@ a permit is freed when its row is seen to be gone, and by nothing else. Whatever
 
 import logging
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from time import monotonic
 from typing import Protocol
 
@@ -52,14 +53,7 @@ class Seat(Protocol):
     async def remind(self, runs: Sequence[int], leases: Sequence[int], nodes: Sequence[int]) -> None: ...
     async def ask_for_space(self) -> None: ...
     async def admit(
-        self,
-        epoch: int,
-        own: int,
-        runs: Sequence[int],
-        nodes: Sequence[int],
-        levels: Sequence[tuple[str, str, float, float]],
-        *,
-        durable: bool,
+        self, epoch: int, own: int, decided: Sequence[Decided], levels: Sequence[tuple[str, str, float, float]], *, durable: bool
     ) -> list[Claimed]: ...
     async def rise(self) -> None: ...
 
@@ -222,21 +216,18 @@ class _Keeper:
         decided = self._gate.admit(self._places, monotonic() + offset_s)
         if not decided:
             return bool(self._gate.hungry())
+        decided.sort(key=_by_run)  # Neighbours in the table, as far as that goes.
         durable = bool(self._once) and any(one.task[1] in self._once for one in decided)
-        rows = await self._seat.admit(
-            self._epoch, self._node, [one.run for one in decided], [one.place for one in decided], self._levels(decided), durable=durable
-        )
+        rows = await self._seat.admit(self._epoch, self._node, decided, self._levels(decided), durable=durable)
         now = monotonic()
-        admitted = {row.id: row for row in rows}
-        for one in decided:
-            row = admitted.get(one.run)
-            if row is not None:
-                self._held[one.run] = _Permit(row.lease, row.node, row.task, one.demands, now)
+        demands = {one.run: one.demands for one in decided}
+        for row in rows:
+            self._held[row.id] = _Permit(row.lease, row.node, row.task, demands.pop(row.id), now)
         own = [row for row in rows if row.node == self._node]
         if own:
             self._house.admitted(own)
         if len(rows) < len(decided):
-            await self._take_back([one for one in decided if one.run not in admitted])
+            await self._take_back([one for one in decided if one.run in demands])
         return True
 
     async def _take_back(self, refused: Sequence[Decided]) -> None:
@@ -329,6 +320,9 @@ class _Keeper:
         for key in self._own_terms - own:
             self._gate.set_own(key, None)
         self._own_terms = own
+
+
+_by_run = attrgetter("run")
 
 
 def _demand(limit: str, key: str, cost: float = 1.0, group: str | None = None, weight: float = 1.0) -> Demand:

@@ -24,6 +24,7 @@ class House(Protocol):
     """What the keeper needs of the database."""
 
     async def keep(self) -> tuple[float, list[Fact]]: ...
+    async def age(self) -> bool: ...
     async def tend(self) -> bool: ...
     async def trim(self) -> bool: ...
     async def settle(self) -> None: ...
@@ -43,7 +44,7 @@ async def keep_house(
     effects wait to be settled; ASK, that a cancel may have been asked for; infinity, that there is
     progress on the board. Everything here is safe on any node, at any time, twice."""
     now = monotonic()
-    due = _Due(keep=now, tend=now, trim=now, ask=now + config.idle_look_s, note=now)
+    due = _Due(keep=now, tend=now, trim=now, ask=now + config.idle_look_s, note=now, age=now + _ageing_round_s(config))
     while not reminders.ended:
         # Also when nothing runs: a run that starts during this sleep may be cancelled in it.
         heard = await reminders.take(1024, max(0.0, due.first(noting=bool(board)) - monotonic()))
@@ -53,10 +54,7 @@ async def keep_house(
             return
         due.heed(heard, monotonic())
         now = monotonic()
-        if now >= due.tend:
-            due.tend = now + (config.tend_s if await house.tend() else config.keep_longest_s)
-        if now >= due.trim:
-            due.trim = now + (config.trim_pause_s if await house.trim() else config.tend_s)
+        await _tidy(house, due, now, config)
         if board and now >= due.note:
             due.note = now + config.progress_s
             await house.note_progress(board.take())
@@ -78,9 +76,10 @@ class _Due(msgspec.Struct):
     trim: float
     ask: float
     note: float
+    age: float
 
     def first(self, *, noting: bool) -> float:
-        return min(self.keep, self.tend, self.trim, self.ask, self.note if noting else math.inf)
+        return min(self.keep, self.tend, self.trim, self.ask, self.age, self.note if noting else math.inf)
 
     def heed(self, heard: Sequence[float], now: float) -> None:
         for reminder in heard:
@@ -88,6 +87,21 @@ class _Due(msgspec.Struct):
                 self.ask = now
             else:
                 self.keep = min(self.keep, now + max(0.0, reminder))
+
+
+async def _tidy(house: House, due: _Due, now: float, config: Config) -> None:
+    """What is never in a hurry."""
+    if now >= due.tend:
+        due.tend = now + (config.tend_s if await house.tend() else config.keep_longest_s)
+    if now >= due.trim:
+        due.trim = now + (config.trim_pause_s if await house.trim() else config.tend_s)
+    if now >= due.age:
+        due.age = now + (config.trim_pause_s if await house.age() else _ageing_round_s(config))
+
+
+def _ageing_round_s(config: Config) -> float:
+    """Runs age to within a tenth of a step."""
+    return max(config.ageing_s / 10, config.trim_pause_s) if config.ageing_s else math.inf
 
 
 async def _ask(house: House, rooms: Sequence[Room], cancel: Callable[[int, int], None]) -> None:

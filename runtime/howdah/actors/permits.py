@@ -51,14 +51,19 @@ class Permits:
     def grant(self, runs: Iterable[Claimed], now: float) -> list[Claimed]:
         """Takes what the gate has admitted, and answers with those that are new here."""
         fresh: list[Claimed] = []
+        permits, lanes, unspent = self._permits, self.lanes, self._unspent
         for run in runs:
-            if self.holds(run.id, run.lease):
+            number, key = run.id, run.lane
+            permit = permits.get(number)
+            if permit is not None and permit.lease == run.lease:
                 continue
-            assert run.lane is not None, "the gate admits runs with limits"
-            lane = self.lanes.setdefault(run.lane, KeyLane())
+            assert key is not None, "the gate admits runs with limits"
+            lane = lanes.get(key)
+            if lane is None:
+                lane = lanes[key] = KeyLane()
             lane.unspent += 1
-            self._permits[run.id] = _Permit(lane, run.lease)
-            self._unspent[run.id] = now
+            permits[number] = _Permit(lane, run.lease)
+            unspent[number] = now
             fresh.append(run)
         return fresh
 

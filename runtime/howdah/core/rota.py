@@ -44,5 +44,6 @@ class Rota:
         return Turn(queue, self._weights[queue] / sum(self._weights[one] for one in waiting))
 
     def served(self, queue: int, runs: int) -> None:
-        """So many runs of a queue were claimed."""
-        self._owed[queue] += runs / self._weights[queue]
+        """So many runs of a queue were claimed. One without a weight is not served here: what comes of it all the same counts for none."""
+        if queue in self._owed:
+            self._owed[queue] += runs / self._weights[queue]

@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 
 from ..config import Config
+from ..core.gate import Admitted
 from ..messages import Claimed, Held, SeatLost, Terms, Waiting
 from .files import query
 from .link import Link, Owned, is_lost
@@ -107,19 +108,14 @@ class Gates:
         await self._ask(lambda c: c.execute(query("tell_gate"), "howdah_space", ["?"]))
 
     async def admit(
-        self,
-        epoch: int,
-        own: int,
-        runs: Sequence[int],
-        nodes: Sequence[int],
-        levels: Sequence[tuple[str, str, float, float]],
-        *,
-        durable: bool,
+        self, epoch: int, own: int, decided: Sequence[Admitted], levels: Sequence[tuple[str, str, float, float]], *, durable: bool
     ) -> list[Claimed]:
-        """Admits these runs to these nodes; those that it did, for `own` with their payload. levels: as buckets() has them."""
+        """Admits these runs; those that it did, for `own` with their payload. levels: as buckets() has them."""
         columns = [list(column) for column in zip(*levels, strict=True)] if levels else [None] * 4
+        runs, nodes = [one.run for one in decided], [one.place for one in decided]
         rows = await self._ask(lambda c: c.fetch(query("gate_admit"), epoch, own, runs, nodes, durable, *columns))
-        return [Claimed(*row) for row in rows]
+        lanes = {one.run: one.demands[0].key for one in decided}
+        return [Claimed(*row, lane=":".join(lanes[row[1]])) for row in rows]
 
     async def close(self) -> None:
         """Ends the connections."""

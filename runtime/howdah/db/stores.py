@@ -195,6 +195,7 @@ class Upkeep:
     def __init__(self, config: Config, name: str) -> None:
         self._link = Link(config, f"keep {name}")
         self._config = config
+        self._aged_to = 0
 
     async def keep(self) -> tuple[float, list[Fact]]:
         """One round; returns in how many seconds the next thing is due, and what was found."""
@@ -210,6 +211,14 @@ class Upkeep:
         if facts or not self._config.hears:
             await self.settle()
         return float(row["next_s"]), facts
+
+    async def age(self) -> bool:
+        """Raises runs that have waited for long. True: there are more to be looked at, or to be raised."""
+        config = self._config
+        row = await self._link.call(lambda c: c.fetchrow(query("age"), config.ageing_s, config.keep_batch, self._aged_to))
+        assert row is not None
+        self._aged_to = row["reached"] or 0
+        return row["more"] or row["reached"] is not None
 
     async def tend(self) -> bool:
         """Looks after partitions and rates. Each day is dropped in a transaction of its own: one that somebody holds keeps none
