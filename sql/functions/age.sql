@@ -76,6 +76,10 @@ begin
     ) w where w.lease is null limit v_share
   ) x
   where l.priority > any(v_waiting);
+  if v_runs is null then  -- They were claimed meanwhile.
+    return next;
+    return;
+  end if;
   with due as materialized (
     select c.run, t.priority
     from (
