@@ -66,6 +66,8 @@ ROWS = [
     Row("a drain taken back", lambda s: s.order("near-1", "drain", "near-1", "resume"), A, "the node near-1 drains, and that is not taken back", None),
     Row("a pause of a queue that nobody has used", lambda s: s.jobs.queues.pause("mial"), A, "there is no queue mial (howdah.queue_stats and howdah.task_stats list those that are known.)", lambda s: s.jobs.queues.pause("default")),
     Row("a resume of a task that nobody has used", lambda s: s.jobs.tasks.resume("welcom"), A, "there is no task welcom", lambda s: s.jobs.queues.resume("default")),
+    Row("SQL: ageing in no time", lambda s: s.sql("select * from howdah.age(0, 100, 0)"), asyncpg.DataError, "runs age in steps of more than no time, not of 0 s", lambda s: s.sql("select * from howdah.age(60, 100, 0)")),
+    Row("ageing backwards", lambda s: App(ageing_s=-1), C, "ageing_s=-1 must be a time, or 0: runs do not age then", lambda s: App(ageing_s=600)),
     Row("SQL: a pause of nothing", lambda s: s.sql("select howdah.pause()"), asyncpg.DataError, "a queue or a task is paused and resumed, one of the two", lambda s: s.sql("select howdah.resume(queue => 'default')")),
     Row("management of a closed app", lambda s: s.closed.runs.list(), e.AppNotOpen, "inside `async with jobs:`", lambda s: s.jobs.runs.list()),
 ]  # fmt: skip
