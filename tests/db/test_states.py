@@ -32,7 +32,9 @@ async def put(db: Session, state: State) -> world.Claimed:
         await db.fetchval(query("register"), "limited", "default", 0, "{}", None, None, "h", LIMITED)
         (run,) = await world.enqueue(db, expires=60, task="limited")
         node = await world.join(db)
-        claimed = world.Claimed(node, run, 0, await db.fetchval("select id from howdah.task where name = 'limited'"), 0, 1, 10**9, "{}", None, None, None)
+        claimed = world.Claimed(
+            node, run, 0, await db.fetchval("select id from howdah.task where name = 'limited'"), 0, 1, 10**9, "{}", None, None, None
+        )
         if state is not State.GATED:
             await give(db, Kind.REJECTED if state is State.REJECTED else Kind.SKIPPED, claimed)
         return claimed

@@ -122,8 +122,8 @@ class Gates:
         columns = [list(column) for column in zip(*levels, strict=True)] if levels else [None] * 4
         runs, nodes = [one.run for one in decided], [one.place for one in decided]
         rows = await self._ask(lambda c: c.fetch(query("gate_admit"), epoch, own, runs, nodes, durable, *columns))
-        lanes = {one.run: one.demands[0].key for one in decided}
-        return [Claimed(*row, lane=":".join(lanes[row[1]])) for row in rows]
+        lanes = {one.run: ":".join(one.demands[0].key) if one.demands else "" for one in decided}
+        return [Claimed(*row, lane=lanes[row[1]]) for row in rows]
 
     async def close(self) -> None:
         """Ends the connections."""
