@@ -42,7 +42,7 @@ class Gate:
     """Everything that waits under limits, as the one gate of a database knows it. Moments are seconds of one clock."""
 
     __slots__ = (
-        "_dues", "_entries", "_front", "_hungry", "_lines", "_now", "_rooms", "_savers", "_stirred", "_tasks", "_turn",
+        "_dues", "_entries", "_front", "_hungry", "_lines", "_now", "_rooms", "_savers", "_saving", "_stirred", "_tasks", "_turn",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -53,6 +53,7 @@ class Gate:
         self._hungry: set[int] = set()
         self._stirred: list[Room] = []
         self._savers: dict[Share, set[Room]] = {}
+        self._saving: dict[Task, int] = {}
         self._dues: list[tuple[float, int, Room]] = []
         self._entries = count(1)
         self._turn = 0
@@ -266,6 +267,9 @@ class Gate:
             for room in self._savers.get(line.share, ()):
                 self._stir(room)
         admitted = Admitted(line.heads.popleft().run, line.number, places.take(line.task.name))
+        for task in [*self._saving]:
+            if not places.has(task.name):  # Tasks may share places.
+                self._close(task)
         if line.heads:
             missing = self._missing(line, now)
             if missing is None:
@@ -322,6 +326,7 @@ class Gate:
         """The line waits for the bucket to have enough for it, and others behind it."""
         room.saver = line
         line.task.leans.add(room)
+        self._saving[line.task] = self._saving.get(line.task, 0) + 1
         if line.share is not None:
             self._savers.setdefault(line.share, set()).add(room)
         if at == math.inf:
@@ -337,6 +342,10 @@ class Gate:
             return
         room.saver = None
         line.task.leans.discard(room)
+        if self._saving[line.task] == 1:
+            del self._saving[line.task]
+        else:
+            self._saving[line.task] -= 1
         if line.share is not None:
             rooms = self._savers[line.share]
             rooms.discard(room)
