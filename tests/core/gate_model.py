@@ -51,6 +51,7 @@ class World:
         self.running: dict[int, tuple[int, int]] = {}
         self.run = 0
         self.seen = -math.inf
+        self.grouped = any(demand.group is not None for _, demands in lines.values() for demand in demands)
         self.gate = Gate()
         self.take_over()
 
@@ -115,7 +116,7 @@ class World:
         return any(
             not self.goes_before(number, other) and self._lacking(other) <= self._rates(number)
             for other in self._others_before(number, slots)
-            if self._lacking(other)
+            if self._lacking(other) and not self.is_behind(other, slots)
         )
 
     def _others_before(self, number: int, slots: Slots) -> list[int]:
@@ -133,14 +134,9 @@ class World:
         return {demand.key for demand in self.queues[number].demands if isinstance(self.in_force(demand.key), Flow)}
 
     def goes_before(self, one: int, other: int) -> bool:
-        """By priority alone where groups take turns, otherwise by age as well."""
+        """By priority alone where anybody takes turns, otherwise by age as well."""
         mine, theirs = self.queues[one].known[0], self.queues[other].known[0]
-        if self.takes_turns(one) or self.takes_turns(other):
-            return mine[0] <= theirs[0]
-        return mine < theirs
-
-    def takes_turns(self, number: int) -> bool:
-        return any(demand.group is not None for demand in self.queues[number].demands)
+        return mine[0] <= theirs[0] if self.grouped else mine < theirs
 
     def admit(self, slots: Slots) -> list[Admitted]:
         """Lets the gate admit, and judges each run in turn; afterwards nobody may be left who can go."""

@@ -25,7 +25,7 @@ from itertools import count
 import msgspec
 
 from .bucket import ROUNDING, Bucket
-from .crowd import Crowd, Front, Head
+from .crowd import Crowd, Front, Head, precedes
 from .keyed import Demand, Key, Line, Places, Room, Rooms, Task, Terms
 from .turns import Share
 
@@ -158,7 +158,7 @@ class Gate:
         for task in self._tasks.values():
             task.ready.sweep()
             task.absent = {room for room in task.absent if self._rooms.get(room.key) is room}
-        self._dues = [due for due in self._dues if due[2].due == due[0] and due[2].saver is not None]
+        self._dues = [due for due in self._dues if due[2].due == due[0] and self._rooms.get(due[2].key) is due[2]]
         heapify(self._dues)
         self._stirred = [room for room in self._stirred if self._rooms.get(room.key) is room]
 
@@ -223,11 +223,15 @@ class Gate:
         """Calls the best line that is parked here, if there is room for one and none was called already."""
         room.stirred = False
         self._spare(room)
-        if room.called is not None or not room.parked or (room.number is not None and room.held >= room.number):
+        if not room.parked or (room.number is not None and room.held >= room.number):
             return
         line = room.best()
         if line is None:
             return
+        if room.called is not None:
+            if not precedes(line, room.called):
+                return
+            self._release(room.called)  # Somebody was parked since who goes before it, or saves up before it.
         if room.flow is not None:
             at = room.enough_at(line.cost)
             if at > now + ROUNDING or line.turn == self._turn:
