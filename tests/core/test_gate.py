@@ -356,3 +356,14 @@ def test_keys_used_once_are_forgotten() -> None:
         assert tracemalloc.get_traced_memory()[0] - before < 5_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_a_number_that_becomes_a_rate_asks_each_line_for_its_own_cost() -> None:
+    gate = gate_with(a=AtMost(0), r=Flow(0.0, 1.0))
+    offer(gate, 1, [need("r", cost=9.0), need("a")], heads(1))
+    gate.set_bucket(("r", ""), Bucket(0.0, 0.0))
+    assert started(gate) == []
+    gate.set_terms("r", AtMost(1))
+    assert started(gate) == []
+    gate.set_terms("a", Flow(1.0, 4.0))
+    assert started(gate, 1.0) == [1]

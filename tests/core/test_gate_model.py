@@ -38,9 +38,7 @@ class Gatekeeper(RuleBasedStateMachine):
     @initialize(data=st.data())
     def begin(self, data: st.DataObject) -> None:
         terms: dict[str, Terms] = {limit: data.draw(counts) for limit in COUNTS} | {limit: data.draw(flows) for limit in RATES}
-        lines = {
-            number: (data.draw(st.sampled_from(sorted(POOLS))), data.draw(demands(grouped=self.grouped))) for number in range(8)
-        }
+        lines = {number: (data.draw(st.sampled_from(sorted(POOLS))), data.draw(demands(grouped=self.grouped))) for number in range(8)}
         self.world = World(terms, lines)
         for line in lines:
             self.world.enqueue(line, data.draw(st.integers(-1, 1)), data.draw(st.integers(0, 4)))
@@ -115,15 +113,10 @@ class Gatekeeper(RuleBasedStateMachine):
     def _admit(self, free: dict[int, int]) -> None:
         self.world.admit(Slots(free, POOLS))
 
-    @invariant()
-    def the_gate_believes_what_the_rows_say(self) -> None:
-        self.world.compare()
-
-    def teardown(self) -> None:
-        """In the end everything runs and ends, whatever happened before, and nothing of it is remembered."""
-        if not hasattr(self, "world"):
-            return
+    @rule()
+    def everything_runs_and_ends_and_is_forgotten(self) -> None:
         world = self.world
+        before = dict(world.terms)
         for key in KEYS:
             world.override(key, None)
         for limit in COUNTS + RATES:
@@ -142,6 +135,12 @@ class Gatekeeper(RuleBasedStateMachine):
         assert not world.gate._tasks
         assert not world.gate._saving
         assert not world.gate._savers
+        for limit, terms in before.items():
+            world.change(limit, terms)
+
+    @invariant()
+    def the_gate_believes_what_the_rows_say(self) -> None:
+        self.world.compare()
 
 
 class GatekeeperOfGroups(Gatekeeper):

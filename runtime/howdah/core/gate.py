@@ -233,7 +233,7 @@ class Gate:
                 return
             self._release(room.called)  # Somebody was parked since who goes before it, or saves up before it.
         if room.flow is not None:
-            at = room.enough_at(line.cost)
+            at = room.enough_at(line.cost_at(room))
             if at > now + ROUNDING or line.turn == self._turn:
                 self._save_up(room, line, at)
                 return
@@ -302,7 +302,6 @@ class Gate:
         crowd.push(line, next(self._entries))
         line.at = room
         if room.flow is not None:
-            line.cost = line.costs[line.rooms.index(room)]
             line.turn = self._turn
             self._stir(room)  # It may be the one that saves up from now on.
 
