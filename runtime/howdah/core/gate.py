@@ -25,7 +25,7 @@ from itertools import count
 import msgspec
 
 from .bucket import ROUNDING, Bucket
-from .crowd import Crowd, Front, Head
+from .crowd import Crowd, Front, Head, precedes
 from .keyed import Demand, Key, Kind, Line, Places, Room, Rooms, Task, Terms
 from .turns import Share
 
@@ -44,7 +44,8 @@ class Gate:
     """Everything that waits under limits, as the one gate of a database knows it. Moments are seconds of one clock."""
 
     __slots__ = (
-        "_dues", "_entries", "_front", "_hungry", "_lines", "_now", "_parked", "_rooms", "_savers", "_stirred", "_tasks", "_turn",
+        "_dues", "_entries", "_front", "_hungry", "_lines", "_now", "_parked", "_rooms", "_savers", "_saving", "_stirred", "_tasks",
+        "_turn",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -56,6 +57,7 @@ class Gate:
         self._parked: list[int] = []
         self._stirred: list[Room] = []
         self._savers: dict[Share, set[Room]] = {}
+        self._saving: dict[Task, int] = {}
         self._dues: list[tuple[float, int, Room]] = []
         self._entries = count(1)
         self._turn = 0
@@ -193,7 +195,7 @@ class Gate:
         for task in self._tasks.values():
             task.ready.sweep()
             task.absent = {room for room in task.absent if self._rooms.get(room.key) is room}
-        self._dues = [due for due in self._dues if due[2].due == due[0] and due[2].saver is not None]
+        self._dues = [due for due in self._dues if due[2].due == due[0] and self._rooms.get(due[2].key) is due[2]]
         heapify(self._dues)
         self._stirred = [room for room in self._stirred if self._rooms.get(room.key) is room]
 
@@ -258,13 +260,17 @@ class Gate:
         """Calls the best line that is parked here, if there is room for one and none was called already."""
         room.stirred = False
         self._spare(room)
-        if room.called is not None or not room.parked or (room.number is not None and room.held >= room.number):
+        if not room.parked or (room.number is not None and room.held >= room.number):
             return
         line = room.best()
         if line is None:
             return
+        if room.called is not None:
+            if not precedes(line, room.called):
+                return
+            self._release(room.called)  # Somebody was parked since who goes before it, or saves up before it.
         if room.flow is not None:
-            at = room.enough_at(line.cost)
+            at = room.enough_at(line.cost_at(room))
             if at > now + ROUNDING or line.turn == self._turn:
                 self._save_up(room, line, at)
                 return
@@ -302,6 +308,9 @@ class Gate:
             for room in self._savers.get(line.share, ()):
                 self._stir(room)
         admitted = Admitted(line.heads.popleft().run, line.number, places.take(line.task.name), line.task.name, line.demands)
+        for task in [*self._saving]:
+            if not places.has(task.name):  # Tasks may share places.
+                self._close(task)
         if line.heads:
             missing = self._missing(line, now)
             if missing is None:
@@ -331,7 +340,6 @@ class Gate:
         crowd.push(line, next(self._entries))
         line.at = room
         if room.flow is not None:
-            line.cost = line.costs[line.rooms.index(room)]
             line.turn = self._turn
             self._stir(room)  # It may be the one that saves up from now on.
 
@@ -359,6 +367,7 @@ class Gate:
         """The line waits for the bucket to have enough for it, and others behind it."""
         room.saver = line
         line.task.leans.add(room)
+        self._saving[line.task] = self._saving.get(line.task, 0) + 1
         if line.share is not None:
             self._savers.setdefault(line.share, set()).add(room)
         if at == math.inf:
@@ -374,6 +383,10 @@ class Gate:
             return
         room.saver = None
         line.task.leans.discard(room)
+        if self._saving[line.task] == 1:
+            del self._saving[line.task]
+        else:
+            self._saving[line.task] -= 1
         if line.share is not None:
             rooms = self._savers[line.share]
             rooms.discard(room)

@@ -58,7 +58,7 @@ class Line(Waiting):
     more: there are others behind those. at: the room under whose key it is parked; called_by: the one that called it from there.
     """
 
-    __slots__ = ("at", "called_by", "cost", "costs", "demands", "more", "number", "rooms", "task", "turn")
+    __slots__ = ("at", "called_by", "costs", "demands", "more", "number", "rooms", "task", "turn")
 
     def __init__(self, number: int, task: "Task", demands: tuple[Demand, ...], rooms: tuple["Room", ...]) -> None:
         grouped = next((at for at, demand in enumerate(demands) if demand.group is not None), None)
@@ -73,11 +73,14 @@ class Line(Waiting):
         self.more = False
         self.at: Room | None = None
         self.called_by: Room | None = None
-        self.cost = 0.0
         self.turn = 0
         task.lines += 1
         for room in rooms:
             room.lines += 1
+
+    def cost_at(self, room: "Room") -> float:
+        """How many tokens a run of it takes there."""
+        return self.costs[self.rooms.index(room)]
 
     def end(self) -> None:
         """Nothing of it waits any more."""
