@@ -8,8 +8,8 @@ from itertools import pairwise
 import pytest
 from howdah.core.bucket import Bucket, Flow
 from howdah.core.crowd import Head
-from howdah.core.gate import Admitted, Gate
-from howdah.core.keyed import AtMost, Demand, Terms
+from howdah.core.gate import Gate
+from howdah.core.keyed import Admitted, AtMost, Demand, Terms
 
 from .gate_model import Slots
 

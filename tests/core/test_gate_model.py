@@ -1,11 +1,10 @@
 """The gate against a plain model of it: a database of waiting runs, nodes with places, and terms that change."""
 
+from howdah.core.bucket import Flow
+from howdah.core.keyed import AtMost, Demand, Key, Terms
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-
-from howdah.core.bucket import Flow
-from howdah.core.keyed import AtMost, Demand, Key, Terms
 
 from .gate_model import Slots, World
 

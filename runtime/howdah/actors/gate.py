@@ -18,8 +18,8 @@ from .. import codec
 from ..config import Config
 from ..core.bucket import Bucket, Flow
 from ..core.crowd import Head
-from ..core.gate import Admitted as Decided
 from ..core.gate import Gate
+from ..core.keyed import Admitted as Decided
 from ..core.keyed import AtMost, Demand, Key
 from ..core.places import Places
 from ..core.tidings import Heard, Tidings

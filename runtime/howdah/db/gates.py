@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 
 from ..config import Config
-from ..core.gate import Admitted
+from ..core.keyed import Admitted
 from ..messages import Claimed, Held, SeatLost, Terms, Waiting
 from .files import query
 from .link import Link, Owned, is_lost
