@@ -149,4 +149,4 @@ class GatekeeperOfGroups(Gatekeeper):
 TestGatekeeper = Gatekeeper.TestCase
 TestGatekeeper.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestGatekeeperOfGroups = GatekeeperOfGroups.TestCase
-TestGatekeeperOfGroups.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
+TestGatekeeperOfGroups.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

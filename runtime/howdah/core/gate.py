@@ -321,9 +321,8 @@ class Gate:
 
     def _withdraw(self, line: Line) -> None:
         """The line is nowhere any more, and nobody counts on it."""
+        assert line.called_by is None  # An admission leaves no call behind.
         line.step_out()
-        if line.called_by is not None:
-            self._release(line)
         if line.at is not None:
             if line.at.saver is line:
                 self._reconsider(line.at)
