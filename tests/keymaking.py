@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from howdah import App, FailedRun, Limit, Task
+from howdah import App, FailedRun, Limit, Rate, Task
 
 from .wrongdoing import Stage, ping
 
@@ -13,6 +13,10 @@ def no_key(number: int) -> Any:
 
 def long_key(number: int) -> str:
     return "x" * 201
+
+
+def lone_surrogate(number: int) -> str:
+    return "\ud800"
 
 
 def raising_key(number: int) -> str:
@@ -39,6 +43,18 @@ async def limited(number: int, text: str | None = None) -> None: ...
 
 def by_text(stage: Stage) -> Task[[int, str | None], None]:
     return stage.jobs.task(name=f"limited{len(stage.jobs.registry)}", limits=[Limit("by-text", 1, key="text")])(limited)
+
+
+def by_number(stage: Stage) -> Task[[int], int]:
+    limits = [Rate("by-number", 1, per=1, cost="number")]
+    return stage.jobs.task(name=f"costly{len(stage.jobs.registry)}", limits=limits)(ping)
+
+
+async def of_both_kinds(stage: Stage, first: str, second: str) -> None:
+    """A rate of another program, and a limit of this one."""
+    theirs = App(stage.dsn).task(name="first", limits=[Rate(first, 1, per=1)])(ping)
+    await theirs.options(conn=stage.conn).enqueue(1)
+    await stage.jobs.task(name=f"second{len(stage.jobs.registry)}", limits=[Limit(second, 1)])(ping).enqueue(1)
 
 
 async def without_keys(stage: Stage, keys: str) -> int:

@@ -74,7 +74,10 @@ def test_a_task_without_parameters_says_so() -> None:
 @pytest.mark.parametrize(
     ("limit", "text"),
     [
-        (Limit("x", 1, key="user"), r"key= of Limit\('x', 1\) in task 'send' .*: 'user' leads to User, and one text or number"),
+        (
+            Limit("x", 1, key="user"),
+            r"key= of Limit\('x', 1\) does not fit the types of task 'send' .*: 'user' leads to User, and one text or number",
+        ),
         (Limit("x", 1, fair_by="user.name"), "fair_by= of .*'user' has no 'name', and is User with id, plan"),
         (Rate("x", 1, per=1, cost="tenant"), "cost= of .*'tenant' leads to str, and a number is wanted there"),
     ],

@@ -68,3 +68,10 @@ async def test_a_task_hears_of_the_limit_of_the_other_side(page: dict[str, Any])
     with pytest.raises(RateLimited, match="crm asks for a pause of 30 s") as raised:
         await page["sync"](1)
     assert (raised.value.limit, raised.value.delay_s) == ("crm", 30.0)
+
+
+async def test_its_first_task_runs_when_its_limits_have_room(page: dict[str, Any], jobs: App) -> None:
+    welcome = page["welcome"]
+    async with jobs.work():
+        runs = await welcome.enqueue_many(welcome.call(number % 2, f"{number}@b.c") for number in range(8))
+        assert [await run.result("20s") for run in runs] == [f"welcome, {number}@b.c" for number in range(8)]

@@ -108,7 +108,7 @@ class Demands:
             try:
                 located = locate(arguments, defaults, given, wanted)
             except PathError as error:
-                raise ConfigurationError(f"{said}= of {limit} in {self._task}: {error}") from error
+                raise ConfigurationError(f"{said}= of {limit} does not fit the types of {self._task}: {error}") from error
             return {path: located.path} | ({"default": located.default} if said == "key" and located.default is not None else {})
 
         stated = {"limit": limit.name, "kind": limit.kind, "terms": limit.terms(), **where(limit.key, "key", "path", "asked")}
@@ -120,7 +120,9 @@ class Demands:
         try:
             answer = asked.function(*args, **kwargs)
         except Exception as error:
-            raise ArgumentsInvalid(f"{asked.what} in {self._task} raised {type(error).__name__}: {error}") from error
+            raise ArgumentsInvalid(
+                f"{asked.what} in {self._task} raised {type(error).__name__}: {error}. It has to answer for whatever the task takes"
+            ) from error
         if asked.is_cost:
             if not is_positive(answer):
                 raise ArgumentsInvalid(f"{asked.what} in {self._task} returned {answer!r}: a cost is a positive number")

@@ -5,7 +5,7 @@ What is said to the gate goes straight to it where it is here, and otherwise int
 
 from collections.abc import Callable, Iterable, Sequence
 
-from . import notices
+from . import knocks, notices
 from .actors.gate import keep_gate
 from .actors.lane import DROPPED
 from .actors.permits import Permits
@@ -82,7 +82,7 @@ class Gatehouse:
                 return []
         said = self._told[room] = Space(standing.node, room, capacity, sorted(tasks), self._queues)
         if not self._is_open:
-            return [notices.space(said)]
+            return [knocks.space(said)]
         if self._tidings.add_space(said):
             self._wake()
         return []
@@ -95,7 +95,7 @@ class Gatehouse:
         if not free and not doubtful:
             return ()
         if not self._is_open:
-            return notices.ended(free + doubtful)
+            return knocks.ended(free + doubtful)
         wake = self._tidings.add_ended(free)
         if self._tidings.add_doubtful(doubtful) or wake:
             self._wake()
@@ -135,7 +135,7 @@ class Gatehouse:
         return self._leaves
 
     def _hear(self, payload: str) -> None:
-        if notices.to_gate(payload, self._tidings):
+        if knocks.hear(payload, self._tidings):
             self._wake()
 
     def _wake(self) -> None:

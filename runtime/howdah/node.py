@@ -16,7 +16,7 @@ import math
 import os
 import platform
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
 
 import anyio
@@ -27,14 +27,13 @@ from . import notices
 from .actors.dispatcher import dispatch
 from .actors.heart import Heart, Watch
 from .actors.keeper import ASK, keep_house
-from .actors.lane import Lane, Sizes, Surroundings
+from .actors.lane import Surroundings
 from .actors.listener import listen
-from .actors.processes import ProcessLane
+from .actors.processes import Attempts
 from .actors.reporter import Reporter
 from .actors.room import Room, Slot
 from .actors.stock import NodeStock
 from .actors.tally import Tally
-from .actors.threads import Threads
 from .actors.writer import write
 from .config import Config
 from .context import CURRENT, CurrentRun, Home
@@ -57,6 +56,7 @@ from .process.pool import Children, Terms
 from .process.wire import Start
 from .progress import Board
 from .registry import Registry
+from .rooms import Furniture, build_rooms
 from .telemetry import origin
 from .tracing import Tracing
 from .transactions import Transactions
@@ -160,9 +160,7 @@ class Node:
         config = self._config
         tasks, queues, installation = await register(self._pool, self._registry, None if self._queues is None else list(self._queues))
         self._served = None if queues is None else frozenset(queues)
-        numbers = sorted(tasks)
-        hashes = [tasks[number].hash for number in numbers]
-        member = Member(self.name, platform.node(), os.getpid(), importlib.metadata.version("howdah"), numbers, hashes, queues)
+        member = self._member(tasks, queues)
         joined = anyio.Event()
         heart = self._heart = Heart(
             config,
@@ -176,11 +174,8 @@ class Node:
         home = Home(self._transactions.open, board, installation, config.dsn)
         self._rooms = self._build_rooms(tasks, home)
         claims = self._claims = Claims(config, self.name, queues, lambda: self._remind(ASK), self._tracing)
-        outcomes, upkeep, bell = (
-            Outcomes(config, self.name),
-            Upkeep(config, self.name),
-            Bell(config, self.name, (*CHANNELS, *self._gatehouse.channels), self._heard),
-        )
+        outcomes, upkeep = Outcomes(config, self.name), Upkeep(config, self.name)
+        bell = Bell(config, self.name, (*CHANNELS, *self._gatehouse.channels), self._heard)
         written, reported, left = anyio.Event(), anyio.Event(), anyio.Event()
         try:
             with self._nearby.listening(self._told), captured(functools.partial(_run_at, home), config.log_level, config.log_max):
@@ -224,52 +219,34 @@ class Node:
                 await store.close()
             self.stopped.set()
 
+    def _member(self, tasks: dict[int, Definition], queues: list[int] | None) -> Member:
+        numbers = sorted(tasks)
+        hashes = [tasks[number].hash for number in numbers]
+        return Member(self.name, platform.node(), os.getpid(), importlib.metadata.version("howdah"), numbers, hashes, queues)
+
     def _weights(self, queues: list[int] | None) -> dict[int, float] | None:
         return dict(zip(queues or (), self._queues.values(), strict=True)) if isinstance(self._queues, Mapping) else None
 
     def _build_rooms(self, tasks: dict[int, Definition], home: Home) -> list[Room]:
-        config = self._config
-        sizes = Sizes(config.payload_max, config.error_max)
-        around = Surroundings(tuple(self._registry.middlewares), self._stock)
-
-        def lanes(mine: Iterable[Definition], make: Callable[[Definition], Lane]) -> dict[int, Lane]:
-            made = {definition: make(definition) for definition in mine}
-            return {n: made[d] for n, d in tasks.items() if d in made}  # One for each task, however many names it answers to.
-
-        threads = Threads(config.threads)
-
-        def in_loop(definition: Definition) -> Lane:
-            return Lane(definition, home, sizes, around)
-
-        def in_threads(definition: Definition) -> Lane:
-            return Lane(definition, home, sizes, around, threads)
-
-        def in_processes(definition: Definition) -> Lane:
-            attempts = functools.partial(self._attempt, terms(definition, around.middlewares, self._app, config))
-            return ProcessLane(definition, home, sizes, around, attempts)
-
         build = functools.partial(
             Room,
             ledger=self._ledger,
             standing=self._standing,
-            slice_s=config.slice_s,
+            slice_s=self._config.slice_s,
             tally=self._tally,
             tracing=self._tracing,
             permits=self._gatehouse.permits,
         )
-        together = [d for d in self._registry if d.isolation is None]
-        rooms = [
-            build("async", config.concurrency, lanes((d for d in together if d.is_async), in_loop)),
-            build("threads", config.threads, lanes((d for d in together if not d.is_async), in_threads)),
-            build("processes", config.processes, lanes((d for d in self._registry if d.isolation == "process"), in_processes)),
-        ]
-        return [room for room in rooms if room.lanes]
+        around = Surroundings(tuple(self._registry.middlewares), self._stock)
+
+        def attempts(definition: Definition) -> Attempts:
+            return functools.partial(self._attempt, terms(definition, around.middlewares, self._app, self._config))
+
+        return build_rooms(self._registry, tasks, build, Furniture(home, around, attempts), self._config)
 
     def _attempt(self, terms: Terms, run: CurrentRun, hear: Callable[[Sign], None]) -> Awaitable[Outcome]:
-        return self._children.attempt(terms, Start(run.claimed, self._offset_s(), run.home.installation, self._span()), hear)
-
-    def _span(self) -> str | None:
-        return None if self._tracing.tracer is None else origin()
+        span = None if self._tracing.tracer is None else origin()
+        return self._children.attempt(terms, Start(run.claimed, self._offset_s(), run.home.installation, span), hear)
 
     async def _beat(self, heart: Heart, left: anyio.Event) -> None:
         watch = Watch(Slot.work.__code__, self._config.block_warning_s, None if self._tally is None else self._tally.lags.add)

@@ -1,7 +1,7 @@
 -- Raises runs that have waited for long: one that has waited for k times p_step_s counts as if its priority were k higher. Only where
--- that makes a difference, and as far as it does: to the best priority below that at which others wait, whatever their queue, since
--- a node that serves several takes the best of all. At that priority it goes before all that were asked for later. So a run is
--- written once for each priority that it overtakes, and not once for each step. What it waits for: since it was asked for, due, or back.
+-- that makes a difference, and as far as it does: to the best priority that its age reaches and at which others wait, whatever their
+-- queue, since a node that serves several takes the best of all. At that priority it goes before all that were asked for later. So a
+-- run is written once for each priority that it overtakes, and not once for each step. It waits since it was asked for, due, or back.
 -- At most p_limit, the oldest of each line (queue, task) first, each line with its share. Lines are found by index, at most ten
 -- thousand in queues behind p_after: where there are more, reached is where to go on; null: that was all. more: at once, if wanted.
 -- Suspects and misfits, which ordinary claims do not see, stay as they are; runs with limits are seen by the gate when it looks next.
@@ -30,6 +30,9 @@ declare
   v_highest bigint;
   v_told bigint;
 begin
+  if p_step_s > 0 is not true then
+    raise exception 'runs age in steps of more than no time, not of % s', p_step_s using errcode = '22023';
+  end if;
   aged := 0;
   more := false;
   with recursive level as (
@@ -76,6 +79,10 @@ begin
     ) w where w.lease is null limit v_share
   ) x
   where l.priority > any(v_waiting);
+  if v_runs is null then  -- They were claimed meanwhile.
+    return next;
+    return;
+  end if;
   with due as materialized (
     select c.run, t.priority
     from (

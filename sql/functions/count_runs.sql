@@ -1,6 +1,6 @@
 -- How many runs a filter lets through, from the roll-up, so exact and never read from the big tables. A filter may say state, task,
 -- queue (one name or several each) and since, rounded down to the minute, after a day to the hour. Pending states are counted as
--- they are now (scheduled and retrying ones only together, and without since). Ends are counted as they happened, whatever history
+-- they are now (scheduled and retrying ones only together, gated ones with the queued, and without since). Ends are counted as they happened, whatever history
 -- still holds: a run that ended again after a retry counts twice. No state: runs enqueued. Takes no locks.
 create or replace function howdah.count_runs(p_filter jsonb) returns bigint
   language plpgsql stable security definer
@@ -23,7 +23,11 @@ begin
     raise exception 'scheduled and retrying runs are counted together only'
       using errcode = '22023', hint = 'Ask for both states, or list the runs.';
   end if;
-  if v_since is not null and v_states && '{queued,running,scheduled,retrying}' then
+  if 'gated' = any(v_states) and not 'queued' = any(v_states) then
+    raise exception 'gated runs are counted together with queued ones only'
+      using errcode = '22023', hint = 'Ask for both states, or list the runs.';
+  end if;
+  if v_since is not null and v_states && '{queued,gated,running,scheduled,retrying}' then
     raise exception 'pending runs are counted as they are now, not since a time'
       using errcode = '22023', hint = 'Leave since out, or list the runs.';
   end if;

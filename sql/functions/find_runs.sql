@@ -46,7 +46,7 @@ begin
   end if;
   select array_agg(k.id), array_agg(k.state) into v_kinds, v_pending from howdah.kind k
   where k.final and (v_states is null or k.state = any(v_states));
-  v_pending := array(select s from unnest('{queued,running,scheduled,retrying}'::text[]) s where v_states is null or s = any(v_states));
+  v_pending := array(select s from unnest('{queued,gated,running,scheduled,retrying}'::text[]) s where v_states is null or s = any(v_states));
   v_floor := case when v_since is null then 0 else howdah.first_since(v_since) end;
   for i in 1 .. v_rounds_max loop
     v_left := p_limit - cardinality(runs);

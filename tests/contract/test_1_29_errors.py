@@ -31,6 +31,8 @@ OURS = {
 APART: dict[str, str] = {
     "the app's background thread was ended": "a race of atexit with a thread, which no test can win at will",
     "node % has lost its lease": "told to a node, which takes a new identity: nobody reads it",
+    "the gate is held by another node since epoch %": "told to the gate, which waits for its turn: nobody reads it",
+    "there is no gate behind the channel %": "a bug of a node, never a user's doing",
     "the connection that a claim was lost on is still there": "told to a node, which comes again: tests/db/test_recover.py",
     "run % is no longer held under lease %": "becomes LeaseLost, which has its row",
     "the task % was added by a transaction that this one": "Postgres itself says 40001 before: tests/db/test_isolation.py",

@@ -163,6 +163,10 @@ async def _resume(db: Session, scene: Scene, _place: int) -> object:
     return await db.fetchval(query("resume"), name, None)
 
 
+async def _enqueue_better(db: Session, _scene: Scene, _place: int) -> Made:
+    return Made([await db.fetchval("select howdah.enqueue('better', priority => 3)")])
+
+
 def _call(text: str) -> Statement:
     async def call(db: Session, _scene: Scene, _place: int) -> object:
         return await db.fetch(text)
@@ -190,6 +194,7 @@ VERBS = (
     Verb("recover", (_recover,), looks=True),
     Verb("leave", (_leave,)),
     Verb("tell a node", (_order,)),
+    Verb("enqueue a better one and age all others", (_enqueue_better, _call("select * from howdah.age(0.000001, 100, 0)"))),
     Verb("pause", (_pause,)),
     Verb("resume", (_resume,)),
     Verb("trim", (_call("select * from howdah.trim(30, 100)"),)),

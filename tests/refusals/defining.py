@@ -7,7 +7,7 @@ from howdah import App, Limit, Rate, Retry, Tasks
 from howdah import errors as e
 
 from .. import wrongdoing
-from ..keymaking import awaited_key, key_of_failed, keyless, limited, long_key
+from ..keymaking import awaited_key, key_of_failed, keyless, limited, long_key, of_both_kinds
 from ..wrongdoing import (
     ODD,
     each,
@@ -68,6 +68,13 @@ ROWS = [
     Row("a limit of nothing", lambda s: Limit("x", 0), C, "n=0 of Limit('x', 0) must be a whole number from 1 to", lambda s: Limit("x", 1)),
     Row("a limit without a name", lambda s: Limit("", 1), C, "limit='' cannot be a name", lambda s: Limit("x", 1)),
     Row("a limit that is called as a group", lambda s: Limit("x/group", 1), C, "belongs to another limit", lambda s: Limit("x-group", 1)),
+    Row("a limit whose name is none", lambda s: Limit(cast("Any", 2), 1), C, "2 is no name of a limit: a limit starts with one, as in Limit('per-user', 2)", lambda s: Limit("x", 1)),
+    Row("a key that is a number", lambda s: Limit("x", 1, key=cast("Any", 7)), C, "is neither a field path, as in key='user.id', nor a function", lambda s: Limit("x", 1, key="user.id")),
+    Row("weights that are a list", lambda s: Limit("x", 1, fair_by="plan", weights=cast("Any", ["gold"])), C, "is no mapping: pass groups and numbers, as in weights={'gold': 3}", lambda s: Limit("x", 1, fair_by="plan", weights={"gold": 3})),
+    Row("a weight of a number", lambda s: Limit("x", 1, fair_by="plan", weights=cast("Any", {7: 3})), C, "weights= of Limit('x', 1) names the group 7, and groups are text: pass '7'", lambda s: Limit("x", 1, fair_by="plan", weights={"7": 3})),
+    Row("limits that are none", lambda s: s.define(ping, limits=None), C, "is no list of limits: pass some, as in limits=[Limit('per-user', 2)]", lambda s: s.define(ping, limits=[])),
+    Row("paths beside the types", lambda s: s.define(limited, limits=[Limit("x", 1, fair_by="text.id")]).definition.catalogue(), C, "fair_by= of Limit('x', 1) does not fit the types of task 'limited'", lambda s: s.define(limited, limits=[Limit("x", 1, fair_by="text")]).definition.catalogue()),
+    Row("a limit that is a rate elsewhere", lambda s: of_both_kinds(s, "both", "both"), C, "Postgres refused the definition of task 'second", lambda s: of_both_kinds(s, "one", "another")),
     Row("weights of no groups", lambda s: Limit("x", 1, weights={"gold": 2}), C, "say which, with fair_by=", lambda s: Limit("x", 1, fair_by="plan", weights={"gold": 2})),
     Row("a weight of 0", lambda s: Limit("x", 1, fair_by="plan", weights={"gold": 0}), C, "it is a positive number", lambda s: Limit("x", 1, fair_by="plan", weights={"gold": 0.1})),
     Row("a rate without a period", lambda s: Rate("x", 5, per=0), C, "say how long it takes until 5 tokens are back", lambda s: Rate("x", 5, per="1ms")),

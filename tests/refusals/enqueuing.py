@@ -8,7 +8,7 @@ from howdah import Limit, Rate, current_run, transaction
 from howdah import errors as e
 
 from .. import mishaps
-from ..keymaking import by_text, long_key, no_key, raising_key, without_keys
+from ..keymaking import by_number, by_text, lone_surrogate, long_key, no_key, raising_key, without_keys
 from ..wrongdoing import (
     fine,
     in_thread,
@@ -39,15 +39,17 @@ ROWS = [
     Row("an empty queue", lambda s: s.ping.options(queue=""), C, "queue='' cannot be a name: it has 0 characters of 1 to 200, and no NUL", lambda s: s.ping.options(queue="q").enqueue(1)),
     Row("metadata that is no text", lambda s: s.ping.options(metadata=cast("Any", {"customer": 7})), C, "metadata is found by text", lambda s: s.ping.options(metadata={"customer": "7"})),
     Row("metadata that is no mapping", lambda s: s.ping.options(metadata=cast("Any", "x")), C, "is no mapping: pass names and texts, as in metadata={'tenant': '7'}", lambda s: s.ping.options(metadata={"x": "y"})),
-    Row("a tag with NUL", lambda s: s.ping.options(tags=["\0"]).enqueue(1), A, "refused to enqueue 'ping'", lambda s: s.ping.options(tags=["0"]).enqueue(1)),
+    Row("a tag with NUL", lambda s: s.ping.options(tags=["\0"]).enqueue(1), A, "Postgres refused to enqueue 'ping'", lambda s: s.ping.options(tags=["0"]).enqueue(1)),
     Row("conn= of another kind", lambda s: s.ping.options(conn=object()).enqueue(1), C, "call select howdah.enqueue(...)", lambda s: s.ping.options(conn=s.conn).enqueue(1)),
     # Keys of limits.
     Row("a key that is none", lambda s: s.define(ping, limits=[Limit("x", 1, key=no_key)]).call(1), A, "returned None: a key is text, a whole number, a bool or a UUID", lambda s: s.define(ping, limits=[Limit("x", 1, key=str)]).call(1)),
-    Row("a key that raises", lambda s: s.jobs.task(name="pong", limits=[Limit("x", 1, key=raising_key)])(ping).enqueue(1), A, "key= of Limit('x', 1) in task 'pong'", None),
+    Row("a key that raises", lambda s: s.jobs.task(name="pong", limits=[Limit("x", 1, key=raising_key)])(ping).enqueue(1), A, " raised KeyError: 1. It has to answer for whatever the task takes", None),
+    Row("a key that is no text", lambda s: s.define(ping, limits=[Limit("x", 1, key=lone_surrogate)]).call(1), A, "has a key that is no text: ", None),
     Row("a long key", lambda s: s.define(ping, limits=[Limit("x", 1, key=long_key)]).call(1), A, "it has 201 characters of at most 200, and no NUL. Let it return a digest", None),
     Row("a cost of no number", lambda s: s.define(ping, limits=[Rate("x", 1, per=1, cost=no_key)]).call(1), A, "returned None: a cost is a positive number", None),
     Row("no value at a key's path", lambda s: by_text(s).enqueue(1, None), A, "has no key here: the arguments have no text", lambda s: by_text(s).enqueue(1, "")),
-    Row("a long value at a key's path", lambda s: by_text(s).enqueue(1, "x" * 201), A, "has more than 200 characters", lambda s: by_text(s).enqueue(1, "x" * 200)),
+    Row("a long value at a key's path", lambda s: by_text(s).enqueue(1, "x" * 201), A, "a key of limit by-text of limited1 has more than 200 characters", lambda s: by_text(s).enqueue(1, "x" * 200)),
+    Row("no cost at its path", lambda s: by_number(s).enqueue(0), A, "the cost that limit by-number of costly1 takes from its arguments is not a number above 0", lambda s: by_number(s).enqueue(1)),
     Row("SQL: no keys for a function", lambda s: without_keys(s, ""), asyncpg.DataError, "has a key that its function in Python works out, and nobody gave it", lambda s: without_keys(s, """, keys => '{"asked": "1"}'""")),
     # Calls.
     Row("an app that is not open", lambda s: s.away.enqueue(1), e.AppNotOpen, "the app is not open: do this inside `async with jobs:`", lambda s: s.ping.enqueue(1)),

@@ -35,6 +35,7 @@ ROWS = [
     Row("SQL: a reap under stricter isolation", lambda s: s.serializable("select howdah.reap(3)"), asyncpg.ActiveSQLTransactionError, "howdah.reap looks again after it has written, so it needs read committed", lambda s: s.sql("select howdah.reap(3)")),
     Row("SQL: a node's leave under stricter isolation", lambda s: s.serializable("select howdah.leave_node(1)"), asyncpg.ActiveSQLTransactionError, "howdah.leave_node looks again after it has written, so it needs read committed", lambda s: s.sql("select howdah.leave_node(1)")),
     # Connections and roles.
+    Row("ageing that goes backwards", lambda s: App(ageing_s=-1), C, "ageing_s=-1 must be a time, or 0: runs do not age then", lambda s: App(ageing_s=600)),
     Row("a poll without a pause", lambda s: App(poll_s=0), C, "poll_s=0 must be more than 0", lambda s: App(poll_s=0.1)),
     Row("the status as a role that may only enqueue", lambda s: s.enqueuer(lambda t: t.attach(1).status()), C, "howdah grant ROLE --as", lambda s: s.enqueuer(lambda t: t.enqueue(1))),
     Row("a result as a role that may only enqueue", lambda s: s.enqueuer(lambda t: t.attach(1).result(5)), C, "howdah grant ROLE --as", None),
@@ -52,6 +53,7 @@ ROWS = [
     Row("a naive since", lambda s: s.jobs.runs.list(since=NAIVE), A, "say which, as in datetime.now(UTC)", lambda s: s.jobs.runs.list(since=datetime.now(UTC))),
     Row("a since that is none", lambda s: s.jobs.runs.list(since="soon"), A, "a time or how long ago", lambda s: s.jobs.runs.list(since="1h")),
     Row("a count by tags", lambda s: s.jobs.runs.count(tags="x"), A, 'runs are not counted by "tags" (Counts are kept by state, task, queue and since; list the runs to see the others.)', lambda s: s.jobs.runs.count(task="x")),
+    Row("a count of what waits under limits alone", lambda s: s.jobs.runs.count(state="gated"), A, "gated runs are counted together with queued ones only", lambda s: s.jobs.runs.count(state=["queued", "gated"])),
     Row("a count of one half", lambda s: s.jobs.runs.count(state="retrying"), A, "scheduled and retrying runs are counted together only", lambda s: s.jobs.runs.count(state=["scheduled", "retrying"])),
     Row("a count of then", lambda s: s.jobs.runs.count(state="queued", since="1h"), A, "pending runs are counted as they are now, not since a time", lambda s: s.jobs.runs.count(state="queued")),
     Row("a retry of everything", lambda s: s.jobs.runs.retry(), A, 'a filter such as state="failed"', lambda s: s.jobs.runs.retry(state="failed")),
@@ -64,6 +66,8 @@ ROWS = [
     Row("a drain taken back", lambda s: s.order("near-1", "drain", "near-1", "resume"), A, "the node near-1 drains, and that is not taken back", None),
     Row("a pause of a queue that nobody has used", lambda s: s.jobs.queues.pause("mial"), A, "there is no queue mial (howdah.queue_stats and howdah.task_stats list those that are known.)", lambda s: s.jobs.queues.pause("default")),
     Row("a resume of a task that nobody has used", lambda s: s.jobs.tasks.resume("welcom"), A, "there is no task welcom", lambda s: s.jobs.queues.resume("default")),
+    Row("SQL: ageing in no time", lambda s: s.sql("select * from howdah.age(0, 100, 0)"), asyncpg.DataError, "runs age in steps of more than no time, not of 0 s", lambda s: s.sql("select * from howdah.age(60, 100, 0)")),
+    Row("ageing backwards", lambda s: App(ageing_s=-1), C, "ageing_s=-1 must be a time, or 0: runs do not age then", lambda s: App(ageing_s=600)),
     Row("SQL: a pause of nothing", lambda s: s.sql("select howdah.pause()"), asyncpg.DataError, "a queue or a task is paused and resumed, one of the two", lambda s: s.sql("select howdah.resume(queue => 'default')")),
     Row("management of a closed app", lambda s: s.closed.runs.list(), e.AppNotOpen, "inside `async with jobs:`", lambda s: s.jobs.runs.list()),
 ]  # fmt: skip

@@ -45,17 +45,12 @@ class Gates:
     async def sit(self) -> None:
         """Waits until the seat is free, and takes it. Other nodes wait until rise(), or the end of the connection.
         The wait is in a transaction, which reads nothing and so holds nothing up: tables are locked in no other way."""
-        while True:
-            connection = await self._seat.connected()
-            try:
-                await connection.execute(query("know_seat", "sessions"))
-                await connection.execute(query("take_seat", "sessions"), timeout=SIT_S)
-            except Exception as error:
-                if not is_lost(error, connection):
-                    raise
-                await self._seat.drop()
-            else:
-                return
+
+        async def work(connection: Owned) -> None:
+            await connection.execute(query("know_seat", "sessions"))
+            await connection.execute(query("take_seat", "sessions"), timeout=SIT_S)
+
+        await self._seat.call(work)
 
     async def enter(self, node: int) -> int:
         """Takes the gate over for this node; the new epoch."""

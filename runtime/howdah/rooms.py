@@ -1,0 +1,54 @@
+"""The rooms of a node, with a lane for each of its tasks: async functions in one, functions in threads and in processes in others."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from .actors.lane import Lane, Sizes, Surroundings
+from .actors.processes import Attempts, ProcessLane
+from .actors.room import Room
+from .actors.threads import Threads
+from .config import Config
+from .context import Home
+from .definitions import Definition
+
+Build = Callable[[str, int, dict[int, Lane]], Room]
+"""Makes a room of a name, with so many slots and these lanes."""
+
+
+class Furniture(NamedTuple):
+    """What lanes need: the node's home, what stands around each attempt, and how attempts are made in another process."""
+
+    home: Home
+    around: Surroundings
+    attempts: Callable[[Definition], Attempts]
+
+
+def build_rooms(
+    definitions: Iterable[Definition], tasks: dict[int, Definition], build: Build, furniture: Furniture, config: Config
+) -> list[Room]:
+    """The rooms that these tasks need. One lane for each of them, however many names it answers to."""
+    sizes = Sizes(config.payload_max, config.error_max)
+    home, around, attempts = furniture
+    threads = Threads(config.threads)
+
+    def lanes(mine: Iterable[Definition], make: Callable[[Definition], Lane]) -> dict[int, Lane]:
+        made = {definition: make(definition) for definition in mine}
+        return {number: made[definition] for number, definition in tasks.items() if definition in made}
+
+    def in_loop(definition: Definition) -> Lane:
+        return Lane(definition, home, sizes, around)
+
+    def in_threads(definition: Definition) -> Lane:
+        return Lane(definition, home, sizes, around, threads)
+
+    def in_processes(definition: Definition) -> Lane:
+        return ProcessLane(definition, home, sizes, around, attempts(definition))
+
+    together = [definition for definition in definitions if definition.isolation is None]
+    apart = [definition for definition in definitions if definition.isolation == "process"]
+    rooms = [
+        build("async", config.concurrency, lanes((d for d in together if d.is_async), in_loop)),
+        build("threads", config.threads, lanes((d for d in together if not d.is_async), in_threads)),
+        build("processes", config.processes, lanes(apart, in_processes)),
+    ]
+    return [room for room in rooms if room.lanes]
