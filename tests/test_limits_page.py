@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 from howdah import App, ArgumentsInvalid, RateLimited
+from msgspec.structs import replace
 
 from .cli.programs import beside
 
@@ -86,9 +87,7 @@ async def test_what_it_changes_in_a_running_system_is_taken_back_in_the_end(page
             done = await beside(*line.split()[1:], HOWDAH_DSN=dsn)
             assert done.exit_code == 0, f"{line}: {done.stderr}"
         after = await jobs.limits.list()
-    assert [msgspec.structs.replace(one, changed_at=PAST) for one in after] == [
-        msgspec.structs.replace(one, changed_at=PAST) for one in before
-    ]
+    assert [replace(one, changed_at=PAST) for one in after] == [replace(one, changed_at=PAST) for one in before]
 
 
 async def test_its_first_task_runs_when_its_limits_have_room(page: dict[str, Any], jobs: App) -> None:
