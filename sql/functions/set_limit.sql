@@ -13,7 +13,7 @@ begin
     update howdah.limit_terms l set terms = set_limit.terms, changed = howdah.clock() where l.name = set_limit.name;
   elsif terms is null then
     update howdah.limit_key k set terms = null where k.name = set_limit.name and k.key = set_limit.key;
-    delete from howdah.limit_key k where k.name = set_limit.name and k.key = set_limit.key and not k.paused;
+    delete from howdah.limit_key k where k.name = set_limit.name and k.key = set_limit.key and not k.paused and k.blocked is null;
   else
     insert into howdah.limit_key as k (name, key, terms) values (name, key, terms)
     on conflict on constraint limit_key_pkey do update set terms = excluded.terms;

@@ -28,6 +28,8 @@ INTERNAL = {
     "demands": "reads its arguments only",
     "is_count": "the same",
     "line_of": "the same",
+    "demand_flags": "the same",
+    "active_demands": "the same",
     "knock": "called by functions that run as the owner",
     "gate_free": "ends other connections of the node's own role, as that role may",
     "recover": "ends another connection of the node's own role, as that role may",

@@ -100,6 +100,16 @@ async def test_a_pause_of_a_key_and_its_terms_are_two_things(db: Session) -> Non
     assert ("per-user", "ann") not in await allowed(db)
 
 
+async def test_the_resume_of_a_key_lets_go_what_a_failure_in_sequence_holds_up_and_nothing_else_does(db: Session) -> None:
+    await db.execute("insert into howdah.limit_key values ('per-user', 'ann', null, false, 7)")
+    await db.execute("""select howdah.set_limit('per-user', '{"number": 5}', 'ann'), howdah.set_limit('per-user', null, 'ann')""")
+    assert (await allowed(db))["per-user", "ann"] == (None, True)
+    (row,) = [row for row in await db.fetch(query("limits")) if row["name"] == "per-user"]
+    assert json.loads(row["keys"]) == [{"key": "ann", "terms": None, "paused": False, "blocked": 7}]
+    await db.execute("select howdah.resume_limit('per-user', 'ann')")
+    assert ("per-user", "ann") not in await allowed(db)
+
+
 async def test_a_limit_and_its_keys_are_paused_and_resumed_apart(db: Session) -> None:
     await db.execute("select howdah.pause_limit('per-user'), howdah.pause_limit('per-user', 'ann'), howdah.pause_limit('per-user')")
     assert {key: paused for key, (_, paused) in (await allowed(db)).items() if key[0] == "per-user"} == {
@@ -134,7 +144,7 @@ async def test_the_view_says_what_holds_what_the_code_says_and_what_was_set(db: 
     user, smtp = rows["per-user"], rows["smtp"]
     assert [json.loads(user[column]) for column in ("terms", "said", "live")] == [{"number": 5}, {"number": 2}, {"number": 5}]
     assert json.loads(user["keys"]) == [
-        {"key": "ann", "terms": {"number": 6}, "paused": False},
-        {"key": "bob", "terms": None, "paused": True},
+        {"key": "ann", "terms": {"number": 6}, "paused": False, "blocked": None},
+        {"key": "bob", "terms": None, "paused": True, "blocked": None},
     ]
     assert (smtp["kind"], smtp["live"], smtp["paused"], smtp["keys"]) == ("rate", None, True, None)

@@ -38,7 +38,9 @@ def _rows(one: LimitInfo) -> list[tuple[object, ...]]:
     state = "; ".join(word for word in ("set live" if one.live is not None else "", "paused" if one.paused else "") if word)
     rows: list[tuple[object, ...]] = [(one.name, None, one.kind, _allowed(one.terms), _allowed(one.said), state)]
     for key in one.keys:
-        state = "; ".join(word for word in ("set live" if key.terms is not None else "", "paused" if key.paused else "") if word)
+        words = ("set live" if key.terms is not None else "", "paused" if key.paused else "")
+        held = "" if key.blocked is None else f"held up by the failure of run {key.blocked}"
+        state = "; ".join(word for word in (*words, held) if word)
         rows.append((one.name, key.key or "''", None, _allowed(key.terms or one.terms), None, state))
     return rows
 

@@ -44,7 +44,7 @@ class Gate:
     """Everything that waits under limits, as the one gate of a database knows it. Moments are seconds of one clock."""
 
     __slots__ = (
-        "_dues", "_entries", "_front", "_hungry", "_lines", "_now", "_rooms", "_savers", "_stirred", "_tasks", "_turn",
+        "_dues", "_entries", "_front", "_hungry", "_lines", "_now", "_parked", "_rooms", "_savers", "_stirred", "_tasks", "_turn",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -53,6 +53,7 @@ class Gate:
         self._tasks: dict[Kind, Task] = {}
         self._front: Front[Task] = Front()
         self._hungry: set[int] = set()
+        self._parked: list[int] = []
         self._stirred: list[Room] = []
         self._savers: dict[Share, set[Room]] = {}
         self._dues: list[tuple[float, int, Room]] = []
@@ -159,6 +160,19 @@ class Gate:
     def hungry(self) -> list[int]:
         """Lines that have others waiting, of which the gate was not told: each until it is told of them."""
         return list(self._hungry)
+
+    def take_parked(self) -> list[int]:
+        """Lines that found a key full since this was asked last; some of them may have gone since."""
+        parked, self._parked = self._parked, []
+        return parked
+
+    def stuck(self, number: int) -> tuple[Key, list[Head], bool] | None:
+        """The key that a line waits for, which has no room, the runs that are known of it, and whether there are others. None: it waits
+        for a place, or not at all."""
+        line = self._lines.get(number)
+        if line is None or line.at is None or line.at.number == 0:  # 0: it is paused.
+            return None
+        return line.at.key, list(line.heads), line.more
 
     def next_at(self) -> float | None:
         """When a bucket next has enough for somebody. None: no bucket keeps anybody waiting."""
@@ -310,6 +324,7 @@ class Gate:
 
     def _park(self, line: Line, room: Room) -> None:
         """The line waits until this key calls it."""
+        self._parked.append(line.number)
         crowd = room.parked.get(line.task)
         if crowd is None:
             crowd = room.parked[line.task] = Crowd()

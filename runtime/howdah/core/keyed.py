@@ -30,12 +30,14 @@ class Demand(msgspec.Struct, frozen=True):
     """What a run needs of a key: one permit, or as many tokens as it costs.
 
     group: who takes turns at this key, with this weight. A line takes turns at the first of its keys for which it names a group.
+    kept: the run gives it back when it has ended, and not after each attempt.
     """
 
     key: Key
     cost: float = 1.0
     group: str | None = None
     weight: float = 1.0
+    kept: bool = False
 
 
 class Places(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -25,11 +26,13 @@ class LimitTerms(msgspec.Struct, frozen=True):
 
 
 class LimitKey(msgspec.Struct, frozen=True):
-    """One key of a limit that somebody set or paused. terms None: those of the limit."""
+    """One key of a limit that somebody set or paused. terms None: those of the limit. blocked: the run of a Sequence whose failure holds
+    the key up, until it is retried or the key is resumed."""
 
     key: str
     terms: LimitTerms | None
     paused: bool
+    blocked: int | None = None
 
 
 class LimitInfo(msgspec.Struct, frozen=True):
@@ -84,16 +87,17 @@ class Limits:
             await connection.execute(query("pause_limit"), name, _text(key))
 
     async def resume(self, name: str, key: KeyText | None = None) -> None:
-        """Takes back what pause() said; what waits starts at once. A key that was paused by itself is resumed by itself."""
+        """Takes back what pause() said; what waits starts at once. A key that was paused by itself is resumed by itself,
+        and so is one that a failure in a Sequence holds up."""
         async with asking(self._client) as connection:
             await connection.execute(query("resume_limit"), name, _text(key))
 
-    async def _set(self, name: str, terms: dict[str, float] | None, key: KeyText | None) -> None:
+    async def _set(self, name: str, terms: Mapping[str, float | str] | None, key: KeyText | None) -> None:
         async with asking(self._client) as connection:
             await connection.execute(query("set_limit"), name, None if terms is None else codec.encode(terms), _text(key))
 
 
-def _terms(name: str, n: int, per: Duration | None, burst: int | None) -> dict[str, float]:
+def _terms(name: str, n: int, per: Duration | None, burst: int | None) -> Mapping[str, float | str]:
     if per is None and burst is not None:
         raise ArgumentsInvalid(f"burst={burst!r} is said of rates, and a rate has a period: pass per= as well, as in per='1m'")
     try:
