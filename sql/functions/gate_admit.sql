@@ -6,9 +6,9 @@
 -- (HW004). A plain comparison, and for key share, would admit too much. What rates have left after it goes to disk with it.
 -- A run that keeps permits until its end (flag 32) has them from here on (64), and a line of its own with others that do.
 -- Locks: the gate's row for share; rows of nodes for key share, by id; job rows with skip locked; rows of buckets.
--- Commits without waiting for the disk, unless p_durable: admissions that a crash loses are made again.
+-- Waits for the disk, unlike claims: what a crash of Postgres forgot would run on beside those that are admitted instead.
 create or replace function howdah.gate_admit(
-  p_epoch bigint, p_own bigint, p_runs bigint[], p_nodes bigint[], p_durable boolean,
+  p_epoch bigint, p_own bigint, p_runs bigint[], p_nodes bigint[],
   p_names text[], p_keys text[], p_levels double precision[], p_times double precision[]
 ) returns table (node bigint, id bigint, queue int, task int, priority smallint, attempt smallint, lease bigint, args json,
                  tags text[], metadata jsonb, options jsonb, aside boolean, trace text, asked double precision)
@@ -33,9 +33,6 @@ begin
   perform 1 from howdah.gate g where g.epoch = p_epoch for share;
   if not found then
     raise exception 'the gate is held by another node since epoch %', p_epoch using errcode = 'HW004', hint = 'The node waits for its turn.';
-  end if;
-  if not p_durable then
-    perform set_config('synchronous_commit', 'off', true);
   end if;
   v_lease := nextval('howdah.lease_number');
   for v_node in

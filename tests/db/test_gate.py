@@ -50,7 +50,7 @@ async def enter(db: Session, node: int) -> int:
 
 async def admit(db: Session, epoch: int, node: int, *runs: int, own: int | None = None) -> list[Claimed]:
     rows = await db.fetch(
-        query("gate_admit"), epoch, node if own is None else own, list(runs), [node] * len(runs), False, None, None, None, None
+        query("gate_admit"), epoch, node if own is None else own, list(runs), [node] * len(runs), None, None, None, None
     )
     return [Claimed(*row) for row in rows]
 
@@ -256,7 +256,7 @@ async def test_what_a_rate_has_left_is_written_with_the_admission(db: Session) -
     (run,) = await ask(db, {})
     node = await world.join(db)
     epoch = await enter(db, node)
-    await db.fetch(query("gate_admit"), epoch, node, [run], [node], False, ["smtp"], [""], [3.5], [1e9])
+    await db.fetch(query("gate_admit"), epoch, node, [run], [node], ["smtp"], [""], [3.5], [1e9])
     assert [tuple(row) for row in await db.fetch(query("gate_buckets"))] == [("smtp", "", 3.5, 1e9)]
 
 
