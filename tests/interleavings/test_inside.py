@@ -78,6 +78,8 @@ async def test_a_key_taken_after_a_look_that_found_it_stale_is_not_deleted(theat
             "starts at most once, and a reaper gave",
         ),
         ("note_ends", "e.kind in (2, 18, 21, 22) and v_heard", "e.kind in (2, 18) and v_heard", ("reap", "settle"), "was told 0 times"),
+        ("gate_admit", "g.epoch = p_epoch for share", "g.epoch = p_epoch", ("admit", "take the gate over"), "hold a limit"),
+        ("gate_admit", "g.epoch = p_epoch for share", "g.epoch = p_epoch for key share", ("admit", "take the gate over"), "hold a limit"),
         ("fire", "told as (", "told as (select * from gone where false), untold as (", ("fire timers", "settle"), "no node was told"),
     ],
     ids=[
@@ -88,6 +90,8 @@ async def test_a_key_taken_after_a_look_that_found_it_stale_is_not_deleted(theat
         "suspects without their lock",
         "a reaper that forgets what starts at most once",
         "an end that subscribers are not told of",
+        "admissions that do not hold the gate",
+        "admissions that hold its key alone",
         "timers that wake nobody",
     ],
 )
