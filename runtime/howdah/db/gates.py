@@ -127,7 +127,7 @@ class Gates:
         runs, nodes = [one.run for one in decided], [one.place for one in decided]
         rows = await self._ask(lambda c: c.fetch(query("gate_admit"), epoch, own, runs, nodes, *columns))
         lanes = {one.run: ":".join(one.demands[0].key) if one.demands else "" for one in decided}
-        return [Claimed(*row, lanes[row[1]]) for row in rows]
+        return [Claimed(*row, lane=lanes[row[1]]) for row in rows]
 
     async def close(self) -> None:
         """Ends the connections."""
