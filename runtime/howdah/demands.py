@@ -35,6 +35,8 @@ class Demands:
         self._task = f"task {task!r} ({place})"
         self._names = names
         self.limits: tuple[AnyLimit, ...] = self._checked(limits, task)
+        self.rates = tuple(limit.name for limit in self.limits if isinstance(limit, Rate))
+        """The names of those that are rates."""
         self.asked: dict[str, Asked] = {}
         """The functions, by the words that their answers stand under."""
         for limit in self.limits:

@@ -15,7 +15,7 @@ from .core.lines import Hints
 from .core.tidings import Space, Tidings
 from .db.gates import Gates
 from .mailbox import Mailbox
-from .messages import Admitted, Claimed, Outcome, Standing, ToDispatcher, Woken
+from .messages import Admitted, Claimed, Closing, Outcome, Standing, ToDispatcher, Woken
 
 SPACE_SHARE = 0.25
 """A gate elsewhere is told of the room of this node when it has changed by this share: each change would be a notification."""
@@ -86,6 +86,10 @@ class Gatehouse:
         if self._tidings.add_space(said):
             self._wake()
         return []
+
+    def take_closings(self, outcomes: Sequence[Outcome]) -> Sequence[Closing]:
+        """Rates that are to be closed before these are written."""
+        return self.permits.take_closings(outcomes)
 
     def ended(self, outcomes: Sequence[Outcome]) -> Sequence[str]:
         """These are durable, or were dropped. What is to be said to a gate on another node."""

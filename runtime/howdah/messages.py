@@ -103,10 +103,26 @@ class Reported(msgspec.Struct, frozen=True, tag=True):
     value: str
 
 
-Sign = Begun | Extended | Reported
+class Limited(msgspec.Struct, frozen=True, tag=True):
+    """It is about to pause, and this rate with it."""
+
+    limit: str
+
+
+Sign = Begun | Extended | Reported | Limited
 """What is heard of an attempt in a child process before its outcome."""
 
 EVENT_COLUMNS = Outcome.__struct_fields__
+
+
+class Closing(msgspec.Struct, frozen=True):
+    """The other side wants a pause: a rate is closed for so long, for the key that a run has there. See functions/close_buckets.sql."""
+
+    run: int
+    lease: int
+    node: int
+    limit: str
+    seconds: float
 
 
 class Woken(msgspec.Struct, frozen=True):

@@ -16,15 +16,15 @@ import msgspec
 
 from .. import codec
 from ..config import Config
-from ..core.bucket import Bucket, Flow
 from ..core.crowd import Head
 from ..core.gate import Admitted as Decided
 from ..core.gate import Gate
-from ..core.keyed import AtMost, Demand, Key
+from ..core.keyed import Demand, Key
 from ..core.places import Places
 from ..core.tidings import Heard, Tidings
 from ..mailbox import Mailbox
 from ..messages import Claimed, Held, SeatLost, Standing, Terms, Waiting, Woken
+from .allowances import Allowances
 from .impatience import Impatience
 
 log = logging.getLogger("howdah.gate")
@@ -46,6 +46,7 @@ class Seat(Protocol):
     async def enter(self, node: int) -> int: ...
     async def terms(self) -> list[Terms]: ...
     async def buckets(self) -> list[tuple[str, str, float, float]]: ...
+    async def closed(self, keys: Sequence[Key]) -> list[tuple[str, str, float]]: ...
     async def held(self) -> list[Held]: ...
     async def look(self, after: int | None, lines: int, heads: int) -> list[Waiting]: ...
     async def heads(self, lines: Sequence[int], heads: int) -> list[Waiting]: ...
@@ -117,10 +118,9 @@ class _Keeper:
         self._kept: dict[int, tuple[Demand, ...]] = {}
         """What runs keep until they have ended, also while nobody holds them."""
         self._impatience = Impatience(self._gate, seat)
+        self._allowances = Allowances(self._gate, seat)
         self._demands: dict[str, tuple[Demand, ...]] = {}
-        self._rates: set[str] = set()
         self._keeps = False
-        self._own_terms: set[Key] = set()
         now = monotonic()
         self._cursor: int | None = None
         self._round_began = now
@@ -132,8 +132,7 @@ class _Keeper:
     async def take_over(self) -> None:
         """Learns from the rows what is held, what rates have left, and what is allowed."""
         await self._read_terms()
-        for name, key, level, at in await self._seat.buckets():
-            self._gate.set_bucket((name, key), Bucket(level, at))
+        await self._allowances.read_buckets()
         now = monotonic()
         for held in sorted(await self._seat.held(), key=_by_lease):
             demands = self._demands_of(held.demands)
@@ -168,6 +167,8 @@ class _Keeper:
     async def _heed(self, heard: Heard) -> None:
         if heard.terms:
             await self._read_terms()
+        if heard.closed:
+            await self._allowances.close(heard.closed)
         for space in heard.spaces.values():
             self._places.tell(space, ((permit.node, permit.task) for permit in self._held.values()))
         for run, lease in heard.ended.items():
@@ -234,7 +235,7 @@ class _Keeper:
             return bool(self._gate.hungry())
         decided.sort(key=_by_run)  # Neighbours in the table, as far as that goes.
         durable = bool(self._once) and any(one.task[1] in self._once for one in decided)
-        rows = await self._seat.admit(self._epoch, self._node, decided, self._levels(decided), durable=durable)
+        rows = await self._seat.admit(self._epoch, self._node, decided, self._allowances.levels(decided), durable=durable)
         now = monotonic()
         demands = {one.run: one.demands for one in decided}
         for row in rows:
@@ -267,10 +268,11 @@ class _Keeper:
                 self._impatience.freed(run, kept)
 
     async def _take_back(self, refused: Sequence[Decided]) -> None:
-        """What the database did not admit: it ended, is locked or not due any more, or its node is gone."""
+        """What the database did not admit: it ended, is locked or not due any more, its node is gone, or a rate of one was closed."""
         for one in refused:
             self._gate.undo(one.demands)
             self._places.free(one.place, one.task[1])
+        await self._allowances.close(self._allowances.rates_of(refused))
         nodes = {one.place for one in refused}
         nodes -= {permit.node for permit in self._held.values() if permit.node in nodes}
         for node in nodes - {self._node}:
@@ -336,29 +338,9 @@ class _Keeper:
             self._keeps |= any(demand.kept for demand in demands)
         return demands
 
-    def _levels(self, decided: Sequence[Decided]) -> list[tuple[str, str, float, float]]:
-        """What the buckets that these took from have left: it is written down with them."""
-        if not self._rates:
-            return []
-        keys = {demand.key for one in decided for demand in one.demands if demand.key[0] in self._rates}
-        buckets = [(key, self._gate.bucket(key)) for key in sorted(keys)]
-        return [(key[0], key[1], bucket.level, bucket.at) for key, bucket in buckets if bucket is not None]
-
     async def _read_terms(self) -> None:
-        terms = await self._seat.terms()
-        self._rates = {one.name for one in terms if one.kind == "rate"}
+        terms = await self._allowances.read()
         self._impatience.modes = {one.name: one.when_full for one in terms if one.when_full is not None}
-        own: set[Key] = set()
-        paused = {one.name for one in terms if one.key is None and one.paused}
-        for one in terms:
-            if one.key is None:
-                self._gate.set_terms(one.name, _terms(one))
-            elif one.paused or one.number is not None or one.per_s is not None:
-                own.add((one.name, one.key))
-                self._gate.set_own((one.name, one.key), AtMost(0) if one.name in paused else _terms(one))
-        for key in self._own_terms - own:
-            self._gate.set_own(key, None)
-        self._own_terms = own
 
 
 _by_run = attrgetter("run")
@@ -370,13 +352,3 @@ def _by_lease(held: Held) -> int:
 
 def _demand(limit: str, key: str, cost: float = 1.0, group: str | None = None, weight: float = 1.0, hold: str | None = None) -> Demand:
     return Demand((limit, key), cost, group, weight, hold is not None)
-
-
-def _terms(said: Terms) -> AtMost | Flow:
-    if said.paused:
-        return AtMost(0)
-    if said.kind == "rate":
-        assert said.per_s is not None
-        assert said.burst is not None
-        return Flow(said.per_s, said.burst)
-    return AtMost(said.number or 0)
