@@ -26,9 +26,10 @@ begin
     where d ->> 0 = a.name
     group by d ->> 0, d ->> 1
   ), closed as (
-    insert into howdah.bucket as b (name, key, level, at)
-    select a.name, a.key, 'infinity', howdah.clock() + make_interval(secs => a.seconds) from asked a order by a.name, a.key
-    on conflict on constraint bucket_pkey do update set at = greatest(b.at, excluded.at)
+    insert into howdah.bucket as b (name, key, level, at, closed)
+    select a.name, a.key, 'infinity', u.until, u.until
+    from asked a cross join lateral (select howdah.clock() + make_interval(secs => a.seconds) as until) u order by a.name, a.key
+    on conflict on constraint bucket_pkey do update set at = greatest(b.at, excluded.at), closed = greatest(b.closed, excluded.closed)
     returning b.name, b.key
   )
   select count(howdah.tell('howdah_gate', 'closed ' || jsonb_build_array(c.name, c.key)::text)) into v_told from closed c;

@@ -4,7 +4,7 @@
 -- suspect beside another one on its node, or its node has lost its lease.
 -- One autocommitted statement under the gate's row for share, with its epoch: who took over since then waits for it or is seen here
 -- (HW004). A plain comparison, and for key share, would admit too much. What rates have left after it goes to disk with it; where one of
--- them was closed meanwhile (close_buckets) it stays closed, and nothing is admitted: the gate has yet to hear of it.
+-- them is closed (close_buckets) it stays so, and nothing is admitted: the gate has yet to hear of it, or its clock is ahead.
 -- A run that keeps permits until its end (flag 32) has them from here on (64), and a line of its own with others that do.
 -- Locks: the gate's row for share; rows of bucket, by name and key; rows of nodes for key share, by id; job rows with skip locked.
 -- Commits without waiting for the disk, unless p_durable: admissions that a crash loses are made again.
@@ -41,12 +41,11 @@ begin
       insert into howdah.bucket as b (name, key, level, at)
       select u.name, u.key, u.level, to_timestamp(u.at) from unnest(p_names, p_keys, p_levels, p_times) u(name, key, level, at) order by u.name, u.key
       on conflict on constraint bucket_pkey
-      do update set level = case when b.at > excluded.at then least(b.level, excluded.level) else excluded.level end, at = greatest(b.at, excluded.at)
-      returning b.name, b.key, b.at
+      do update set level = case when b.closed > howdah.clock() then least(b.level, excluded.level) else excluded.level end,
+        at = greatest(b.at, excluded.at)
+      returning b.closed
     )
-    select exists (
-      select from kept k join unnest(p_names, p_keys, p_times) u(name, key, at) on k.name = u.name and k.key = u.key where k.at > to_timestamp(u.at)
-    ) into v_closed;
+    select coalesce(bool_or(k.closed > howdah.clock()), false) into v_closed from kept k;
     if v_closed then
       return;
     end if;

@@ -44,12 +44,14 @@ create table howdah.limit_key (
   primary key (name, key)
 );
 
--- What each key of a rate has left, as of a time, which lies ahead where the bucket is closed until then. No row: it is full.
+-- What each key of a rate has left, as of a time. closed: nothing starts under it before then, and nothing flows in; the level is as of
+-- then. No row: it is full.
 create table howdah.bucket (
   name text not null,
   key text not null,
   level double precision not null,
   at timestamptz not null,
+  closed timestamptz,
   primary key (name, key)
 ) with (fillfactor = 50);
 

@@ -76,7 +76,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     "fetch_admitted": ADMITTED[1:],
     "gate_admit": ADMITTED[:-1],
     "gate_buckets": [("name", "text"), ("key", "text"), ("level", "float8"), ("at", "float8")],
-    "gate_closed": [("name", "text"), ("key", "text"), ("at", "float8")],
+    "gate_closed": [("name", "text"), ("key", "text"), ("left_s", "float8")],
     "gate_enter": [("epoch", "int8")],
     "gate_free": [("gate_free", "void")],
     "gate_heads": [*WAITING, ("more", "bool")],

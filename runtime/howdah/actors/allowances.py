@@ -1,6 +1,6 @@
 """What limits allow, as the rows say, told to the gate: terms, pauses, and until when a rate is closed."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 from ..core.bucket import Bucket, Flow
@@ -20,7 +20,10 @@ class Book(Protocol):
 class Allowances:
     """The terms of one tenure of the gate."""
 
-    def __init__(self, gate: Gate, book: Book) -> None:
+    def __init__(self, gate: Gate, book: Book, clock: Callable[[], float]) -> None:
+        """clock: the gate's idea of the time of the database. It may be off by milliseconds, and what is closed is not opened early by
+        that: the database refuses, and says how long it is still."""
+        self._clock = clock
         self._gate = gate
         self._book = book
         self._rates: set[str] = set()
@@ -50,12 +53,11 @@ class Allowances:
         return terms
 
     async def close(self, keys: Collection[Key]) -> None:
-        """Some of these were closed: until when, the rows say. What is left in them is what the gate knows, which may be less by now."""
+        """Some of these were closed: for how long, the rows say. What is left in them is what the gate knows, which may be less by now."""
         some = [key for key in keys if key[0] in self._rates]
-        for name, key, at in await self._book.closed(some) if some else ():
+        for name, key, left_s in await self._book.closed(some) if some else ():
             bucket = self._gate.bucket((name, key)) or Bucket.full()
-            if at > bucket.at:
-                self._gate.set_bucket((name, key), bucket.closed_until(at))
+            self._gate.set_bucket((name, key), bucket.closed_until(self._clock() + left_s))
 
     def levels(self, decided: Iterable[Admitted]) -> list[tuple[str, str, float, float]]:
         """What the buckets that these took from have left: it is written down with them."""

@@ -118,7 +118,7 @@ class _Keeper:
         self._kept: dict[int, tuple[Demand, ...]] = {}
         """What runs keep until they have ended, also while nobody holds them."""
         self._impatience = Impatience(self._gate, seat)
-        self._allowances = Allowances(self._gate, seat)
+        self._allowances = Allowances(self._gate, seat, self._clock)
         self._demands: dict[str, tuple[Demand, ...]] = {}
         self._keeps = False
         now = monotonic()
@@ -141,6 +141,11 @@ class _Keeper:
             if held.lease is not None and held.node is not None:
                 self._held[held.run] = _Permit(held.lease, held.node, held.task, active, now)
         await self._ask_for_space()
+
+    def _clock(self) -> float:
+        """Unix time of the database, as its node has measured it."""
+        standing = self._house.standing()
+        return monotonic() + (0.0 if standing is None else standing.offset_s)
 
     async def work(self, desk: Mailbox[Woken]) -> None:
         """Admits until the node leaves, or has another identity."""

@@ -74,7 +74,7 @@ class Gates:
         return [(row[0], row[1], row[2], row[3]) for row in rows]
 
     async def closed(self, keys: Sequence[tuple[str, str]]) -> list[tuple[str, str, float]]:
-        """As of when the buckets of these keys are what they are, in Unix time: ahead where they are closed."""
+        """Which of these keys are closed, and for how many seconds more."""
         rows = await self._ask(lambda c: c.fetch(query("gate_closed"), [name for name, _ in keys], [key for _, key in keys]))
         return [(row[0], row[1], row[2]) for row in rows]
 
