@@ -1,14 +1,13 @@
 """What becomes of runs that find a limit full, where they are not to wait: the modes of howdah.Limit(when_full=).
 
 A run waits for the gate at a key that has no room. Then, by the limit's mode, it is refused; or all but the newest of its line are; or
-the run that has been running for longest under the key is cancelled, one for each newcomer, which starts when that end is durable,
-like everybody. A paused key is not full: who waits there waits.
+as many of those that run under the key are cancelled as wait there, the oldest first: a newcomer starts when such an end is durable.
+A paused key is not full: who waits there waits.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from ..core.crowd import Head
 from ..core.gate import Gate
 from ..core.keyed import Demand, Key
 from ..core.states import Kind
@@ -31,11 +30,11 @@ class Impatience:
         self._running: dict[Key, dict[int, None]] = {}
         """Of limits that cancel: who runs under each key, the oldest first."""
         self._asked: set[int] = set()
-        self._newcomers: set[int] = set()
+        self._full: dict[Key, set[int]] = {}
+        """Lines that wait at such keys."""
 
     def admitted(self, run: int, demands: Iterable[Demand]) -> None:
         """A run holds these."""
-        self._newcomers.discard(run)
         for demand in demands:
             if self.modes.get(demand.key[0]) == "cancel_oldest":
                 self._running.setdefault(demand.key, {})[run] = None
@@ -56,7 +55,6 @@ class Impatience:
         kinds: list[int] = []
         reasons: list[str] = []
         changed: list[int] = []
-        oldest: dict[Key, list[int]] = {}
         for line in dict.fromkeys(lines):
             stuck = self._gate.stuck(line)
             mode = None if stuck is None else self.modes.get(stuck[0][0])
@@ -64,7 +62,7 @@ class Impatience:
                 continue
             key, heads, more = stuck
             if mode == "cancel_oldest":
-                oldest.setdefault(key, []).extend(self._make_way(key, heads))
+                self._full.setdefault(key, set()).add(line)
                 continue
             doomed = [head.run for head in heads]
             if mode == "keep_latest" and not more:
@@ -77,16 +75,25 @@ class Impatience:
                 changed.append(line)
         if runs:
             await self._ends.refuse(runs, kinds, reasons)
-        for key, some in oldest.items():
-            if some:
-                await self._ends.cancel(some, f"a newer run waits for limit {key[0]} under the key {key[1]!r}")
+        for key in [*self._full]:
+            if oldest := self._make_way(key):
+                await self._ends.cancel(oldest, f"a newer run waits for limit {key[0]} under the key {key[1]!r}")
         return changed
 
-    def _make_way(self, key: Key, heads: Sequence[Head]) -> list[int]:
-        """The oldest that run under this key, one for each newcomer."""
-        fresh = [head.run for head in heads if head.run not in self._newcomers]
-        self._newcomers.update(fresh)
-        chosen = [run for run in self._running.get(key, ()) if run not in self._asked][: len(fresh)]
+    def _make_way(self, key: Key) -> list[int]:
+        """The oldest that run under this key, so that as many are asked to end as newcomers wait."""
+        waiting = 0
+        for line in [*self._full[key]]:
+            stuck = self._gate.stuck(line)
+            if stuck is None or stuck[0] != key:
+                self._full[key].remove(line)
+            else:
+                waiting += len(stuck[1])
+        if not self._full[key]:
+            del self._full[key]
+        running = self._running.get(key, {})
+        chosen = [run for run in running if run not in self._asked]
+        chosen = chosen[: max(0, min(waiting, len(running)) - (len(running) - len(chosen)))]
         self._asked.update(chosen)
         return chosen
 
