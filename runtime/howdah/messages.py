@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from . import codec
+from .core.breaker import Guard
 
 
 class Claimed(msgspec.Struct, frozen=True, gc=False):
@@ -46,6 +47,8 @@ class Terms(msgspec.Struct, frozen=True):
     paused: bool
     when_full: str | None = None
     """What becomes of runs that find it full (howdah.Limit). None: they wait."""
+    guard: Guard | None = None
+    """Of a breaker, when it opens."""
 
 
 class Held(msgspec.Struct, frozen=True, gc=False):
