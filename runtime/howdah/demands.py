@@ -69,7 +69,8 @@ class Demands:
         for limit in limits:  # pyright: ignore[reportUnknownVariableType] - whatever it holds
             if not isinstance(limit, AnyLimit):
                 raise ConfigurationError(
-                    f"{limit!r} among the limits of {self._task} is no limit: pass a Limit(...), a Rate(...), a Sequence(...) or a Breaker(...)"
+                    f"{limit!r} among the limits of {self._task} is no limit: pass a Limit(...), a Rate(...), a Sequence(...) or"
+                    " a Breaker(...)"
                 )
             mine = limit.named(task) if isinstance(limit, InOrder) else limit
             if mine.name in names:

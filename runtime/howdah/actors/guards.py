@@ -61,7 +61,7 @@ class Guards:
             self._spent.append(_Spent(run, lease, task, since, keys))
 
     async def judge(self, offset_s: float) -> dict[Key, int] | None:
-        """Takes to heart how attempts ended, and writes down what that changed. Answers how many may run under which keys; None: as it was."""
+        """Hears how attempts ended, and writes down what that changed. Answers how many may run under which keys; None: as it was."""
         if self._spent:
             await self._hear(offset_s)
         now = monotonic() + offset_s
