@@ -96,8 +96,7 @@ def test_what_is_written_down_is_all_that_a_new_one_needs(steps: list[tuple[str,
                 rows[changed] = state
         second = Breakers()
         second.guard({"stripe": GUARD})
-        for known, state in rows.items():
-            second.know(known, state)
+        second.know(rows.items())
         assert second.rooms(now) == first.rooms(now)
         assert second.next_at(now) == first.next_at(now)
 

@@ -133,6 +133,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("known", "int8"),
         ("queues", "json"),
         ("paused_tasks", "json"),
+        ("open_breakers", "json"),
         ("fleet", "json"),
         ("nodes", "json"),
         ("runs", "json"),

@@ -130,14 +130,17 @@ class _Keeper:
 
     async def take_over(self) -> None:
         """Learns from the rows what is held, what rates have left, and what is allowed."""
-        self._rules.read(await self._seat.terms())
+        await self._read_terms()
         for name, key, level, at in await self._seat.buckets():
             self._gate.set_bucket((name, key), Bucket(level, at))
-        await self._guards.take_over()
         now = monotonic()
         for held in sorted(await self._seat.held(), key=_by_lease):
             self._holdings.inherit(held, self._rules.demands(held.demands), now)
         await self._ask_for_space()
+
+    async def _read_terms(self) -> None:
+        self._rules.read(await self._seat.terms())
+        await self._guards.read()
 
     async def work(self, desk: Mailbox[Woken]) -> None:
         """Admits until the node leaves, or has another identity."""
@@ -172,7 +175,7 @@ class _Keeper:
     async def _heed(self, heard: Heard) -> None:
         holdings = self._holdings
         if heard.terms:
-            self._rules.read(await self._seat.terms())
+            await self._read_terms()
         await self._close(heard.closed)
         for space in heard.spaces.values():
             self._places.tell(space, holdings.whereabouts())
@@ -263,7 +266,7 @@ class _Keeper:
         for at in range(0, len(runs), RUNS_AT_ONCE):
             over, blocks = await self._seat.over(runs[at : at + RUNS_AT_ONCE])
             if blocks:
-                self._rules.read(await self._seat.terms())
+                await self._read_terms()
             for run in over:
                 self._holdings.let_go(run)
 

@@ -42,14 +42,13 @@ class Guards:
         self._stirred = True
         self._due: float | None = None
 
-    async def take_over(self) -> None:
-        """Learns what the gate before has written down."""
-        for key, state in await self._book.breakers():
-            self._breakers.know(key, state)
-
     def guard(self, guards: Mapping[str, Guard]) -> None:
         """The terms of all breakers, as they are now."""
         self._breakers.guard(guards)
+
+    async def read(self) -> None:
+        """Learns what is written down: by the gate before, by this one, and that somebody has closed one."""
+        self._breakers.know(await self._book.breakers() if self._breakers else ())
         self._stirred = True
 
     def freed(self, run: int, lease: int, task: int, since: float, demands: Iterable[Demand]) -> None:

@@ -78,9 +78,9 @@ class Breakers:
         """The terms of all limits that are breakers."""
         self._guards = dict(guards)
 
-    def know(self, key: Key, state: Breaker) -> None:
-        """What was written down of a key."""
-        self._states[key] = state
+    def know(self, states: Iterable[tuple[Key, Breaker]]) -> None:
+        """What was written down, and that is all there is to know."""
+        self._states = dict(states)
 
     def among(self, keys: Iterable[Key]) -> list[Key]:
         """Those of these that are keys of breakers."""
