@@ -4,6 +4,7 @@ from .app import App
 from .context import CurrentRun, current_run, transaction
 from .core.retry import Retry
 from .core.states import State
+from .debounce import Debounce
 from .dependencies import use
 from .duration import Duration
 from .errors import (
@@ -44,6 +45,7 @@ __all__ = [
     "ConfigurationError",
     "CurrentRun",
     "DatabaseAway",
+    "Debounce",
     "Defaults",
     "Duration",
     "EmbeddedError",

@@ -6,6 +6,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypedDict, TypeVar, Un
 
 from .client import Client
 from .core.retry import Retry
+from .debounce import Debounce
 from .definitions import Definition, Isolation
 from .duration import Duration
 from .errors import ConfigurationError
@@ -47,6 +48,8 @@ class StubWords(TypedDict, total=False):
     """Attempts in all, the first included, or a Retry."""
     timeout: Duration
     """Of each attempt."""
+    debounce: Debounce | Duration
+    """They start so long after the last enqueue of their kind."""
 
 
 class TaskWords(TypedDict, total=False):
@@ -76,6 +79,8 @@ class TaskWords(TypedDict, total=False):
     """That process is replaced after so many runs."""
     limits: Sequence[AnyLimit]
     """How many of its runs go at once, and how often: Limit(...) and Rate(...)."""
+    debounce: Debounce | Duration | None
+    """A run starts so long after the last enqueue of its kind, with what that one gave: a duration, or a Debounce(...)."""
 
 
 class _Making:
@@ -163,7 +168,8 @@ class Registrar(ABC):
         (default 3, with full jitter). timeout: of each attempt (default 15 minutes). aliases: names it had before.
         delivery: "at_most_once" never runs again what a dead node had begun. on_failure: a task of one FailedRun.
         isolation="process": a process of its own, with memory="512MB" and max_runs=100 as its limits. limits: Limit(...) says
-        how many runs go at once, Rate(...) how often one starts, over all nodes.
+        how many runs go at once, Rate(...) how often one starts, over all nodes. debounce: a run starts so long after the last
+        enqueue of its kind.
         """
 
         def make(function: Callable[..., Any]) -> Task[..., Any]:
@@ -182,7 +188,7 @@ class Registrar(ABC):
     def stub(self, function: Callable[..., Any] | None = None, /, **said: Unpack[StubWords]) -> Task[..., Any] | StubDecorator:
         """Makes a signature the task of this name that lives in another program: to enqueue it and to read its results.
 
-        name: default the function's. queue, priority, retry, timeout: of the runs that are enqueued here; default what the
+        name: default the function's. queue, priority, retry, timeout, debounce: of the runs that are enqueued here; default what the
         task says where it lives.
         """
 
