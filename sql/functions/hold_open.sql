@@ -1,8 +1,8 @@
 -- For each debounce key of a task the run that waits under it, locked, or ours (p_ids, one for each key) where none does.
--- A run waits until a node is given it, for whatever becomes of it then leaves an event: one that was snoozed or handed back does not
--- wait for its input any more, and gives its key to ours. So does one that is ready and would demand other permits with the new
--- input (p_demands, one for each key): the gate may be about to admit it under those that it has.
--- Lock, then look in a statement of its own: what was waited for may have changed. As in hold_keys() one that has not committed is
+-- A run waits until a node is given it: whatever puts it back then takes its flag 64 away, and it gives its key to ours. So does one
+-- that is ready and would demand other permits with the new input (p_demands, one for each key): the gate may be about to admit it
+-- under those that it has.
+-- Lock, then look in a statement of its own: what was waited for may have changed, and moved. As in hold_keys() one that has not committed is
 -- waited for, and under stricter isolation what this transaction cannot see raises 40001.
 -- Locks: entries of held_key in the order of the keys; job, then timer rows, each in id order. A run between them is looked for again.
 create or replace function howdah.hold_open(p_task int, p_keys text[], p_ids bigint[], p_demands jsonb[]) returns bigint[]
@@ -18,6 +18,8 @@ declare
   v_closed text[];
   v_gone bigint[];
   v_again bigint;
+  v_lowest bigint;
+  v_highest bigint;
 begin
   loop
     insert into howdah.held_key (task, key, run, owner)
@@ -27,8 +29,9 @@ begin
       select k.run from unnest(p_keys) with ordinality u(key, n)
       left join lateral (select h.run from howdah.held_key h where h.task = p_task and h.key = u.key offset 0) k on true
       order by u.n);
-    v_others := array(select u.holder from unnest(v_holders, p_ids) u(holder, id) where u.holder <> u.id);
-    if v_others = '{}' and array_position(v_holders, null) is null then
+    select array_agg(u.holder), min(u.holder), max(u.holder) into v_others, v_lowest, v_highest
+    from unnest(v_holders, p_ids) u(holder, id) where u.holder <> u.id;
+    if v_others is null and array_position(v_holders, null) is null then
       return v_holders;
     end if;
     v_locked := array(select j.id from howdah.job j where j.id = any(v_others) and j.lease is null order by j.id for update);
@@ -38,11 +41,11 @@ begin
     into v_again, v_closed, v_gone
     from (
       select u.key, u.holder,
-        not exists (select from howdah.event e where e.task = p_task and e.run = u.holder)
-        and (exists (select from howdah.timer t where t.id = u.holder) or exists (
-          select from howdah.job j cross join lateral (select r.demands from howdah.run r where r.id = j.id offset 0) r
-          where j.id = u.holder and j.lease is null and r.demands is not distinct from u.demands
-        )) as waits
+        exists (select from howdah.timer t where t.id = u.holder and t.flags & 64 <> 0) or exists (
+          select from howdah.job j where j.id = u.holder and j.flags & 64 <> 0 and j.lease is null and (
+            (j.line is null and u.demands is null) or u.demands = (
+              select r.demands from howdah.run r where r.id = u.holder and r.id between v_lowest and v_highest))
+        ) as waits
       from unnest(p_keys, v_holders, p_ids, p_demands) u(key, holder, id, demands) where u.holder is distinct from u.id
     ) s;
     if v_again = 0 and v_closed is null then

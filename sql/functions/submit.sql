@@ -119,12 +119,10 @@ begin
       end if;
     end if;
     if v_debounce is not null then
-      select o.ids, o.fresh, o.args, o.keys into v_ids, v_fresh, v_args, v_keys
+      select o.ids, o.created, o.fresh, o.args, o.keys into v_ids, v_created, v_fresh, v_args, v_keys
       from howdah.put_off(v_task, p_task, v_limits, v_debounce, v_fresh, p_args, p_keys, v_due, v_expires,
                           v_tags, v_metadata, v_kept, v_parent, v_root, v_trace) o;
-      v_created := array(
-        select u.id = any(v_fresh) and u.n = array_position(v_ids, u.id) from unnest(v_ids) with ordinality u(id, n) order by u.n);
-      v_flags := v_flags | 40;
+      v_flags := v_flags | 104;
     end if;
   end if;
   if v_limits is not null and v_fresh <> '{}' then

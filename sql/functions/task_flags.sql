@@ -1,5 +1,5 @@
 -- The flags that runs of a task start with, from its defaults: 4 at most once, 16 its failure has a handler, 32 its enqueues
--- are debounced (and so the run was). See job.
+-- are debounced (a run also: 64, it waits for the input of the next one; see hold_open). See job.
 -- Takes no locks.
 create or replace function howdah.task_flags(p_defaults jsonb) returns smallint
   language sql immutable parallel safe

@@ -179,8 +179,7 @@ select 'run ' || h.id || ' lives and its unique key is not held' from (HOT) h
   where h.flags & 40 = 8 and not exists (select from howdah.held_key k where k.run = h.id)
 union all
 select 'run ' || h.id || ' waits to be debounced and its key is not held' from (HOT) h
-  where h.flags & 40 = 40 and h.state in ('queued', 'scheduled')
-    and not exists (select from howdah.event e where e.run = h.id)
+  where h.flags & 64 <> 0 and h.at <> 'misfit' and h.state in ('queued', 'scheduled')
     and not exists (select from howdah.held_key k where k.run = h.id)
 union all
 select 'effects of ' || e.run || ': ' || count(*) || ', and it is ' || coalesce(howdah.state(e.run), 'nowhere') from public.effect e
