@@ -12,7 +12,12 @@ from . import codec
 from .debounce import DEBOUNCE, Debounce
 from .errors import ArgumentsInvalid, ConfigurationError
 from .limits import COST, GROUP, KEY_MAX, AnyLimit, Limit, Rate, is_positive
+<<<<<<< HEAD
 from .paths import PathError, locate, parts
+=======
+from .limits import Sequence as InOrder
+from .paths import PathError, Wanted, locate, parts
+>>>>>>> main
 
 Names = tuple[tuple[str, ...], tuple[str, ...]]
 """The parameters that are passed by position, and those that are passed by keyword."""
@@ -37,15 +42,19 @@ class Demands:
     def __init__(self, limits: Sequence[AnyLimit], debounce: Debounce | None, whose: str, names: Names) -> None:
         self._task = whose
         self._names = names
+<<<<<<< HEAD
         self.limits: tuple[AnyLimit, ...] = self._checked(limits)
         self.debounce = debounce
+=======
+        self.limits: tuple[AnyLimit, ...] = self._checked(limits, task)
+>>>>>>> main
         self.asked: dict[str, Asked] = {}
         """The functions, by the words that their answers stand under."""
         for limit in self.limits:
             self._take(limit.key, limit.name, "key", limit)
             if isinstance(limit, Limit):
                 self._take(limit.fair_by, limit.name + GROUP, "fair_by", limit)
-            else:
+            elif isinstance(limit, Rate):
                 self._take(limit.cost, limit.name + COST, "cost", limit)
         if debounce is not None:
             self._take(debounce.key, DEBOUNCE, "key", debounce)
@@ -70,7 +79,7 @@ class Demands:
         except UnicodeEncodeError as error:
             raise ArgumentsInvalid(f"a limit of {self._task} has a key that is no text: {error}") from error
 
-    def _checked(self, limits: Any) -> tuple[AnyLimit, ...]:
+    def _checked(self, limits: Any, task: str) -> tuple[AnyLimit, ...]:
         if isinstance(limits, AnyLimit):
             raise ConfigurationError(f"limits={limits} of {self._task} is one limit: pass a list, as in limits=[{limits}]")
         if not isinstance(limits, Sequence):
@@ -78,13 +87,18 @@ class Demands:
                 f"limits={limits!r} of {self._task} is no list of limits: pass some, as in limits=[Limit('per-user', 2)]"
             )
         names: set[str] = set()
+        checked: list[AnyLimit] = []
         for limit in limits:  # pyright: ignore[reportUnknownVariableType] - whatever it holds
             if not isinstance(limit, AnyLimit):
-                raise ConfigurationError(f"{limit!r} among the limits of {self._task} is no limit: pass a Limit(...) or a Rate(...)")
-            if limit.name in names:
-                raise ConfigurationError(f"{self._task} has two limits called {limit.name!r}: give one of them a name of its own")
-            names.add(limit.name)
-        return tuple(limits)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - checked above
+                raise ConfigurationError(
+                    f"{limit!r} among the limits of {self._task} is no limit: pass a Limit(...), a Rate(...) or a Sequence(...)"
+                )
+            mine = limit.named(task) if isinstance(limit, InOrder) else limit
+            if mine.name in names:
+                raise ConfigurationError(f"{self._task} has two limits called {mine.name!r}: give one of them a name of its own")
+            names.add(mine.name)
+            checked.append(mine)
+        return tuple(checked)
 
     def _take(self, key: object, word: str, said: str, limit: AnyLimit | Debounce) -> None:
         """Notes a function, or checks where a path begins: parameters are known before their types are."""
@@ -120,6 +134,7 @@ class Demands:
         key = self._where(limit, limit.key, "key", arguments, defaults)
         stated = {"limit": limit.name, "kind": limit.kind, "terms": limit.terms(), **key}
         if isinstance(limit, Rate):
+<<<<<<< HEAD
             return stated | self._where(limit, limit.cost, "cost", arguments, defaults) | _beyond_default(limit)
         return stated | self._where(limit, limit.fair_by, "fair_by", arguments, defaults) | _beyond_default(limit)
 
@@ -135,6 +150,12 @@ class Demands:
         except PathError as error:
             raise ConfigurationError(f"{said}= of {whose} does not fit the types of {self._task}: {error}") from error
         return {path: located.path} | ({"default": located.default} if said == "key" and located.default is not None else {})
+=======
+            return stated | where(limit.cost, "cost", "cost_path", "cost_asked", "number") | _beyond_default(limit)
+        if isinstance(limit, InOrder):
+            return stated | {"hold": limit.on_failure if limit.on_failure == "block" else "run", "sequence": True}
+        return stated | where(limit.fair_by, "fair_by", "group", "group_asked") | _beyond_default(limit)
+>>>>>>> main
 
     def _ask(self, asked: Asked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | float:
         try:
@@ -147,7 +168,7 @@ class Demands:
             if not is_positive(answer):
                 raise ArgumentsInvalid(f"{asked.what} in {self._task} returned {answer!r}: a cost is a positive number")
             return float(answer)
-        text = _text(answer)
+        text = text_of(answer)
         if text is None:
             raise ArgumentsInvalid(f"{asked.what} in {self._task} returned {answer!r}: a key is text, a whole number, a bool or a UUID")
         if len(text) > KEY_MAX or "\0" in text:
@@ -158,7 +179,7 @@ class Demands:
         return text
 
 
-def _beyond_default(limit: AnyLimit) -> dict[str, Any]:
+def _beyond_default(limit: Limit | Rate) -> dict[str, Any]:
     said: dict[str, Any] = {}
     if isinstance(limit, Rate):
         if isinstance(limit.cost, int | float) and limit.cost != 1:
@@ -171,7 +192,7 @@ def _beyond_default(limit: AnyLimit) -> dict[str, Any]:
     return said
 
 
-def _text(answer: object) -> str | None:
+def text_of(answer: object) -> str | None:
     """A key as Postgres says the same value that it finds by a path. None: it is no key."""
     value: object = answer.value if isinstance(answer, Enum) else answer
     match value:

@@ -23,9 +23,9 @@ begin
   join howdah.run a on a.id = u.id join howdah.task t on t.id = p_task
   cross join lateral howdah.demands(t.name, t.limits, array[a.args::text], array['{"*": ""}']) d(demands)
   where r.id = u.id;
-  update howdah.job j set line = howdah.line_of(j.queue, j.task, r.demands) from howdah.run r where j.id = any(v_runs) and r.id = j.id;
-  update howdah.timer j set line = howdah.line_of(j.queue, j.task, r.demands) from howdah.run r where j.id = any(v_runs) and r.id = j.id;
-  update howdah.misfit j set line = howdah.line_of(j.queue, j.task, r.demands) from howdah.run r where j.id = any(v_runs) and r.id = j.id;
+  update howdah.job j set line = howdah.line_of(j.queue, j.task, r.demands), flags = j.flags | howdah.demand_flags(r.demands) from howdah.run r where j.id = any(v_runs) and r.id = j.id;
+  update howdah.timer j set line = howdah.line_of(j.queue, j.task, r.demands), flags = j.flags | howdah.demand_flags(r.demands) from howdah.run r where j.id = any(v_runs) and r.id = j.id;
+  update howdah.misfit j set line = howdah.line_of(j.queue, j.task, r.demands), flags = j.flags | howdah.demand_flags(r.demands) from howdah.run r where j.id = any(v_runs) and r.id = j.id;
   perform howdah.tell('howdah_gate', 'look');
 end
 $$;

@@ -122,14 +122,15 @@ async def test_a_name_that_nobody_has_used_is_refused_and_not_added(db: Session,
 async def test_nodes_are_told_of_both_at_the_commit(db: Session, connect: Connect) -> None:
     heard: asyncio.Queue[str] = asyncio.Queue()
     listener = await connect()
-    await listener.add_listener("howdah_pause", lambda *said: heard.put_nowait(str(said[3])))
+    for channel in ("howdah_pause", "howdah_gate"):
+        await listener.add_listener(channel, lambda *said: heard.put_nowait(str(said[3])))
     queue = await db.fetchval(query("queue_id"), "default")
     task = await db.fetchval("select howdah.introduce('work')")
     await db.execute("select howdah.pause(queue => 'default')")
     await db.execute("select howdah.pause(task => 'work')")
     await db.execute("select howdah.resume(queue => 'default')")
     async with asyncio.timeout(10):
-        assert [await heard.get() for _ in range(3)] == [f"queue {queue}", f"task {task}", ""]
+        assert [await heard.get() for _ in range(6)] == [f"queue {queue}", "look", f"task {task}", "look", "", "look"]
 
 
 async def test_the_gate_finds_and_admits_nothing_of_what_is_paused(db: Session) -> None:
@@ -138,7 +139,7 @@ async def test_the_gate_finds_and_admits_nothing_of_what_is_paused(db: Session) 
         await db.fetchval(query("register"), task, "default", 0, "{}", None, None, f"{task}", limits)
     node = await world.join(db, limited="limited", free="free")
     (paused,), (free,) = await world.enqueue(db, task="limited"), await world.enqueue(db, task="free")
-    epoch = await db.fetchval(query("gate_enter"), node, [])
+    epoch = await db.fetchval(query("gate_enter"), node)
 
     async def found() -> set[int]:
         return {run for row in await db.fetch(query("gate_look"), None, 100, 10) for run in row["runs"] or ()}

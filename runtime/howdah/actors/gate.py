@@ -18,13 +18,14 @@ from .. import codec
 from ..config import Config
 from ..core.bucket import Bucket, Flow
 from ..core.crowd import Head
-from ..core.gate import Admitted as Decided
 from ..core.gate import Gate
+from ..core.keyed import Admitted as Decided
 from ..core.keyed import AtMost, Demand, Key
 from ..core.places import Places
 from ..core.tidings import Heard, Tidings
 from ..mailbox import Mailbox
 from ..messages import Claimed, Held, SeatLost, Standing, Terms, Waiting, Woken
+from .impatience import Impatience
 
 log = logging.getLogger("howdah.gate")
 
@@ -41,6 +42,8 @@ RUNS_AT_ONCE = 5_000
 class Seat(Protocol):
     """What the gate needs of the database. Everything but sit() raises SeatLost where its connection is lost."""
 
+    @property
+    def is_taken(self) -> bool: ...
     async def sit(self) -> None: ...
     async def enter(self, node: int) -> int: ...
     async def terms(self) -> list[Terms]: ...
@@ -51,6 +54,9 @@ class Seat(Protocol):
     async def news(self, low: int | None, high: int | None, runs: Sequence[int], limit: int) -> tuple[list[Waiting], int | None]: ...
     async def left(self, runs: Sequence[int], leases: Sequence[int]) -> list[int]: ...
     async def remind(self, runs: Sequence[int], leases: Sequence[int], nodes: Sequence[int]) -> None: ...
+    async def over(self, runs: Sequence[int]) -> tuple[list[int], bool]: ...
+    async def refuse(self, runs: Sequence[int], kinds: Sequence[int], reasons: Sequence[str]) -> None: ...
+    async def cancel(self, runs: Sequence[int], reason: str) -> None: ...
     async def ask_for_space(self) -> None: ...
     async def admit(
         self, epoch: int, own: int, decided: Sequence[Decided], levels: Sequence[tuple[str, str, float, float]], *, durable: bool
@@ -71,12 +77,15 @@ class House(Protocol):
 
 
 async def keep_gate(seat: Seat, house: House, desk: Mailbox[Woken], tidings: Tidings, config: Config, once: frozenset[int]) -> None:
-    """Waits for the seat and is the gate while it has it, until the desk ends. once: tasks that start at most once."""
-    while not desk.ended:
+    """Waits for the seat and is the gate while it has it, until the node leaves. once: tasks that start at most once."""
+    while not (desk.ended or house.leaves()):
+        if house.standing() is None:  # Not on the list: it would be taken for one that froze on the seat.
+            await desk.take(1024, config.backoff_s)
+            continue
         await seat.sit()
         try:
             standing = house.standing()
-            if standing is not None and not desk.ended:
+            if standing is not None and not (desk.ended or house.leaves()):
                 epoch = await seat.enter(standing.node)
                 keeper = _Keeper(seat, house, tidings, config, once, epoch, standing.node)
                 await keeper.take_over()
@@ -87,7 +96,7 @@ async def keep_gate(seat: Seat, house: House, desk: Mailbox[Woken], tidings: Tid
         finally:
             house.closed()
             await seat.rise()
-        if not desk.ended:
+        if not (desk.ended or house.leaves()):
             await desk.take(1024, config.backoff_s)
 
 
@@ -110,8 +119,12 @@ class _Keeper:
         self._gate = Gate()
         self._places = Places(node, config.claim_max)
         self._held: dict[int, _Permit] = {}
+        self._kept: dict[int, tuple[Demand, ...]] = {}
+        """What runs keep until they have ended, also while nobody holds them."""
+        self._impatience = Impatience(self._gate, seat)
         self._demands: dict[str, tuple[Demand, ...]] = {}
         self._rates: set[str] = set()
+        self._keeps = False
         self._own_terms: set[Key] = set()
         now = monotonic()
         self._cursor: int | None = None
@@ -120,6 +133,9 @@ class _Keeper:
         self._check_at = now + config.heartbeat_s
         self._sweep_at = now + config.idle_look_s
         self._ask_at = now
+        self._refused: set[int] = set()
+        self._refused_at = now
+        self._patience_s = config.second_look_s
 
     async def take_over(self) -> None:
         """Learns from the rows what is held, what rates have left, and what is allowed."""
@@ -127,10 +143,12 @@ class _Keeper:
         for name, key, level, at in await self._seat.buckets():
             self._gate.set_bucket((name, key), Bucket(level, at))
         now = monotonic()
-        for held in await self._seat.held():
-            permit = _Permit(held.lease, held.node, held.task, self._demands_of(held.demands), now)
-            self._held[held.run] = permit
-            self._gate.hold(permit.demands)
+        for held in sorted(await self._seat.held(), key=_by_lease):
+            demands = self._demands_of(held.demands)
+            active = self._keep(held.run, demands)
+            self._gate.hold(demands if held.lease is not None else self._kept[held.run])
+            if held.lease is not None and held.node is not None:
+                self._held[held.run] = _Permit(held.lease, held.node, held.task, active, now)
         await self._ask_for_space()
 
     async def work(self, desk: Mailbox[Woken]) -> None:
@@ -141,13 +159,21 @@ class _Keeper:
             if standing is None or standing.node != self._node:
                 raise SeatLost("its node has lost its lease")
             await desk.take(1024, 0 if more else max(0.0, self._next_at(standing.offset_s) - monotonic()))
+            if not self._seat.is_taken:
+                raise SeatLost("a connection of it has ended")
             await self._heed(self._tidings.take())
             await self._upkeep(standing.offset_s)
             await self._feed()
             more = await self._admit(standing.offset_s)
+            parked = self._gate.take_parked()
+            if self._impatience.modes and (changed := await self._impatience.act(parked)):
+                await self._refresh(changed, HEADS_MAX)
+                more = True
 
     def _next_at(self, offset_s: float) -> float:
         due = min(self._scan_at, self._check_at) if self._held else self._scan_at
+        if self._refused:
+            due = min(due, self._refused_at)
         bucket_at = self._gate.next_at()
         return due if bucket_at is None else min(due, bucket_at - offset_s)
 
@@ -159,6 +185,7 @@ class _Keeper:
         for run, lease in heard.ended.items():
             self._free(run, lease)
         await self._check([pair for pair in heard.doubtful.items() if self._is_held(*pair)])
+        await self._let_go([run for run in {*heard.ended, *heard.doubtful, *heard.over} if run in self._kept])
         if heard.everything:
             self._cursor, self._scan_at = None, 0.0
         for low, high in heard.ranges:
@@ -173,10 +200,14 @@ class _Keeper:
         now = monotonic()
         if now >= self._scan_at:
             await self._scan()
+        if self._refused and now >= self._refused_at:
+            lines, self._refused = list(self._refused), set()
+            await self._refresh(lines, HEADS_MIN)
         if now >= self._check_at:
             self._check_at = now + self._config.heartbeat_s
             before = now - self._config.heartbeat_s
             await self._check([(run, permit.lease) for run, permit in self._held.items() if permit.since < before])
+            await self._let_go([run for run in self._kept if run not in self._held])
             await self._remind([(run, permit) for run, permit in self._held.items() if permit.since < before])
         if now >= self._sweep_at:
             self._sweep_at = now + self._config.idle_look_s
@@ -195,6 +226,7 @@ class _Keeper:
             self._cursor = rows[-1].line
             return
         self._cursor = None
+        await self._ask_for_space()  # What was said of it last may be lost: a node says it once.
         now = monotonic()
         self._scan_at = now + max(self._config.idle_look_s, (now - self._round_began) / self._config.look_share)
 
@@ -222,26 +254,53 @@ class _Keeper:
         now = monotonic()
         demands = {one.run: one.demands for one in decided}
         for row in rows:
-            self._held[row.id] = _Permit(row.lease, row.node, row.task, demands.pop(row.id), now)
+            self._held[row.id] = _Permit(row.lease, row.node, row.task, self._keep(row.id, demands.pop(row.id)), now)
         own = [row for row in rows if row.node == self._node]
         if own:
             self._house.admitted(own)
         if len(rows) < len(decided):
             await self._take_back([one for one in decided if one.run in demands])
+        else:
+            self._patience_s = self._config.second_look_s
         return True
 
+    def _keep(self, run: int, demands: tuple[Demand, ...]) -> tuple[Demand, ...]:
+        """Notes what a run that is held keeps until it has ended. Returns what it gives back after the attempt."""
+        if self._impatience.modes:
+            self._impatience.admitted(run, demands)
+        if not self._keeps or not any(demand.kept for demand in demands):
+            return demands
+        self._kept[run] = tuple(demand for demand in demands if demand.kept)
+        return tuple(demand for demand in demands if not demand.kept)
+
+    async def _let_go(self, runs: Sequence[int]) -> None:
+        """Frees what these have kept, if they have ended; where that blocks a key, the key is blocked first."""
+        for at in range(0, len(runs), RUNS_AT_ONCE):
+            over, blocks = await self._seat.over(runs[at : at + RUNS_AT_ONCE])
+            if blocks:
+                await self._read_terms()
+            for run in over:
+                kept = self._kept.pop(run)
+                self._gate.free(kept)
+                self._impatience.freed(run, kept)
+
     async def _take_back(self, refused: Sequence[Decided]) -> None:
-        """What the database did not admit: it ended, is locked or not due any more, or its node is gone."""
+        """What the database did not admit: it ended, is locked or not due any more, or its node is gone. What waits in its line is
+        asked for again a little later: a row may be locked for long."""
         for one in refused:
             self._gate.undo(one.demands)
             self._places.free(one.place, one.task[1])
-        nodes = {one.place for one in refused}
-        nodes -= {permit.node for permit in self._held.values() if permit.node in nodes}
-        for node in nodes - {self._node}:
+        nodes = {one.place for one in refused} - {self._node}
+        await self._check([(run, permit.lease) for run, permit in self._held.items() if permit.node in nodes])  # Its runs went with it.
+        nodes -= {permit.node for permit in self._held.values()}
+        for node in nodes:
             self._places.forget(node)
         if nodes:
             await self._ask_for_space()
-        await self._refresh(list({one.line for one in refused}), HEADS_MIN)
+        if not self._refused:
+            self._refused_at = monotonic() + self._patience_s
+            self._patience_s = min(self._patience_s * 2, self._config.busy_look_s)
+        self._refused.update(one.line for one in refused)
 
     async def _ask_for_space(self) -> None:
         """Has every node say what it has room for, at most once in a while."""
@@ -276,10 +335,19 @@ class _Keeper:
         if permit is not None and permit.lease == lease:
             del self._held[run]
             self._gate.free(permit.demands)
+            self._impatience.freed(run, permit.demands)
             self._places.free(permit.node, permit.task)
+
+    def _free_waiting(self, runs: Iterable[int]) -> None:
+        """Runs whose rows wait hold nothing, whatever was heard of them: nobody else admits, and what was admitted here was seen."""
+        for run in runs:
+            permit = self._held.get(run)
+            if permit is not None:
+                self._free(run, permit.lease)
 
     def _offer(self, row: Waiting) -> None:
         """All that waits in a line, as far as it was asked for."""
+        self._free_waiting(row.runs)
         heads = [Head(priority, run) for priority, run in zip(row.priorities, row.runs, strict=True)]
         demands = () if row.demands is None else self._demands_of(row.demands)
         self._gate.offer(row.line, (row.queue, row.task), demands, heads, more=bool(row.more))
@@ -288,7 +356,8 @@ class _Keeper:
         """Some of what waits in lines: they stand among those that are known."""
         for row in rows:
             assert row.demands is not None, "each of these has a run"
-            heads = [Head(priority, run) for priority, run in zip(row.priorities, row.runs, strict=True) if run not in self._held]
+            self._free_waiting(row.runs)
+            heads = [Head(priority, run) for priority, run in zip(row.priorities, row.runs, strict=True)]
             self._gate.add(row.line, (row.queue, row.task), self._demands_of(row.demands), heads, HEADS_MAX)
 
     def _demands_of(self, told: str) -> tuple[Demand, ...]:
@@ -296,6 +365,7 @@ class _Keeper:
         demands = self._demands.get(told)
         if demands is None:
             demands = self._demands[told] = tuple(_demand(*one) for one in codec.decode(told))
+            self._keeps |= any(demand.kept for demand in demands)
         return demands
 
     def _levels(self, decided: Sequence[Decided]) -> list[tuple[str, str, float, float]]:
@@ -309,6 +379,7 @@ class _Keeper:
     async def _read_terms(self) -> None:
         terms = await self._seat.terms()
         self._rates = {one.name for one in terms if one.kind == "rate"}
+        self._impatience.modes = {one.name: one.when_full for one in terms if one.when_full is not None}
         own: set[Key] = set()
         paused = {one.name for one in terms if one.key is None and one.paused}
         for one in terms:
@@ -325,8 +396,12 @@ class _Keeper:
 _by_run = attrgetter("run")
 
 
-def _demand(limit: str, key: str, cost: float = 1.0, group: str | None = None, weight: float = 1.0) -> Demand:
-    return Demand((limit, key), cost, group, weight)
+def _by_lease(held: Held) -> int:
+    return held.lease or 0
+
+
+def _demand(limit: str, key: str, cost: float = 1.0, group: str | None = None, weight: float = 1.0, hold: str | None = None) -> Demand:
+    return Demand((limit, key), cost, group, weight, hold is not None)
 
 
 def _terms(said: Terms) -> AtMost | Flow:

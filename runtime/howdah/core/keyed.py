@@ -1,17 +1,17 @@
 """What the gate keeps of each key, of each task and of each line: their state, and the small steps that keep it consistent."""
 
 import math
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
 from .bucket import ROUNDING, Bucket, Flow
-from .crowd import Crowd, Told, Waiting, precedes
+from .crowd import Crowd, Head, Told, Waiting, precedes
 from .turns import Turns
 
-Kind = tuple[int, int]
-"""The queue and the task of a run: what decides where it can go."""
+Kind: TypeAlias = Any
+"""What decides where a run can go, as its queue and its task do: anything hashable that places know."""
 
 Key = tuple[str, str]
 """The name of a limit, and the text of one of its keys."""
@@ -30,12 +30,24 @@ class Demand(msgspec.Struct, frozen=True):
     """What a run needs of a key: one permit, or as many tokens as it costs.
 
     group: who takes turns at this key, with this weight. A line takes turns at the first of its keys for which it names a group.
+    kept: the run gives it back when it has ended, and not after each attempt.
     """
 
     key: Key
     cost: float = 1.0
     group: str | None = None
     weight: float = 1.0
+    kept: bool = False
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """A run that starts, and at which place."""
+
+    run: int
+    line: int
+    place: int
+    task: Kind
+    demands: tuple[Demand, ...]
 
 
 class Places(Protocol):
@@ -56,7 +68,7 @@ class Line(Waiting):
     more: there are others behind those. at: the room under whose key it is parked; called_by: the one that called it from there.
     """
 
-    __slots__ = ("at", "called_by", "cost", "costs", "demands", "more", "number", "rooms", "task", "turn")
+    __slots__ = ("at", "called_by", "costs", "demands", "more", "number", "rooms", "task", "turn")
 
     def __init__(self, number: int, task: "Task", demands: tuple[Demand, ...], rooms: tuple["Room", ...]) -> None:
         grouped = next((at for at, demand in enumerate(demands) if demand.group is not None), None)
@@ -71,11 +83,30 @@ class Line(Waiting):
         self.more = False
         self.at: Room | None = None
         self.called_by: Room | None = None
-        self.cost = 0.0
         self.turn = 0
         task.lines += 1
         for room in rooms:
             room.lines += 1
+
+    def cost_at(self, room: "Room") -> float:
+        """How many tokens a run of it takes there."""
+        return self.costs[self.rooms.index(room)]
+
+    def among(self, heads: Sequence[Head], most: int) -> tuple[list[Head], bool] | None:
+        """The first of its runs, at most so many, when these wait as well, and whether there are others. None: nothing changes.
+
+        A line of which others wait that are not known takes only those that stand before the last known one: what lies between is
+        not to be passed over.
+        """
+        known = set(self.heads)
+        fresh = [head for head in heads if head not in known]
+        if self.more:
+            last = self.heads[-1] if self.heads else None
+            fresh = [] if last is None else [head for head in fresh if (head.priority, head.run) < (last.priority, last.run)]
+        if not fresh:
+            return None
+        merged = sorted([*self.heads, *fresh], key=lambda head: (head.priority, head.run))
+        return merged[:most], self.more or len(merged) > most
 
     def end(self) -> None:
         """Nothing of it waits any more."""

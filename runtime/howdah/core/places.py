@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 
-from .keyed import Kind
 from .tidings import Space
+
+Kind = tuple[int, int]
+"""The queue and the task of a run: what decides where it can go."""
 
 
 class Place:

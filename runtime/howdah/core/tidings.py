@@ -29,13 +29,15 @@ class Heard(msgspec.Struct):
     ended: dict[int, int] = {}
     doubtful: dict[int, int] = {}
     runs: set[int] = set()
+    over: set[int] = set()
+    """Runs that kept permits and may have ended."""
     ranges: list[tuple[int, int]] = []
     spaces: dict[tuple[int, int], Space] = {}
     terms: bool = False
     everything: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.ended or self.doubtful or self.runs or self.ranges or self.spaces or self.terms or self.everything)
+        return bool(self.ended or self.doubtful or self.over or self.runs or self.ranges or self.spaces or self.terms or self.everything)
 
 
 class Tidings:
@@ -60,6 +62,13 @@ class Tidings:
         first = not self._heard
         if len(self._heard.doubtful) < MOST:  # The others are found by the next check.
             self._heard.doubtful.update(pairs)
+        return first
+
+    def add_over(self, runs: Iterable[int]) -> bool:
+        """These kept permits, and may have ended."""
+        first = not self._heard
+        if len(self._heard.over) < MOST:
+            self._heard.over.update(runs)
         return first
 
     def add_runs(self, runs: Iterable[int]) -> bool:

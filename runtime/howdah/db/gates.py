@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 
 from ..config import Config
-from ..core.gate import Admitted
+from ..core.keyed import Admitted
 from ..messages import Claimed, Held, SeatLost, Terms, Waiting
 from .files import query
 from .link import Link, Owned, is_lost
@@ -54,9 +54,13 @@ class Gates:
 
     async def enter(self, node: int) -> int:
         """Takes the gate over for this node; the new epoch."""
-        seat = await self._seat.connected()
-        link = await self._link.connected()
-        return await self._ask(lambda c: c.fetchval(query("gate_enter"), node, [seat.get_server_pid(), link.get_server_pid()]))
+        await self._link.connected()
+        return await self._ask(lambda c: c.fetchval(query("gate_enter"), node))
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the seat is this node's, and it hears what is said to the gate, as far as is known."""
+        return self._seat.is_up and self._link.is_up
 
     async def rise(self) -> None:
         """Gives the seat up."""
@@ -94,6 +98,19 @@ class Gates:
         """Which of these runs hold these leases no more."""
         return [row[0] for row in await self._ask(lambda c: c.fetch(query("gate_left"), runs, leases))]
 
+    async def over(self, runs: Sequence[int]) -> tuple[list[int], bool]:
+        """Which of these runs have ended, and whether the failure of one has blocked its key."""
+        rows = await self._ask(lambda c: c.fetch(query("gate_over"), runs))
+        return [row[0] for row in rows], any(row[1] for row in rows)
+
+    async def refuse(self, runs: Sequence[int], kinds: Sequence[int], reasons: Sequence[str]) -> None:
+        """Ends these runs, which wait, as these kinds have it."""
+        await self._ask(lambda c: c.execute(query("refuse"), runs, kinds, reasons))
+
+    async def cancel(self, runs: Sequence[int], reason: str) -> None:
+        """Has these runs cancelled."""
+        await self._ask(lambda c: c.execute(query("cancel"), runs, reason))
+
     async def remind(self, runs: Sequence[int], leases: Sequence[int], nodes: Sequence[int]) -> None:
         """Tells these nodes again of what was admitted to them."""
         await self._ask(lambda c: c.execute(query("gate_remind"), runs, leases, nodes))
@@ -109,8 +126,8 @@ class Gates:
         columns = [list(column) for column in zip(*levels, strict=True)] if levels else [None] * 4
         runs, nodes = [one.run for one in decided], [one.place for one in decided]
         rows = await self._ask(lambda c: c.fetch(query("gate_admit"), epoch, own, runs, nodes, durable, *columns))
-        lanes = {one.run: one.demands[0].key for one in decided}
-        return [Claimed(*row, lane=":".join(lanes[row[1]])) for row in rows]
+        lanes = {one.run: ":".join(one.demands[0].key) if one.demands else "" for one in decided}
+        return [Claimed(*row, lane=lanes[row[1]]) for row in rows]
 
     async def close(self) -> None:
         """Ends the connections."""
@@ -118,7 +135,7 @@ class Gates:
 
     async def _ask(self, work: Callable[[Owned], Awaitable[R]]) -> R:
         """Once: whether a statement took effect whose answer was lost, the rows tell the next one who sits down."""
-        if not self._seat.is_up:
+        if not self.is_taken:  # A new connection has not heard what was said meanwhile.
             raise SeatLost("a connection of it has ended")
         connection = await self._link.connected()
         try:
@@ -145,6 +162,6 @@ class Gates:
         self._heard(str(payload))
 
 
-def _terms(name: str, key: str | None, kind: str, said: str | None, paused: bool) -> Terms:  # noqa: FBT001 - a row
+def _terms(name: str, key: str | None, kind: str, said: str | None, paused: bool, when_full: str | None) -> Terms:  # noqa: FBT001 - a row
     allowed = _Allowed() if said is None else msgspec.json.decode(said, type=_Allowed)
-    return Terms(name, key, kind, allowed.number, allowed.per_s, allowed.burst, paused)
+    return Terms(name, key, kind, allowed.number, allowed.per_s, allowed.burst, paused, when_full)
