@@ -79,7 +79,7 @@ class Definition:
         self._signature = inspect.signature(function)
         self._parameters = _parameters(self._signature, self.name)
         self.plan = Plan(function, self._parameters)
-        self.demands = Demands(limits, debounce_of(debounce), f"task {self.name!r} ({self.place})", self.names)
+        self.demands = Demands(limits, self.name, self.place, self.names, debounce_of(debounce))
         self._check_isolation()
         if on_failure is not None:
             on_failure.check_takes_one("FailedRun")

@@ -12,12 +12,8 @@ from . import codec
 from .debounce import DEBOUNCE, Debounce
 from .errors import ArgumentsInvalid, ConfigurationError
 from .limits import COST, GROUP, KEY_MAX, AnyLimit, Limit, Rate, is_positive
-<<<<<<< HEAD
-from .paths import PathError, locate, parts
-=======
 from .limits import Sequence as InOrder
-from .paths import PathError, Wanted, locate, parts
->>>>>>> main
+from .paths import PathError, locate, parts
 
 Names = tuple[tuple[str, ...], tuple[str, ...]]
 """The parameters that are passed by position, and those that are passed by keyword."""
@@ -39,15 +35,12 @@ class Demands:
 
     ConfigurationError: the limits are none, or do not fit the parameters."""
 
-    def __init__(self, limits: Sequence[AnyLimit], debounce: Debounce | None, whose: str, names: Names) -> None:
-        self._task = whose
+    def __init__(self, limits: Sequence[AnyLimit], task: str, place: str, names: Names, debounce: Debounce | None = None) -> None:
+        self._whose = task, place, names
+        self._task = f"task {task!r} ({place})"
         self._names = names
-<<<<<<< HEAD
-        self.limits: tuple[AnyLimit, ...] = self._checked(limits)
-        self.debounce = debounce
-=======
         self.limits: tuple[AnyLimit, ...] = self._checked(limits, task)
->>>>>>> main
+        self.debounce = debounce
         self.asked: dict[str, Asked] = {}
         """The functions, by the words that their answers stand under."""
         for limit in self.limits:
@@ -61,7 +54,7 @@ class Demands:
 
     def debounced(self, debounce: Debounce) -> "Demands":
         """The same for runs that are debounced otherwise than the task says."""
-        return Demands(self.limits, debounce, self._task, self._names)
+        return Demands(self.limits, *self._whose, debounce)
 
     def stated(self, arguments: type[msgspec.Struct], defaults: Mapping[str, object]) -> list[dict[str, Any]] | None:
         """The limits as the catalogue holds them. ConfigurationError: a path does not fit the types of the arguments."""
@@ -134,8 +127,9 @@ class Demands:
         key = self._where(limit, limit.key, "key", arguments, defaults)
         stated = {"limit": limit.name, "kind": limit.kind, "terms": limit.terms(), **key}
         if isinstance(limit, Rate):
-<<<<<<< HEAD
             return stated | self._where(limit, limit.cost, "cost", arguments, defaults) | _beyond_default(limit)
+        if isinstance(limit, InOrder):
+            return stated | {"hold": limit.on_failure if limit.on_failure == "block" else "run", "sequence": True}
         return stated | self._where(limit, limit.fair_by, "fair_by", arguments, defaults) | _beyond_default(limit)
 
     def _where(
@@ -150,12 +144,6 @@ class Demands:
         except PathError as error:
             raise ConfigurationError(f"{said}= of {whose} does not fit the types of {self._task}: {error}") from error
         return {path: located.path} | ({"default": located.default} if said == "key" and located.default is not None else {})
-=======
-            return stated | where(limit.cost, "cost", "cost_path", "cost_asked", "number") | _beyond_default(limit)
-        if isinstance(limit, InOrder):
-            return stated | {"hold": limit.on_failure if limit.on_failure == "block" else "run", "sequence": True}
-        return stated | where(limit.fair_by, "fair_by", "group", "group_asked") | _beyond_default(limit)
->>>>>>> main
 
     def _ask(self, asked: Asked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | float:
         try:

@@ -119,12 +119,8 @@ class Rate:
             raise ConfigurationError(f"per=0 of {self} is no period: say how long it takes until {self.n} tokens are back")
         if self.burst is not None:
             _check_number(self, "burst", self.burst)
-<<<<<<< HEAD
-        check_key(self, "key", self.key)
-=======
         check_choice("when_full", self.when_full, get_args(WhenEmpty))
-        _check_key(self, "key", self.key)
->>>>>>> main
+        check_key(self, "key", self.key)
         if not (isinstance(self.cost, str) or callable(self.cost) or is_positive(self.cost)):
             raise ConfigurationError(f"cost={self.cost!r} of {self} is neither a positive number nor the field path of one nor a function")
 
@@ -157,7 +153,7 @@ class Sequence:
     def __post_init__(self) -> None:
         if self.name:
             _check_own_name(self.name)
-        _check_key(self, "key", self.key)
+        check_key(self, "key", self.key)
         check_choice("on_failure", self.on_failure, get_args(AfterFailure))
 
     def __str__(self) -> str:

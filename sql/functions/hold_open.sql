@@ -1,5 +1,5 @@
 -- For each debounce key of a task the run that waits under it, locked, or ours (p_ids, one for each key) where none does.
--- A run waits until a node is given it: whatever puts it back then takes its flag 64 away, and it gives its key to ours. So does one
+-- A run waits until a node is given it: whatever puts it back then takes its flag 512 away, and it gives its key to ours. So does one
 -- that is ready and would demand other permits with the new input (p_demands, one for each key): the gate may be about to admit it
 -- under those that it has.
 -- Lock, then look in a statement of its own: what was waited for may have changed, and moved. As in hold_keys() one that has not committed is
@@ -41,8 +41,8 @@ begin
     into v_again, v_closed, v_gone
     from (
       select u.key, u.holder,
-        exists (select from howdah.timer t where t.id = u.holder and t.flags & 64 <> 0) or exists (
-          select from howdah.job j where j.id = u.holder and j.flags & 64 <> 0 and j.lease is null and (
+        exists (select from howdah.timer t where t.id = u.holder and t.flags & 512 <> 0) or exists (
+          select from howdah.job j where j.id = u.holder and j.flags & 512 <> 0 and j.lease is null and (
             (j.line is null and u.demands is null) or u.demands = (
               select r.demands from howdah.run r where r.id = u.holder and r.id between v_lowest and v_highest))
         ) as waits

@@ -52,7 +52,7 @@ begin
         using errcode = '40001', hint = 'Run the transaction again.';
     end if;
   end if;
-  if (v_flags & 32 <> 0 or p_options ? 'debounce') and p_options -> 'debounce' is distinct from 'null'::jsonb then
+  if (v_flags & 256 <> 0 or p_options ? 'debounce') and p_options -> 'debounce' is distinct from 'null'::jsonb then
     v_debounce := howdah.debounce_of(v_task, p_task, p_options, p_notify);
     p_options := coalesce(p_options, '{}') || jsonb_build_object('delay', v_debounce -> 'wait');
   end if;
@@ -124,7 +124,7 @@ begin
       select o.ids, o.created, o.fresh, o.args, o.keys into v_ids, v_created, v_fresh, v_args, v_keys
       from howdah.put_off(v_task, p_task, v_limits, v_debounce, v_fresh, p_args, p_keys, v_due, v_expires,
                           v_tags, v_metadata, v_kept, v_parent, v_root, v_trace) o;
-      v_flags := v_flags | 104;
+      v_flags := v_flags | 776;
     end if;
   end if;
   if v_limits is not null and v_fresh <> '{}' then

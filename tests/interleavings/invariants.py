@@ -176,10 +176,10 @@ select 'a lease of run ' || j.id || ' belongs to no node' from howdah.job j
   where j.lease is not null and not exists (select from howdah.node n where n.id = j.node)
 union all
 select 'run ' || h.id || ' lives and its unique key is not held' from (HOT) h
-  where h.flags & 40 = 8 and not exists (select from howdah.held_key k where k.run = h.id)
+  where h.flags & 264 = 8 and not exists (select from howdah.held_key k where k.run = h.id)
 union all
 select 'run ' || h.id || ' waits to be debounced and its key is not held' from (HOT) h
-  where h.flags & 64 <> 0 and h.at <> 'misfit' and h.state in ('queued', 'scheduled')
+  where h.flags & 512 <> 0 and h.at <> 'misfit' and h.state in ('queued', 'scheduled')
     and not exists (select from howdah.held_key k where k.run = h.id)
 union all
 select 'effects of ' || e.run || ': ' || count(*) || ', and it is ' || coalesce(howdah.state(e.run), 'nowhere') from public.effect e
