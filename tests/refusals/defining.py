@@ -82,7 +82,7 @@ ROWS = [
     Row("an empty bucket", lambda s: Rate("x", 5, per=1, burst=0), C, "burst=0 of ", lambda s: Rate("x", 5, per=1, burst=1)),
     Row("a cost of nothing", lambda s: Rate("x", 5, per=1, cost=0), C, "is neither a positive number nor the field path of one", lambda s: Rate("x", 5, per=1, cost=0.5)),
     Row("one limit for limits", lambda s: s.define(ping, limits=Limit("x", 1)), C, "pass a list, as in limits=[Limit('x', 1)]", lambda s: s.define(ping, limits=[Limit("x", 1)])),
-    Row("a limit that is none", lambda s: s.define(ping, limits=["x"]), C, "is no limit: pass a Limit(...) or a Rate(...)", lambda s: s.define(ping, limits=[Limit("x", 1)])),
+    Row("a limit that is none", lambda s: s.define(ping, limits=["x"]), C, "is no limit: pass a Limit(...), a Rate(...) or a Sequence(...)", lambda s: s.define(ping, limits=[Limit("x", 1)])),
     Row("a limit twice", lambda s: s.define(ping, limits=[Limit("x", 1), Limit("x", 1, key="number")]), C, "has two limits called 'x'", lambda s: s.define(ping, limits=[Limit("x", 1), Limit("y", 1, key="number")])),
     Row("two limits of one name", lambda s: [s.define(ping, limits=[Limit("x", 1)]), s.define(pings, limits=[Limit("x", 2)])], C, "Tasks that share a limit say the same of it", lambda s: s.define(pings, limits=[Limit("x", 1)])),
     Row("a path to no parameter", lambda s: s.define(ping, limits=[Limit("x", 1, key="user.id")]), C, "the task has no parameter 'user'; it has number", lambda s: s.define(ping, limits=[Limit("x", 1, key="number")])),
