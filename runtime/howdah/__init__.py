@@ -1,7 +1,7 @@
 """Howdah runs your Python functions durably on the Postgres you already have."""
 
 from .app import App
-from .context import CurrentRun, current_run, transaction
+from .context import CurrentBatch, CurrentRun, current_batch, current_run, transaction
 from .core.retry import Retry
 from .core.states import State
 from .debounce import Debounce
@@ -43,6 +43,7 @@ __all__ = [
     "ArgumentsInvalid",
     "Call",
     "ConfigurationError",
+    "CurrentBatch",
     "CurrentRun",
     "DatabaseAway",
     "Debounce",
@@ -73,6 +74,7 @@ __all__ = [
     "State",
     "Task",
     "Tasks",
+    "current_batch",
     "current_run",
     "run_fields",
     "transaction",

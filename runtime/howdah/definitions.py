@@ -77,7 +77,7 @@ class Definition:
         if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
             raise ConfigurationError(f"task {self.name!r} is a generator: return the result instead of yielding it")
         self._signature = inspect.signature(function)
-        self._parameters = _parameters(self._signature, self.name)
+        self._parameters = self.stored(_parameters(self._signature, self.name))
         self.plan = Plan(function, self._parameters)
         self.demands = Demands(limits, self.name, self.place, self.names, debounce_of(debounce))
         self._check_isolation()
@@ -99,6 +99,15 @@ class Definition:
         check_choice("delivery", self.delivery, get_args(Delivery))
         if not -32767 <= self.priority <= 32767:
             raise ConfigurationError(f"priority={self.priority} of task {self.name!r} is out of range: it is from -32767 to 32767")
+
+    def stored(self, parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:
+        """The parameters as arguments of a run are stored: by default as they are."""
+        return parameters
+
+    @staticmethod
+    def is_filled(parameter: inspect.Parameter) -> bool:
+        """Whether `use` fills it."""
+        return isinstance(parameter.default, Used)
 
     @property
     def _given(self) -> list[inspect.Parameter]:

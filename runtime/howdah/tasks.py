@@ -10,7 +10,7 @@ import msgspec
 
 from . import codec
 from .client import CallsFailed, Client, chunked, chunked_as_they_come
-from .context import CURRENT
+from .context import CURRENT, BatchAttempt
 from .core.retry import Retry
 from .debounce import Debounce, debounce_of
 from .definitions import Definition
@@ -238,8 +238,8 @@ class Task(Generic[P, R]):
     def _asked(self, *, batch: bool = False) -> str | None:
         """The options of an enqueue here and now: a run and a span that it happens in go along."""
         run, trace = CURRENT.get(None), origin(apart=batch)
-        if run is not None and run.home.dsn != self._host.client.config.dsn:
-            run = None  # A run of another database is nobody's parent here.
+        if isinstance(run, BatchAttempt) or (run is not None and run.home.dsn != self._host.client.config.dsn):
+            run = None  # A run of another database is nobody's parent here, and of those of a batch none is.
         if run is None and "child" in self._said:
             raise ConfigurationError(
                 f"{self.name!r} was enqueued with child={self._said['child']!r} outside of a run: child= is a key within the run"
