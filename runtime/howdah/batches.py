@@ -25,6 +25,7 @@ SIZE_MAX = 10_000
 """Items of one batch: they are in memory at once, and their outcomes too."""
 
 _LISTS = (list, collections.abc.Sequence)
+_NO_LIST: Final = object()
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -79,7 +80,7 @@ class BatchDefinition(Definition):
         hints = super()._hints
         name = next(iter(self._signature.parameters))
         item, answer = _inside(hints.get(name)), _inside(hints.get("return"))
-        if item is None or answer is None:
+        if item is _NO_LIST or answer is _NO_LIST:
             raise ConfigurationError(
                 f"the batch task {self.name!r} ({self.place}) must say what its items are and what it answers for each, as in"
                 f" `def {self.name}({name}: list[Item]) -> list[Answer | Exception]`"
@@ -118,9 +119,9 @@ class BatchDefinition(Definition):
 
 
 def _inside(hint: Any) -> Any:
-    """What a list is made of. None: it is no list."""
+    """What a list is made of. _NO_LIST: it is none."""
     origin, inside = typing.get_origin(hint), typing.get_args(hint)
-    return inside[0] if origin in _LISTS and len(inside) == 1 else None
+    return inside[0] if origin in _LISTS and len(inside) == 1 else _NO_LIST
 
 
 def _without_exceptions(hint: Any) -> Any:

@@ -107,7 +107,9 @@ async def test_a_node_that_froze_while_it_waited_for_the_seat_does_not_keep_it(f
     (first,) = await fleet.start(1, **SHORT, keyed=True)
     await until(effects, GATE)
     (second,) = await fleet.start(1, **SHORT, keyed=True)
-    await until(effects, "select count(*) = 2 from pg_stat_activity where datname = current_database() and application_name like 'howdah seat %'")
+    await until(
+        effects, "select count(*) = 2 from pg_stat_activity where datname = current_database() and application_name like 'howdah seat %'"
+    )
     (third,) = await fleet.start(1, **SHORT, keyed=True)
     second.send(signal.SIGSTOP)
     first.send(signal.SIGTERM)

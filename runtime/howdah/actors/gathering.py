@@ -35,6 +35,8 @@ class Gathered(Claimed, frozen=True, gc=False):
     """Runs that are started together. It waits in the room like any run, under the task of its items."""
 
     items: list[Claimed] = msgspec.field(default_factory=list[Claimed])
+    odd: bool = False
+    """It is one run, of which nobody could tell whom it is to start with."""
 
 
 class _Gathering(msgspec.Struct, gc=False):
@@ -78,6 +80,8 @@ class GatheringSlot(Slot):
         try:
             run.deadline = now + room.policy_of(gathered.items[0]).timeout_s
             self.run = run
+            if gathered.odd:
+                room.group_of(gathered.items[0])
             await lane.attempt(run)
         except (KeyboardInterrupt, GeneratorExit):
             raise
@@ -195,23 +199,32 @@ class GatheringRoom(Room):
             else:
                 self._gather(run)
 
-    def _gather(self, run: Claimed) -> None:
+    def group_of(self, run: Claimed) -> Group:
+        """Which others it may start with. Raises what a function as key raises, and what the stored run makes it raise."""
+        return run.task, run.queue, self._batch_task(run).group_of(run.args), self.policy_of(run).timeout_s
+
+    def _batch_task(self, run: Claimed) -> BatchDefinition:
         definition = self.lanes[run.task].definition
         assert isinstance(definition, BatchDefinition), "those are gathered"
+        return definition
+
+    def _gather(self, run: Claimed) -> None:
+        batch = self._batch_task(run).batch
         try:
-            group = run.task, run.queue, definition.group_of(run.args), self.policy_of(run).timeout_s
-        except Exception:  # noqa: BLE001 - user code, or a payload that does not fit: its attempt will say so, and be it alone
-            group = None
-        if group is None or run.aside:
+            group = self.group_of(run)
+        except Exception:  # noqa: BLE001 - user code, or a payload that does not fit: its attempt will say so, alone
+            self._make_ready([run], odd=True)
+            return
+        if run.aside:
             self._make_ready([run])
             return
         gathering = self._open.get(group)
         if gathering is None:
-            timer = asyncio.get_running_loop().call_later(definition.batch.within_s, self._close, group)
+            timer = asyncio.get_running_loop().call_later(batch.within_s, self._close, group)
             gathering = self._open[group] = _Gathering([], timer)
         gathering.items.append(run)
         self._gathering[run.task] += 1
-        if len(gathering.items) >= definition.batch.size:
+        if len(gathering.items) >= batch.size:
             self._close(group)
 
     def _close(self, group: Group) -> None:
@@ -224,11 +237,11 @@ class GatheringRoom(Room):
         self._gathering[group[0]] -= len(gathering.items)
         return gathering.items
 
-    def _make_ready(self, items: list[Claimed]) -> None:
+    def _make_ready(self, items: list[Claimed], *, odd: bool = False) -> None:
         first = items[0]
         self._ready[first.task] += len(items)
         # Nobody's id and no lease: whoever looks for one of the items finds it in the list.
-        super().offer([Gathered(first.node, 0, first.queue, first.task, first.priority, 0, 0, "", None, None, None, items=items)])
+        super().offer([Gathered(first.node, 0, first.queue, first.task, first.priority, 0, 0, "", None, None, None, items=items, odd=odd)])
 
     def drain(self, pauses: Collection[Pause] | None = None) -> list[Claimed]:
         """Takes back the runs that have not started, those that are being gathered among them: all of them, or those that are paused."""
