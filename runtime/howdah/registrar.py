@@ -266,7 +266,7 @@ class Registrar(ABC):
     ) -> Task[..., Any]:
         if not callable(function):
             raise ConfigurationError(f"a task was made of {function!r}, which is no function: words are given by name, as in name=...")
-        _check_words("task", said, words)
+        _check_words("task" if batch is None else "batch_task", said, words)
         rest = dict(said)
         own = Defaults(**{word: rest.pop(word) for word in Defaults.__struct_fields__ if word in rest})
         handler: FailureHandler | None = rest.pop("on_failure", None)

@@ -40,6 +40,14 @@ async def test_an_exception_among_the_answers_is_the_end_of_its_item() -> None:
         assert three.delay.total_seconds() == 60
 
 
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        ([1, 2], "was given 3 items and returned 2 answers: there is one for each, in the order of the items"),
+        ("abc", "returned str, and not a list with an answer for each item"),
+        (None, "returned NoneType"),
+    ],
+)
 async def test_answers_that_do_not_match_the_items_fail_all_of_them_for_good(answer: Any, text: str) -> None:
     async def wrong(items: list[int]) -> list[int]:
         return answer

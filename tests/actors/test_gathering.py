@@ -100,14 +100,6 @@ async def test_others_in_the_room_start_as_ever_and_a_batch_stands_in_line_with_
         assert [one.run for one in await place.outcomes(5)] == [7, 1, 2, 3, 8]
 
 
-@pytest.mark.parametrize(
-    ("answer", "text"),
-    [
-        ([1, 2], "was given 3 items and returned 2 answers: there is one for each, in the order of the items"),
-        ("abc", "returned str, and not a list with an answer for each item"),
-        (None, "returned NoneType"),
-    ],
-)
 async def test_the_cancel_of_one_that_waits_ends_it_and_the_others_go_on_without() -> None:
     calls = Calls()
     place = Place(calls.wait, size=2)

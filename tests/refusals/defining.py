@@ -20,6 +20,7 @@ from ..wrongdoing import (
     one_float,
     ping,
     pings,
+    pings_all,
     position,
     report,
     star,
@@ -102,6 +103,15 @@ ROWS = [
     Row("a debounce by a float", lambda s: s.define(one_float, debounce=Debounce(1, key="number")).definition.catalogue(), C, "key= of Debounce(1) does not fit the types of task 'one_float'", lambda s: s.define(one_float, debounce=Debounce(1, key=round)).definition.catalogue()),
     Row("a handler that is debounced", lambda s: s.define(ping, on_failure=s.define(report, debounce=1)), C, "let the handler enqueue a task that is debounced", lambda s: s.define(ping, on_failure=s.define(report, name="r"))),
     Row("facts that are debounced", lambda s: cast("Any", s.fresh.on("run.failed", debounce=1))(report), C, "debounce= would leave some out", None),
+    # Batches.
+    Row("a batch of none", lambda s: s.fresh.batch_task(size=0, within=1), C, "size=0 of a batch must be a whole number from 1 to 10,000", lambda s: s.fresh.batch_task(size=1, within=1)),
+    Row("a batch without end", lambda s: s.fresh.batch_task(size=1, within="soon"), ValueError, '"1h30m"', lambda s: s.fresh.batch_task(size=1, within="1h30m")),
+    Row("a batch by no key", lambda s: s.fresh.batch_task(size=1, within=1, key=cast("Any", 7)), C, "key=7 of @jobs.batch_task(size=1) is neither a field path", lambda s: s.fresh.batch_task(size=1, within=1, key="item.id")),
+    Row("a batch by a path from nowhere", lambda s: s.fresh.batch_task(size=1, within=1, key="user")(pings_all), C, "a path begins at the item, as in key='item.user'", lambda s: s.fresh.batch_task(size=1, within=1, key="item")(pings_all)),
+    Row("a batch by no field", lambda s: s.fresh.batch_task(size=1, within=1, key="item.id")(pings_all).definition.catalogue(), C, "does not fit the types of task 'pings_all'", None),
+    Row("a batch of one number", lambda s: cast("Any", s.fresh.batch_task(size=1, within=1))(ping).definition.catalogue(), C, "must say what its items are and what it answers for each, as in `def ping(number: list[Item]) -> list[Answer | Exception]`", lambda s: s.fresh.batch_task(size=1, within=1)(pings_all).definition.catalogue()),
+    Row("a batch of two lists", lambda s: cast("Any", s.fresh.batch_task(size=1, within=1))(limited), C, "must take one list of items, as its first parameter", None),
+    Row("a batch in a process", lambda s: cast("Any", s.fresh.batch_task)(size=1, within=1, isolation="process")(pings_all), C, "@jobs.batch_task does not know isolation=", None),
     # Words of the decorators, and Tasks.
     Row("an unknown word", lambda s: s.define(ping, nme="x"), C, "@jobs.task does not know nme=; it takes name, aliases", lambda s: s.define(ping, name="x")),
     Row("a function that is none", lambda s: s.fresh.task(cast("Any", "x")), C, "'x', which is no function", lambda s: s.fresh.task(ping)),

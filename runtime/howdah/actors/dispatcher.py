@@ -82,7 +82,7 @@ class _Space:
         free = min(capacity - self._unfinished, self._slots + self._config.prefetch_max - self._total)
         if self._size > 1 and free < self._size and self.room.waiting:
             # Others are held in advance: so is the next batch, or those would always be first.
-            return min(max(free, self._size - self.room.unstarted(self.tasks)), self._config.claim_max)
+            return min(max(0, free, self._size - self.room.unstarted(self.tasks)), self._config.claim_max)
         if free <= 0 or (free < capacity * self._config.low_water and len(self.room.waiting) > len(self.room.slots)):
             return 0
         return min(free, self._config.claim_max)
