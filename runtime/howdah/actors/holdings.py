@@ -56,7 +56,8 @@ class Holdings:
         if permit is not None and permit.lease == lease:
             del self.permits[run]
             self._gate.free(permit.demands)
-            self._impatience.freed(run, permit.demands)
+            if self._impatience.modes:
+                self._impatience.freed(run, permit.demands)
             self._places.free(permit.node, permit.task)
 
     def free_waiting(self, runs: Sequence[int]) -> None:
