@@ -215,9 +215,7 @@ async def measure(bed: Bed, runs: int) -> list[Figure]:
         *figures,
         Figure("keys.hot.4", "runs/s", hot, {**about, "limit": 100, "keys": 1, "nodes": 4}),
         Figure("keys.several.1", "runs/s", several, {**about, "limit": "two limits and a rate on each run", "keys": 10_000, "nodes": 1}),
-        Figure(
-            "keys.hand_over", "ms", turns, {**about, "limit": 1, "of": f"medians of {TURNS} turns: an end to the next start"}
-        ),
+        Figure("keys.hand_over", "ms", turns, {**about, "limit": 1, "of": f"medians of {TURNS} turns: an end to the next start"}),
         Figure("keys.behind", "ms", behind, {**about, "of": f"enqueue to start of a free run behind {BEHIND:,} that cannot go"}),
         Figure("keys.memory", "MB", memory, {**about, "of": f"growth of an idle node after {USED_ONCE:,} keys that were used once"}),
     ]

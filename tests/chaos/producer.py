@@ -120,7 +120,9 @@ class Producer:
         marks = self.marks("narrow", random.randint(4, 30))
         async with self.asked("narrow", marks):
             runs = await narrow.enqueue_many(
-                narrow.call(mark, f"k{random.randrange(KEYS)}", random.uniform(0.0, 0.08), random.choice((0, 0, 0, 1, 2)), random.random() < 0.1)
+                narrow.call(
+                    mark, f"k{random.randrange(KEYS)}", random.uniform(0.0, 0.08), random.choice((0, 0, 0, 1, 2)), random.random() < 0.1
+                )
                 for mark in marks
             )
             for mark, run in zip(marks, runs, strict=True):
