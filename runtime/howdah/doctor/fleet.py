@@ -51,6 +51,10 @@ def judge_checkup(patient: Patient, rows: Sequence[Row]) -> Iterator[Finding]:
                 what = symptom.removeprefix("paused_")
                 seen = f"The {what} {subject} was paused {ago(late_s)} ago."
                 yield finding(symptom, seen, f"howdah {what}s resume -- {shlex.quote(subject)}")
+            case "open_breaker":
+                key = row["detail"]
+                seen = f"The breaker {subject} is open{f' under the key {key}' if key else ''}, for {ago(late_s)}."
+                yield finding("open_breaker", seen, f"howdah limits override -- {shlex.quote(subject)} {shlex.quote(key)} default")
             case "unsettled_effects" if late_s > LATE_S:
                 yield finding("unsettled_effects", f"What ended {ago(late_s)} ago has not been told to others.", sql("settle"))
             case "overdue_timers" if late_s > LATE_S:
