@@ -14,6 +14,7 @@ import asyncpg
 import howdah
 import pytest
 from howdah import App, Limit
+from howdah.db.files import query
 
 from .nodes import END, LONG, SHORT, Fleet, Process, Server, Session, bury, drained, enqueue, forgiven, happens, until
 
@@ -256,10 +257,12 @@ async def test_a_node_without_limits_never_takes_the_seat_and_one_that_hears_not
         await until(effects, "select count(*) = 20 from howdah.event where kind = 1")
         assert await effects.fetchval("select node is null and epoch = 0 from howdah.gate")
         assert await effects.fetchval("select lease is null from howdah.job where id = $1", run)
+        assert await effects.fetchval("select n from howdah.checkup(5) where symptom = 'no_gate'") == 9
         hearing = Audit()
         async with app(dsn, hearing).work():
             await drained(effects)
             assert sum(hearing.begun.values()) == 9
+            assert await effects.fetch(query("doctor_sessions"), 0.0, 10) == [], "the seat is no transaction that anybody ends"
         assert not node.stopped.is_set()
     assert not deaf.begun
 

@@ -11,6 +11,9 @@ from .patient import ROWS_MAX, Look, Patient, Row, ago
 LATE_S = 10.0
 """Living nodes reap, settle and fire within moments: what is late by so much waits for nobody."""
 
+WALK_MAX = 10_000
+"""Of what it counts row by row the checkup counts no more."""
+
 _START = "howdah worker MODULE:APP"
 
 
@@ -51,16 +54,27 @@ def judge_checkup(patient: Patient, rows: Sequence[Row]) -> Iterator[Finding]:
                 what = symptom.removeprefix("paused_")
                 seen = f"The {what} {subject} was paused {ago(late_s)} ago."
                 yield finding(symptom, seen, f"howdah {what}s resume -- {shlex.quote(subject)}")
+            case "no_gate" if alive:
+                yield _no_gate(row)
             case "open_breaker":
-                key = row["detail"]
-                seen = f"The breaker {subject} is open{f' under the key {key}' if key else ''}, for {ago(late_s)}."
-                yield finding("open_breaker", seen, f"howdah limits override -- {shlex.quote(subject)} {shlex.quote(key)} default")
+                yield _open_breaker(row)
             case "unsettled_effects" if late_s > LATE_S:
                 yield finding("unsettled_effects", f"What ended {ago(late_s)} ago has not been told to others.", sql("settle"))
             case "overdue_timers" if late_s > LATE_S:
                 yield finding("overdue_timers", f"A run that was due {ago(late_s)} ago has not been made ready.", upkeep)
             case _:
                 pass
+
+
+def _no_gate(row: Row) -> Finding:
+    seen = f"{row['n']:,}{' or more' if row['n'] >= WALK_MAX else ''} runs with limits wait, and no living node is the gate."
+    return finding("no_gate", seen, f"{_START}   # with HOWDAH_DIRECT_DSN where HOWDAH_DSN goes through a pooler")
+
+
+def _open_breaker(row: Row) -> Finding:
+    name, key = row["subject"], row["detail"]
+    seen = f"The breaker {name} is open{f' under the key {key}' if key else ''}, for {ago(row['age_s'])}."
+    return finding("open_breaker", seen, f"howdah limits override -- {shlex.quote(name)} {shlex.quote(key)} default")
 
 
 def _late(_: Patient) -> Sequence[object]:
