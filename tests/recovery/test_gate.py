@@ -165,7 +165,8 @@ class Audit:
 
 def app(dsn: str, audit: Audit, **settings: Any) -> App:
     """One with a task under a limit."""
-    jobs = App(dsn, **{"lease_s": 120, "backoff_s": 0.02, "backoff_max_s": 0.2, "grace_s": 5, "concurrency": 16, **settings})
+    known: dict[str, Any] = {"lease_s": 120, "backoff_s": 0.02, "backoff_max_s": 0.2, "grace_s": 5, "concurrency": 16}
+    jobs = App(dsn, **known | settings)
 
     @jobs.task(limits=[Limit("narrow", WIDTH, key="key")])
     async def keyed(key: str, seconds: float = 0.0) -> None:

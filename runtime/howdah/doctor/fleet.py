@@ -54,16 +54,19 @@ def judge_checkup(patient: Patient, rows: Sequence[Row]) -> Iterator[Finding]:
                 what = symptom.removeprefix("paused_")
                 seen = f"The {what} {subject} was paused {ago(late_s)} ago."
                 yield finding(symptom, seen, f"howdah {what}s resume -- {shlex.quote(subject)}")
-            case "no_gate" if alive:
-                yield _no_gate(row)
-            case "open_breaker":
-                yield _open_breaker(row)
             case "unsettled_effects" if late_s > LATE_S:
                 yield finding("unsettled_effects", f"What ended {ago(late_s)} ago has not been told to others.", sql("settle"))
             case "overdue_timers" if late_s > LATE_S:
                 yield finding("overdue_timers", f"A run that was due {ago(late_s)} ago has not been made ready.", upkeep)
             case _:
-                pass
+                yield from _of_limits(row, alive)
+
+
+def _of_limits(row: Row, alive: int) -> Iterator[Finding]:
+    if row["symptom"] == "no_gate" and alive:
+        yield _no_gate(row)
+    elif row["symptom"] == "open_breaker":
+        yield _open_breaker(row)
 
 
 def _no_gate(row: Row) -> Finding:
