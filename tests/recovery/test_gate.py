@@ -140,6 +140,21 @@ async def test_a_node_that_froze_while_it_waited_for_the_seat_does_not_keep_it(f
     assert await effects.fetchval(GATE) == third.pid
 
 
+async def test_a_gate_whose_loop_is_blocked_gives_way_although_its_lease_goes_on(fleet: Fleet, effects: Session) -> None:
+    (blocked,) = await fleet.start(1, **LONG, keyed=True, block_warning_s=0.3)
+    await until(effects, GATE)
+    await enqueue(effects, "block", seconds=5.0)
+    await until(effects, BEGUN)
+    (other,) = await fleet.start(1, **LONG, keyed=True)
+    await keyed(effects, keys=3, each=3)
+    await until(effects, "select count(*) = 9 from effect where what = 'end'")
+    assert await effects.fetchval(GATE) == other.pid
+    assert not await effects.fetchval("select exists (select from effect where what = 'end' and pid = $1)", blocked.pid), (
+        "it was not blocked"
+    )
+    await drained(effects)
+
+
 class Audit:
     """What handlers of nodes in this process have under way, by key."""
 
