@@ -198,7 +198,7 @@ class Breaker:
             raise ConfigurationError(f"failures={self.failures!r} of {self} is no share: it is above 0 and at most 1, as in failures=0.5")
         if seconds(self.open_for) == 0:
             raise ConfigurationError(f"open_for=0 of {self} is no time: it would be open for no run")
-        _check_key(self, "key", self.key)
+        check_key(self, "key", self.key)
 
     def __str__(self) -> str:
         return f"Breaker({self.name!r})"
