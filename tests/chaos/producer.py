@@ -17,7 +17,7 @@ from random import Random
 import anyio
 import asyncpg
 import uvloop
-from howdah import Call, DatabaseAway, Run
+from howdah import DatabaseAway, Run
 
 from .diary import now_us
 from .tasks import apart, diary, flaky, jobs, narrow, once, paced, parent, patient, plain, stored, threaded
@@ -27,6 +27,8 @@ SLACK_S = 3.0
 PATIENT_S = 1.5
 ADOPTED_S = 4.0
 KEYS = 6
+FAILURES = (0, 0, 0, 1, 2)
+"""How often a run fails before it succeeds."""
 PACED_S = 1.0
 """A batch under the rate so often at most: what comes faster would wait longer than the storm lasts."""
 LIMITS = "CHAOS_LIMITS" in os.environ
@@ -117,14 +119,12 @@ class Producer:
     async def limited(self) -> None:
         """What waits for limits: some fails, some rests, some is cancelled while it waits or runs."""
         random = self.random
-
-        def call(mark: str) -> Call:
-            fails, rests = random.choice((0, 0, 0, 1, 2)), random.random() < 0.1
-            return narrow.call(mark, f"k{random.randrange(KEYS)}", random.uniform(0.0, 0.08), fails, rests)
-
         marks = self.marks("narrow", random.randint(4, 30))
         async with self.asked("narrow", marks):
-            runs = await narrow.enqueue_many(map(call, marks))
+            runs = await narrow.enqueue_many(
+                narrow.call(mark, f"k{random.randrange(KEYS)}", random.uniform(0.0, 0.08), random.choice(FAILURES), random.random() < 0.1)
+                for mark in marks
+            )
             for mark, run in zip(marks, runs, strict=True):
                 self.note(mark, run)
             if random.random() < 0.2:

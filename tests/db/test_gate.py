@@ -325,6 +325,22 @@ async def test_when_a_task_has_no_limits_any_more_its_runs_leave_their_lines_as_
     assert not await db.fetchval("select exists (select from howdah.job where line is not null and task = $1)", task)
 
 
+async def test_a_misfit_under_a_limit_waits_for_the_gate_again_once_there_is_another_definition(db: Session) -> None:
+    await define(db, PER_USER)
+    (run,) = await ask(db, {"user_id": 1})
+    old = await world.join(db, mail="old")
+    epoch = await enter(db, old)
+    (claimed,) = await admit(db, epoch, old, run)
+    await world.send(db, world.outcome(claimed, Kind.MISFIT, data='{"hash": "old"}'))
+    assert await world.claim(db, old) == []
+    assert await look(db) == []
+    new = await world.join(db, mail="new")
+    assert await world.claim(db, new) == []
+    assert [w.runs for w in await look(db)] == [[run]]
+    assert await admit(db, epoch, old, run) == []
+    assert [run.attempt for run in await admit(db, epoch, new, run)] == [1]
+
+
 async def test_a_node_waits_for_the_seat_without_a_snapshot_that_would_hold_vacuum_up(connect: Connect, db: Session) -> None:
     first, second = await connect(), await connect()
     await first.execute(query("take_seat", "sessions"))
