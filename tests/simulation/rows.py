@@ -10,6 +10,14 @@ class NodeGone(Exception):
     """HW002: the node has lost its lease."""
 
 
+class GateTaken(Exception):
+    """HW004: another node is the gate."""
+
+
+NARROW = 7
+"""The task whose runs are under a limit."""
+
+
 class LeaseLost(Exception):
     """HW001: the run is held no more."""
 
@@ -37,6 +45,11 @@ class Run(msgspec.Struct, frozen=True):
     """It stays when its parent is cancelled."""
     key: str | None = None
     awaited: bool = False
+
+    @property
+    def limited(self) -> bool:
+        """Whether it waits for the gate."""
+        return self.task == NARROW
 
 
 class Hot(msgspec.Struct, frozen=True):
