@@ -126,7 +126,7 @@ def a_cancel_is_announced_before_its_commit(world: World) -> Generator[None]:
 @contextmanager
 def a_claim_does_not_look_for_its_node(_: World) -> Generator[None]:
     """A node that was reaped claims on: nobody will ever reap those runs."""
-    with patch.object(Model, "_check_member", lambda _self, _node: None):
+    with patch.object(Model, "check_member", lambda _self, _node: None):
         yield
 
 
@@ -303,7 +303,7 @@ def a_node_of_the_old_world_is_given_runs(_: World) -> Generator[None]:
         if node not in self.nodes:
             raise NodeGone
 
-    with patch.object(Model, "_check_member", look):
+    with patch.object(Model, "check_member", look):
         yield
 
 

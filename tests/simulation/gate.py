@@ -4,12 +4,13 @@ The seat is a lock of a connection, which the server hands over whether the clie
 """
 
 import asyncio
+import json
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from .journal import Commit
-from .model import NEARLY_FULL, QUEUE, SUSPECT, Model
-from .rows import GateTaken, Hot
+from .model import Model
+from .rows import NEARLY_FULL, QUEUE, SUSPECT, GateTaken, Hot
 
 WIDTH = 2
 DEMANDS = '[["narrow", ""]]'
@@ -150,6 +151,58 @@ class Gate:
         some = rows[:heads]
         demands = DEMANDS if rows else None
         return line, QUEUE, task, demands, [row.run.priority for row in some], [row.run.id for row in some], len(rows) > heads
+
+
+class GateVerbs:
+    """Each query of the gate by its name, with its arguments as it sends them."""
+
+    def __init__(self, model: Model, names: dict[int, str]) -> None:
+        self._model = model
+        self._gate = Gate(model, names)
+
+    def know_seat(self) -> Any:
+        return None
+
+    def take_seat(self) -> Any:
+        raise AssertionError("a connection waits for it by itself")
+
+    gate_free = take_seat
+
+    def gate_enter(self, node: int) -> Any:
+        return self._model.call(lambda _: self._gate.enter(node))
+
+    def gate_terms(self) -> Any:
+        return [("narrow", None, "limit", json.dumps({"number": WIDTH}), False, None)]
+
+    def gate_buckets(self) -> Any:
+        return []
+
+    def gate_held(self) -> Any:
+        return self._gate.held()
+
+    def gate_look(self, after: int | None, lines: int, heads: int) -> Any:
+        return self._gate.look(after, heads)
+
+    def gate_heads(self, lines: list[int], heads: int) -> Any:
+        return self._gate.heads(lines, heads)
+
+    def gate_news(self, low: int | None, high: int | None, runs: list[int], limit: int) -> Any:
+        return self._gate.news(low, high, runs)
+
+    def gate_left(self, runs: list[int], leases: list[int]) -> Any:
+        return self._gate.left(runs, leases)
+
+    def gate_remind(self, runs: list[int], leases: list[int], nodes: list[int]) -> Any:
+        self._model.call(lambda _: self._gate.remind(runs, leases, nodes))
+
+    def gate_admit(self, epoch: int, own: int, runs: list[int], nodes: list[int], *_: Any) -> Any:
+        return self._model.call(lambda _: self._gate.admit(epoch, own, runs, nodes))
+
+    def fetch_admitted(self, node: int, runs: list[int], leases: list[int]) -> Any:
+        return self._gate.fetch(node, runs, leases)
+
+    def tell_gate(self, channel: str, said: list[str]) -> Any:
+        self._model.call(lambda commit: self._gate.tell(commit, channel, said))
 
 
 def _payload(row: Hot, *, told: bool) -> Row:

@@ -12,14 +12,9 @@ import msgspec
 from howdah.core.states import Kind
 
 from .journal import Commit, Journal, Table
-from .rows import Event, Hot, LeaseLost, Member, NodeGone, QueueFull, Run, Twice
+from .rows import NEARLY_FULL, QUEUE, SUSPECT, Event, Hot, LeaseLost, Member, NodeGone, QueueFull, Run, Twice
 
-QUEUE = 1
-SUSPECT = 2
-LIMIT = 10_000
-NEARLY_FULL = 0.9
 ENDS = {Kind.SUCCEEDED, Kind.FAILED, Kind.STOPPED, Kind.CANCELLED, Kind.EXPIRED, Kind.LOST, Kind.QUARANTINED}
-FAILURES = {Kind.FAILED, Kind.EXPIRED, Kind.LOST, Kind.QUARANTINED}
 
 Hold = tuple[int, int | None, int | None]
 """A run, the lease, and the node that holds it so."""
@@ -56,8 +51,7 @@ class Model:
         """Hears of what was given in an earlier world, and is given once more."""
         self.audit: Callable[[Event, Hot | None], None] = lambda _event, _row: None
         """Hears of each event before it takes effect, with the hot row of its run."""
-        self.overfull: Callable[[], None] = lambda: None
-        """Called where more is held under the limit than it allows."""
+        self.overfull: Callable[[], None] = lambda: None  # Hears that more is held under the limit than it allows.
         self._notify = notify
         self._told: list[tuple[str, str]] = []
         self._under_way = False
@@ -99,8 +93,7 @@ class Model:
         """Says of each line which of these rows is first, and to the gate what waits for it."""
         if gated := [row.run.id for row in rows if row.run.limited]:
             self.tell("howdah_gate", "runs " + " ".join(map(str, gated)))
-        rows = [row for row in rows if not row.run.limited]
-        for task in {row.run.task for row in rows}:
+        for task in {row.run.task for row in rows if not row.run.limited}:
             priority, number = min(row.place for row in rows if row.run.task == task)
             self.tell("howdah_work", f"{QUEUE} {task} {priority} {number}")
 

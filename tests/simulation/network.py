@@ -19,37 +19,12 @@ from howdah.core.states import Kind
 from howdah.db.files import query
 from howdah.errors import DatabaseAway
 
-from .gate import WIDTH, Gate, Seat
+from .gate import GateVerbs, Seat
 from .loop import PROCESS
 from .model import Model
-from .rows import GateTaken, LeaseLost, NodeGone, QueueFull, Twice
+from .refusals import HW001, REFUSALS
 
 Answer = Any
-
-
-class _HW001(asyncpg.PostgresError):
-    sqlstate = "HW001"
-
-
-class _HW002(asyncpg.PostgresError):
-    sqlstate = "HW002"
-
-
-class _HW003(asyncpg.PostgresError):
-    sqlstate = "HW003"
-
-
-class _HW004(asyncpg.PostgresError):
-    sqlstate = "HW004"
-
-
-_REFUSALS: dict[type[Exception], type[asyncpg.PostgresError]] = {
-    LeaseLost: _HW001,
-    NodeGone: _HW002,
-    Twice: _HW003,
-    GateTaken: _HW004,
-    QueueFull: asyncpg.ProgramLimitExceededError,
-}
 
 
 class Notice(NamedTuple):
@@ -232,7 +207,7 @@ class Connection:
             await self._network.trip(self)
             self._later.append(lambda: verb(*arguments))
             if not self._network.model.is_held(*arguments[:3]):
-                raise _HW001("held no more")
+                raise HW001("held no more")
             return None
         return await self._carry_out(lambda: verb(*arguments))
 
@@ -241,9 +216,9 @@ class Connection:
         await network.trip(self)
         try:
             answer = statement()
-        except (LeaseLost, NodeGone, QueueFull, Twice, GateTaken) as refusal:
+        except tuple(REFUSALS) as refusal:
             await network.trip(self)
-            raise _REFUSALS[type(refusal)](str(refusal)) from None
+            raise REFUSALS[type(refusal)](str(refusal)) from None
         await network.trip(self)
         return answer
 
@@ -283,13 +258,12 @@ class Block:
         await connection._carry_out(lambda: self._connection._network.model.call(all_of_it))
 
 
-class _Verbs:
+class _Verbs(GateVerbs):
     """Each query by its name, with its arguments as the stores send them."""
 
     def __init__(self, network: Network, say: Callable[[Notice], None], connection: Connection) -> None:
         self._network = network
-        self._model = network.model
-        self._gate = Gate(network.model, network.names)
+        super().__init__(network.model, network.names)
         self._say = say
         self._connection = connection
 
@@ -366,50 +340,6 @@ class _Verbs:
     def probe(self, channel: str) -> Answer:
         self._model.call(lambda _: self._model.notify(channel, "probe"))
 
-    def know_seat(self) -> Answer:
-        return None
-
-    def take_seat(self) -> Answer:
-        raise AssertionError("a connection waits for it by itself")
-
-    gate_free = take_seat
-
-    def gate_enter(self, node: int) -> Answer:
-        return self._model.call(lambda _: self._gate.enter(node))
-
-    def gate_terms(self) -> Answer:
-        return [("narrow", None, "limit", json.dumps({"number": WIDTH}), False, None)]
-
-    def gate_buckets(self) -> Answer:
-        return []
-
-    def gate_held(self) -> Answer:
-        return self._gate.held()
-
-    def gate_look(self, after: int | None, lines: int, heads: int) -> Answer:
-        return self._gate.look(after, heads)
-
-    def gate_heads(self, lines: list[int], heads: int) -> Answer:
-        return self._gate.heads(lines, heads)
-
-    def gate_news(self, low: int | None, high: int | None, runs: list[int], limit: int) -> Answer:
-        return self._gate.news(low, high, runs)
-
-    def gate_left(self, runs: list[int], leases: list[int]) -> Answer:
-        return self._gate.left(runs, leases)
-
-    def gate_remind(self, runs: list[int], leases: list[int], nodes: list[int]) -> Answer:
-        self._model.call(lambda _: self._gate.remind(runs, leases, nodes))
-
-    def gate_admit(self, epoch: int, own: int, runs: list[int], nodes: list[int], *_: Any) -> Answer:
-        return self._model.call(lambda _: self._gate.admit(epoch, own, runs, nodes))
-
-    def fetch_admitted(self, node: int, runs: list[int], leases: list[int]) -> Answer:
-        return self._gate.fetch(node, runs, leases)
-
-    def tell_gate(self, channel: str, said: list[str]) -> Answer:
-        self._model.call(lambda commit: self._gate.tell(commit, channel, said))
-
     def register(self, name: str, *_: Any) -> Answer:
         return TASKS.index(name) + 1
 
@@ -421,7 +351,7 @@ TASKS = ("plain", "once", "charge", "flaky", "patient", "quick", "narrow")
 """The tasks by their numbers, from 1."""
 
 _SESSIONS = ("know_seat", "take_seat")
-_NAMES = {query(name, "sessions" if name in _SESSIONS else "queries"): name for name in vars(_Verbs) if not name.startswith("_")}
+_NAMES = {query(name, "sessions" if name in _SESSIONS else "queries"): name for name in dir(_Verbs) if not name.startswith("_")}
 
 
 class Pool:

@@ -5,6 +5,10 @@ from typing import NamedTuple
 import msgspec
 from howdah.core.states import Kind
 
+QUEUE = 1
+SUSPECT = 2
+NEARLY_FULL = 0.9
+
 
 class NodeGone(Exception):
     """HW002: the node has lost its lease."""

@@ -18,13 +18,13 @@ from howdah.config import Config
 from howdah.core.states import Kind
 from howdah.db import stores
 from howdah.nearby import Nearby
-from howdah.node import Node
 
 from .gate import WIDTH
 from .journal import Commit
 from .loop import PROCESS, VirtualLoop
 from .model import Hold, Model
 from .network import TASKS, Network, Pool
+from .process import Process
 from .rows import Event, Hot, QueueFull
 from .verdicts import LATENCY_S, judged
 from .workload import PATIENCE_S, Diary, tasks
@@ -69,21 +69,6 @@ class Report(msgspec.Struct):
     violations: list[str]
     runs: int = 0
     events: int = 0
-
-
-class Process(Node):
-    """A node as it is, save that its heart beats on the loop of the simulation."""
-
-    async def _beat(self, heart: Any, left: anyio.Event) -> None:
-        await heart.live(asyncio.get_running_loop(), _Blind())
-        left.set()
-
-
-class _Blind:
-    is_blocked = False
-
-    def look(self, _: object) -> None:
-        """Nobody's loop is blocked where time stands still meanwhile."""
 
 
 class World:
