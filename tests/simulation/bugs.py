@@ -19,6 +19,7 @@ from howdah.db import stores
 from howdah.db.link import is_lost
 from howdah.db.stores import Claims, Outcomes
 
+from .gate_bugs import GATE_BUGS
 from .journal import Commit
 from .model import Model
 from .rows import Hot, NodeGone
@@ -385,4 +386,5 @@ BUGS: tuple[Bug, ...] = (
     a_probe_without_room_takes_the_node_down,
     nobody_looks_who_was_not_told,
     an_order_is_done_by_those_who_hear_of_it,
+    *GATE_BUGS,
 )
