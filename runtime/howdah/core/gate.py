@@ -184,7 +184,7 @@ class Gate:
         admitted: list[Admitted] = []
         while True:
             while self._stirred:
-                self._call(self._stirred.pop(), now)
+                self._call(self._stirred.pop(), places, now)
             task = self._front.first()
             if task is None:
                 return admitted
@@ -232,7 +232,7 @@ class Gate:
                 self._release(room.called)
             self._reconsider(room)
 
-    def _call(self, room: Room, now: float) -> None:
+    def _call(self, room: Room, places: Places, now: float) -> None:
         """Calls the best line that is parked here, if there is room for one and none was called already."""
         room.stirred = False
         self._spare(room)
@@ -248,7 +248,11 @@ class Gate:
         if room.flow is not None:
             at = room.enough_at(line.cost_at(room))
             if at > now + ROUNDING or line.turn == self._turn:
-                self._save_up(room, line, at)
+                if places.has(line.task.name):
+                    self._save_up(room, line, at)
+                else:  # The last place was taken since this admission looked for one.
+                    self._close(line.task)
+                    self._stir(room)
                 return
         line.step_out()
         line.at = None
