@@ -153,6 +153,7 @@ FUNCTIONS = {
     "trim": "n",
     "trimmable": "-",
     "trouble": "n",
+    "unlimit": "-",
     "unimplemented_tasks": "nr",
     "waiting_since": "-",
     "wake": "-",

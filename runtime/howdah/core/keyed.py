@@ -263,7 +263,9 @@ class Rooms:
         return room
 
     def set_terms(self, limit: str, terms: Terms, now: float) -> list[Room]:
-        """The terms of a limit. Answers with the rooms that they hold for."""
+        """The terms of a limit. Answers with the rooms that they hold for, if they are others than before."""
+        if self._terms.get(limit) == terms:
+            return []
         self._terms[limit] = terms
         rooms = [room for room in self._of_limit.get(limit, ()) if room.own is None]
         for room in rooms:

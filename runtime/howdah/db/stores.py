@@ -218,7 +218,7 @@ class Upkeep:
             facts.append(Fact("run.expired", count=row["expired"]))
         if any(fact.fact == "node.lost" for fact in facts) or monotonic() >= self._free_at:
             self._free_at = monotonic() + self._config.lease_s
-            await self._link.call(lambda c: c.execute(query("gate_free")))
+            await self._link.call(lambda c: c.execute(query("gate_free"), None))
         if facts or not self._config.hears:
             await self.settle()
         return float(row["next_s"]), facts
@@ -321,6 +321,11 @@ class Leases:
         with anyio.fail_after(within_s):
             row = await self._link.call(lambda c: c.fetchrow(query("renew"), node, lease_s))
         return None if row is None else (row["now"], row["unsettled"], row["ordered"])
+
+    async def give_way(self, within_s: float) -> None:
+        """Ends what this node has of the gate: its loop does not turn, and every node would wait for it."""
+        with anyio.move_on_after(within_s):
+            await self._link.call(lambda c: c.execute(query("gate_free"), self._member.name))
 
     async def leave(self, node: int, within_s: float) -> None:
         """Takes the node off the list, if Postgres answers in time; otherwise its lease runs out."""

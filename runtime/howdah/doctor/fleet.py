@@ -11,6 +11,9 @@ from .patient import ROWS_MAX, Look, Patient, Row, ago
 LATE_S = 10.0
 """Living nodes reap, settle and fire within moments: what is late by so much waits for nobody."""
 
+WALK_MAX = 10_000
+"""Of what it counts row by row the checkup counts no more."""
+
 _START = "howdah worker MODULE:APP"
 
 
@@ -44,6 +47,9 @@ def judge_checkup(patient: Patient, rows: Sequence[Row]) -> Iterator[Finding]:
             case "orphaned_runs":
                 seen = f"{row['n']:,} runs are held by node {subject}, which is no more."
                 yield finding("orphaned_runs", seen, sql("return_runs", node=subject))
+            case "no_gate" if alive:
+                seen = f"{row['n']:,}{' or more' if row['n'] >= WALK_MAX else ''} runs with limits wait, and no living node is the gate."
+                yield finding("no_gate", seen, f"{_START}   # with HOWDAH_DIRECT_DSN where HOWDAH_DSN goes through a pooler")
             case "unsettled_effects" if late_s > LATE_S:
                 yield finding("unsettled_effects", f"What ended {ago(late_s)} ago has not been told to others.", sql("settle"))
             case "overdue_timers" if late_s > LATE_S:
