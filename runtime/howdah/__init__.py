@@ -29,7 +29,7 @@ from .errors import (
     Snooze,
 )
 from .facts import Alert, FailedRun
-from .limits import Limit, Rate, Sequence
+from .limits import Breaker, Limit, Rate, Sequence
 from .policy import Defaults
 from .records import RunFilter, run_fields
 from .registrar import Tasks
@@ -41,6 +41,7 @@ __all__ = [
     "App",
     "AppNotOpen",
     "ArgumentsInvalid",
+    "Breaker",
     "Call",
     "ConfigurationError",
     "CurrentBatch",

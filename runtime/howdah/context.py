@@ -46,6 +46,7 @@ CURRENT: ContextVar[CurrentRun] = ContextVar("howdah_current_run")
 class CurrentRun(msgspec.Struct, eq=False):
     """The attempt that is running here. Its node sets cause when it interrupts it. Times are in monotonic seconds.
 
+    limited: the rate that is to be closed for as long as the run pauses.
     unrecorded: its span, where a sampler has dropped that and somebody has asked for it.
     """
 
@@ -62,6 +63,7 @@ class CurrentRun(msgspec.Struct, eq=False):
     ended: bool = False
     logbook: Logbook | None = None
     unrecorded: SpanContext | None = None
+    limited: str | None = None
     _logs: str | None = None
     _result: str | None = None
 

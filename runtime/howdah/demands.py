@@ -11,7 +11,7 @@ import msgspec
 from . import codec
 from .debounce import DEBOUNCE, Debounce
 from .errors import ArgumentsInvalid, ConfigurationError
-from .limits import COST, GROUP, KEY_MAX, AnyLimit, Limit, Rate, is_positive
+from .limits import COST, GROUP, KEY_MAX, AnyLimit, Breaker, Limit, Rate, is_positive
 from .limits import Sequence as InOrder
 from .paths import PathError, locate, parts
 
@@ -40,6 +40,8 @@ class Demands:
         self._task = f"task {task!r} ({place})"
         self._names = names
         self.limits: tuple[AnyLimit, ...] = self._checked(limits, task)
+        self.rates = tuple(limit.name for limit in self.limits if isinstance(limit, Rate))
+        """The names of those that are rates."""
         self.debounce = debounce
         self.asked: dict[str, Asked] = {}
         """The functions, by the words that their answers stand under."""
@@ -84,7 +86,8 @@ class Demands:
         for limit in limits:  # pyright: ignore[reportUnknownVariableType] - whatever it holds
             if not isinstance(limit, AnyLimit):
                 raise ConfigurationError(
-                    f"{limit!r} among the limits of {self._task} is no limit: pass a Limit(...), a Rate(...) or a Sequence(...)"
+                    f"{limit!r} among the limits of {self._task} is no limit: pass a Limit(...), a Rate(...), a Sequence(...) or"
+                    " a Breaker(...)"
                 )
             mine = limit.named(task) if isinstance(limit, InOrder) else limit
             if mine.name in names:
@@ -128,6 +131,8 @@ class Demands:
         stated = {"limit": limit.name, "kind": limit.kind, "terms": limit.terms(), **key}
         if isinstance(limit, Rate):
             return stated | self._where(limit, limit.cost, "cost", arguments, defaults) | _beyond_default(limit)
+        if isinstance(limit, Breaker):
+            return stated
         if isinstance(limit, InOrder):
             return stated | {"hold": limit.on_failure if limit.on_failure == "block" else "run", "sequence": True}
         return stated | self._where(limit, limit.fair_by, "fair_by", arguments, defaults) | _beyond_default(limit)

@@ -15,8 +15,9 @@ from howdah.actors.stock import NodeStock
 from howdah.config import Config
 from howdah.context import CurrentRun, Home, UserConnection
 from howdah.definitions import Definition
+from howdah.limits import AnyLimit
 from howdah.mailbox import Mailbox
-from howdah.messages import Claimed, Outcome, Standing
+from howdah.messages import Claimed, Closing, Outcome, Standing
 from howdah.policy import Defaults, Delivery
 from howdah.progress import Board
 from howdah.tracing import Tracing
@@ -34,10 +35,16 @@ def no_transaction(run: CurrentRun) -> AbstractAsyncContextManager[UserConnectio
 HOME = Home(no_transaction, Board(lambda: None), UUID(int=1))
 
 
-def lane(function: Callable[..., Any], timeout_s: float = 60, attempts: int = 1, delivery: Delivery = "at_least_once") -> Lane:
+def lane(
+    function: Callable[..., Any],
+    timeout_s: float = 60,
+    attempts: int = 1,
+    delivery: Delivery = "at_least_once",
+    limits: Sequence[AnyLimit] = (),
+) -> Lane:
     """The lane of a task made of this function."""
     said = Defaults(retry=Retry(attempts, base=10.0), timeout=timeout_s, delivery=delivery)
-    return Lane(Definition(function, said=said), HOME, SIZES, Surroundings((), NodeStock()))
+    return Lane(Definition(function, said=said, limits=limits), HOME, SIZES, Surroundings((), NodeStock()))
 
 
 def claimed(run: int, lease: int = 100, **other: Any) -> Claimed:
@@ -58,6 +65,9 @@ class Gatehouse:
         self.spaces.append(capacity)
         return [f"room {room}: {capacity} of {sorted(tasks)}"]
 
+    def take_closings(self, outcomes: Sequence[Outcome]) -> Sequence[Closing]:
+        return self.permits.take_closings(outcomes)
+
     def ended(self, outcomes: Sequence[Outcome]) -> Sequence[str]:
         free, doubtful = self.permits.end(outcomes, DROPPED)
         self.free += free
@@ -68,13 +78,20 @@ class Gatehouse:
 class Place:
     """A room with everything around it that it talks to."""
 
-    def __init__(self, function: Callable[..., Any], slots: int = 1, timeout_s: float = 60, permits: Permits | None = None) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        slots: int = 1,
+        timeout_s: float = 60,
+        permits: Permits | None = None,
+        limits: Sequence[AnyLimit] = (),
+    ) -> None:
         self.ledger = Mailbox[Outcome](1000)
         self.standing: Standing | None = Standing(NODE, monotonic() + 60, time() - monotonic())
         self.room = Room(
             "async",
             slots,
-            {RUN.task: lane(function, timeout_s)},
+            {RUN.task: lane(function, timeout_s, limits=limits)},
             self.ledger,
             lambda: self.standing,
             slice_s=0.005,

@@ -30,6 +30,7 @@ FUNCTIONS = {
     "claim": "n",
     "claim_aside": "n",
     "clock": "nr",
+    "close_buckets": "n",
     "complete": "n",
     "count_runs": "nr",
     "day_base": "-",
@@ -45,7 +46,9 @@ FUNCTIONS = {
     "unblock": "-",
     "fetch_admitted": "n",
     "gate_admit": "n",
+    "gate_breakers": "n",
     "gate_buckets": "n",
+    "gate_closed": "n",
     "gate_enter": "n",
     "gate_free": "n",
     "gate_heads": "n",
@@ -53,8 +56,10 @@ FUNCTIONS = {
     "gate_left": "n",
     "gate_look": "n",
     "gate_news": "n",
+    "gate_note_breakers": "n",
     "gate_remind": "n",
     "gate_terms": "n",
+    "gate_verdicts": "n",
     "is_count": "-",
     "knock": "-",
     "limit_pending": "-",
@@ -157,6 +162,7 @@ FUNCTIONS = {
 """Who may call what: e(nqueue), n(ode), r(ead)."""
 
 TABLES = {
+    "breaker": "nr",
     "bucket": "-",
     "enqueue_view": "en",
     "event": "-",

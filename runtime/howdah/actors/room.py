@@ -84,6 +84,8 @@ class Slot:
         if span is not None:
             tracing.end(span, run, kind, data)
         dropped = run.completed or run.cause is Cause.LOST
+        if run.limited is not None and not dropped:
+            room.closings[claimed.id, claimed.lease] = run.limited
         delay = None if delay_s is None else timedelta(seconds=delay_s)
         unix = now + offset_s
         if room.tally is not None:
@@ -131,6 +133,8 @@ class Room:
         """How many runs of a task are started at once, where they are gathered: see actors/gathering.py."""
         self.limited = frozenset(number for number, lane in lanes.items() if lane.definition.demands.limits)
         self._permits = permits
+        self.closings: dict[tuple[int, int], str] = {} if permits is None else permits.closings
+        """The rates that runs (run, lease) have asked to pause, until their outcomes are taken."""
         self._ledger = ledger
         self._standing = standing
         self._slice_s = slice_s

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from .keyed import Key
+
 MOST = 20_000
 """So many runs or ranges are kept apart: beyond that everything is looked at, or checked, which costs as much."""
 
@@ -29,6 +31,8 @@ class Heard(msgspec.Struct):
     ended: dict[int, int] = {}
     doubtful: dict[int, int] = {}
     runs: set[int] = set()
+    closed: set[Key] = set()
+    """Keys of rates that were closed."""
     over: set[int] = set()
     """Runs that kept permits and may have ended."""
     ranges: list[tuple[int, int]] = []
@@ -37,7 +41,8 @@ class Heard(msgspec.Struct):
     everything: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.ended or self.doubtful or self.over or self.runs or self.ranges or self.spaces or self.terms or self.everything)
+        said = self.ended or self.doubtful or self.closed or self.over or self.runs or self.ranges or self.spaces
+        return bool(said or self.terms or self.everything)
 
 
 class Tidings:
@@ -94,6 +99,13 @@ class Tidings:
         first = not self._heard
         if len(self._heard.spaces) < MOST or (space.node, space.room) in self._heard.spaces:
             self._heard.spaces[space.node, space.room] = space
+        return first
+
+    def add_closed(self, key: Key) -> bool:
+        """A key of a rate is closed for a while."""
+        first = not self._heard
+        if len(self._heard.closed) < MOST:  # The others are found where somebody would be admitted under them.
+            self._heard.closed.add(key)
         return first
 
     def add_terms(self) -> bool:
