@@ -1,7 +1,7 @@
 """Howdah runs your Python functions durably on the Postgres you already have."""
 
 from .app import App
-from .context import CurrentRun, current_run, transaction
+from .context import CurrentNode, CurrentRun, current_node, current_run, transaction
 from .core.retry import Retry
 from .core.states import State
 from .dependencies import use
@@ -42,6 +42,7 @@ __all__ = [
     "ArgumentsInvalid",
     "Call",
     "ConfigurationError",
+    "CurrentNode",
     "CurrentRun",
     "DatabaseAway",
     "Defaults",
@@ -70,6 +71,7 @@ __all__ = [
     "State",
     "Task",
     "Tasks",
+    "current_node",
     "current_run",
     "run_fields",
     "transaction",

@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 import typing
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -14,10 +14,12 @@ from . import codec
 from .core.retry import Retry
 from .demands import Demands
 from .dependencies import Plan, Used
+from .duration import Duration
 from .errors import ArgumentsInvalid, ConfigurationError
 from .facts import Alert, Fact, FailedRun
 from .importable import why_hidden
 from .limits import AnyLimit
+from .placement import Preferred, Required, Sticky, check_meant, stated
 from .policy import LIBRARY, SILENT, Defaults, Delivery, Policy, check_choice, check_name, known, policy
 from .size import Size, in_bytes
 
@@ -35,7 +37,7 @@ class Definition:
 
     said: the task's own words; fill() adds what others say. stub: it is run by another program. facts: it is called when
     they happen. memory: in bytes, of the process that isolation= asks for; max_runs: after so many it is a new process.
-    limits: what its runs wait for.
+    limits: what its runs wait for. requires, prefers, prefer_for, sticky: where they go. slots: how many each takes there.
     """
 
     def __init__(
@@ -49,6 +51,11 @@ class Definition:
         memory: Size | None = None,
         max_runs: int | None = None,
         limits: Sequence[AnyLimit] = (),
+        requires: Mapping[str, Required] | None = None,
+        prefers: Mapping[str, Preferred] | None = None,
+        prefer_for: Duration | None = None,
+        sticky: Sticky | None = None,
+        slots: int = 1,
         on_failure: "Definition | None" = None,
         facts: Sequence[Fact] = (),
         stub: bool = False,
@@ -77,6 +84,12 @@ class Definition:
         self._parameters = _parameters(self._signature, self.name)
         self.plan = Plan(function, self._parameters)
         self.demands = Demands(limits, self.name, self.place, self.names)
+        whose = f"task {self.name!r} ({self.place})"
+        self.placement = stated(whose, requires=requires, prefers=prefers, prefer_for=prefer_for, sticky=sticky)
+        check_meant(self.placement, whose)
+        self.slots = slots
+        if not isinstance(slots, int) or isinstance(slots, bool) or slots < 1:  # pyright: ignore[reportUnnecessaryIsInstance] - whatever is given
+            raise ConfigurationError(f"slots={slots!r} of {whose} must be a whole number, at least 1: what a run takes on its node")
         self._check_isolation()
         if on_failure is not None:
             on_failure.check_takes_one("FailedRun")
@@ -331,6 +344,8 @@ class Definition:
         defaults: dict[str, Any] = {"timeout": self.policy.timeout_s, "retry": self.policy.retry.stored()}
         if self.delivery != LIBRARY.delivery:
             defaults["delivery"] = self.delivery
+        if self.placement:
+            defaults["placement"] = self.placement
         if self.on_failure is not None:
             defaults["on_failure"] = {"task": self.on_failure.name, "parameter": self.on_failure.parameter_of(FailedRun)}
         if self.facts:

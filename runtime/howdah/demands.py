@@ -10,8 +10,9 @@ import msgspec
 
 from . import codec
 from .errors import ArgumentsInvalid, ConfigurationError
-from .limits import COST, GROUP, KEY_MAX, AnyLimit, Limit, Rate, is_positive
+from .limits import COST, GROUP, KEY_MAX, AnyLimit, Limit, Rate
 from .paths import PathError, Wanted, locate, parts
+from .policy import is_positive
 
 Names = tuple[tuple[str, ...], tuple[str, ...]]
 """The parameters that are passed by position, and those that are passed by keyword."""

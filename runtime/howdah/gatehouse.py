@@ -5,6 +5,8 @@ What is said to the gate goes straight to it where it is here, and otherwise int
 
 from collections.abc import Callable, Iterable, Sequence
 
+import anyio
+
 from . import knocks, notices
 from .actors.gate import keep_gate
 from .actors.lane import DROPPED
@@ -36,14 +38,23 @@ class Gatehouse:
         self._leaves = False
         self._queues: list[int] | None = None
         self._told: dict[int, Space] = {}
+        self._tasks = frozenset[int]()
+        self._wanted = anyio.Event()
+        self.also: frozenset[int] = frozenset()
+        """Tasks whose definitions here do not say that their runs go by the gate, and runs of which do, since a call said so."""
 
     async def keep(self, queues: list[int] | None, rooms: Sequence[Room]) -> None:
-        """Is the gate whenever it is this node's turn, until the node leaves. A node that has no tasks with limits, or that hears
-        nothing, leaves the gate to others."""
+        """Is the gate whenever it is this node's turn, until the node leaves. A node that has no tasks whose runs go by it, as far as it
+        knows, or that hears nothing, leaves the gate to others."""
         self._queues = queues
-        if not self._config.hears or not any(room.limited for room in rooms):
+        if not self._config.hears:
             return
-        once = frozenset[int]().union(*(room.once & room.limited for room in rooms))
+        self._tasks = frozenset[int]().union(*(room.tasks for room in rooms))
+        if not any(room.limited for room in rooms):
+            await self._wanted.wait()
+            if self._leaves:
+                return
+        once = frozenset[int]().union(*(room.once for room in rooms))
         gates = Gates(self._config, self._name, self._hear, self._wake)
         try:
             await keep_gate(gates, self, self._gate_desk, self._tidings, self._config, once)
@@ -53,15 +64,26 @@ class Gatehouse:
     def leave(self) -> None:
         """The node admits nothing more: another one is the gate from here on."""
         self._leaves = True
+        self._wanted.set()
         self._wake()
 
     def heard(self, channel: str, payload: str) -> None:
         """What a notification on one of its channels says: that the gate has admitted runs to this node, or that it asks for its room."""
         what, _, pairs = payload.partition(" ")
-        if channel == self.channels[0]:
+        if channel == self.channels[0] and what == "task":
+            self.found(notices.numbers([pairs], 1) or ())
+        elif channel == self.channels[0]:
             self.asked()
         elif what == "admitted":
             self.missed(notices.pairs(pairs))
+
+    def found(self, tasks: Iterable[int]) -> None:
+        """Runs of these tasks wait for the gate."""
+        fresh = self._tasks.intersection(tasks) - self.also
+        if fresh:
+            self.also |= fresh
+            self._wanted.set()
+            self._rouse()
 
     def asked(self) -> None:
         """A gate wants to know what room there is."""

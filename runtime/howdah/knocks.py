@@ -31,6 +31,8 @@ def hear(payload: str, tidings: Tidings) -> bool:
             woken = tidings.add_space(Space(node, room, min(capacity, SPACE_MAX), numbers[4 + max(0, queues) :], served))
         case "terms":
             woken = tidings.add_terms()
+        case "labels":
+            woken = tidings.add_labels()
         case "look":
             woken = tidings.add_everything()
         case _:

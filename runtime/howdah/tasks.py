@@ -15,6 +15,7 @@ from .core.retry import Retry
 from .definitions import Definition
 from .duration import Duration, seconds
 from .errors import ArgumentsInvalid, ConfigurationError
+from .placement import Preferred, Required, Sticky, stated
 from .policy import check_choice, check_metadata, check_name
 from .portal import refuse_on_loop
 from .runs import Host, Run
@@ -137,6 +138,10 @@ class Task(Generic[P, R]):
         unique_for: Duration | None = None,
         child: str | None = None,
         on_parent_cancel: OnParentCancel | None = None,
+        requires: Mapping[str, Required] | None = None,
+        prefers: Mapping[str, Preferred] | None = None,
+        prefer_for: Duration | None = None,
+        sticky: Sticky | None = None,
         conn: object = None,
     ) -> Self:
         """The task with these options for enqueue.
@@ -146,9 +151,9 @@ class Task(Generic[P, R]):
         attempts in all, or a Retry. unique: a key, or True for task and arguments: while a run holds it, that run is
         returned and none is made (run.created). unique_for: the key is held for this time, whatever the run does; default
         until the run ends; a retry of that run does not take it again. child: a key, once per parent run, however often
-        that is retried. on_parent_cancel: "cancel" (default) or "keep" this run when its parent is cancelled. conn: a
-        connection of asyncpg, psycopg or Django, or a connection or session of SQLAlchemy; the run appears when its
-        transaction commits.
+        that is retried. on_parent_cancel: "cancel" (default) or "keep" this run when its parent is cancelled. requires,
+        prefers, prefer_for, sticky: which nodes may run it, and which best, each in the place of what the task says. conn: a
+        connection of asyncpg, psycopg or Django, or a connection or session of SQLAlchemy; the run appears when its transaction commits.
         """
         if at is not None and at.tzinfo is None:
             raise ConfigurationError(f"at={at!r} has no time zone, so it names no instant: use datetime.now(UTC) and the like")
@@ -176,6 +181,7 @@ class Task(Generic[P, R]):
             "metadata": None if metadata is None else dict(metadata),
             **_keys(unique=unique, unique_for=unique_for, child=child),
             "on_parent_cancel": on_parent_cancel,
+            **stated(f"a call of {self.name!r}", requires=requires, prefers=prefers, prefer_for=prefer_for, sticky=sticky),
             "conn": conn,
         }
         said = {name: value for name, value in given.items() if value is not None}

@@ -13,6 +13,9 @@ begin
     and jsonb_typeof(p_defaults #> '{on_failure,parameter}') = 'string', false) then
     raise exception 'on_failure of % must be {"task": ..., "parameter": ...}', p_name using errcode = '22023';
   end if;
+  if p_defaults ? 'placement' then
+    perform howdah.checked_placement(p_name, p_defaults -> 'placement');
+  end if;
   return p_defaults;
 end
 $$;

@@ -3,7 +3,8 @@
 -- line of a paused queue or task has none.
 -- An answer with fewer lines than asked for is the last. Takes no locks.
 create or replace function howdah.gate_look(p_after bigint, p_lines int, p_heads int)
-  returns table (line bigint, queue int, task int, demands jsonb, priorities smallint[], runs bigint[], more boolean)
+  returns table (line bigint, queue int, task int, demands jsonb, priorities smallint[], runs bigint[], more boolean,
+                 placement jsonb, sinces double precision[])
   language plpgsql stable security definer
   set search_path = pg_catalog, pg_temp
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
@@ -23,7 +24,7 @@ begin
     where w.n < p_lines
   )
   select w.line, coalesce(h.queue, 0), coalesce(h.task, 0), r.demands, coalesce(h.priorities[1 : p_heads], '{}'), coalesce(h.runs[1 : p_heads], '{}'),
-         coalesce(cardinality(h.runs) > p_heads, false)
+         coalesce(cardinality(h.runs) > p_heads, false), r.placement, howdah.head_sinces(r.placement, h.task, h.runs[1 : p_heads])
   from walk w
   cross join lateral (
     select min(x.queue) as queue, min(x.task) as task, array_agg(x.priority order by x.priority, x.id) as priorities,
@@ -34,7 +35,7 @@ begin
       limit case when exists (select from howdah.paused p where p.queue = w.queue or p.task = w.task) then 0 else p_heads + 1 end
     ) x
   ) h
-  left join lateral (select r.demands from howdah.run r where r.id = h.runs[1] offset 0) r on true
+  left join lateral (select r.demands, r.placement from howdah.run r where r.id = h.runs[1] offset 0) r on true
   order by w.line;
 end
 $$;

@@ -25,6 +25,7 @@ from ..core.places import Places
 from ..core.tidings import Heard, Tidings
 from ..mailbox import Mailbox
 from ..messages import Claimed, Held, SeatLost, Standing, Terms, Waiting, Woken
+from .placing import Placing
 
 log = logging.getLogger("howdah.gate")
 
@@ -49,6 +50,7 @@ class Seat(Protocol):
     async def look(self, after: int | None, lines: int, heads: int) -> list[Waiting]: ...
     async def heads(self, lines: Sequence[int], heads: int) -> list[Waiting]: ...
     async def news(self, low: int | None, high: int | None, runs: Sequence[int], limit: int) -> tuple[list[Waiting], int | None]: ...
+    async def places(self, placements: Sequence[str]) -> list[tuple[int, int, float]]: ...
     async def left(self, runs: Sequence[int], leases: Sequence[int]) -> list[int]: ...
     async def remind(self, runs: Sequence[int], leases: Sequence[int], nodes: Sequence[int]) -> None: ...
     async def ask_for_space(self) -> None: ...
@@ -109,6 +111,7 @@ class _Keeper:
         self._epoch, self._node = epoch, node
         self._gate = Gate()
         self._places = Places(node, config.claim_max)
+        self._placing = Placing(self._places)
         self._held: dict[int, _Permit] = {}
         self._demands: dict[str, tuple[Demand, ...]] = {}
         self._rates: set[str] = set()
@@ -148,12 +151,16 @@ class _Keeper:
 
     def _next_at(self, offset_s: float) -> float:
         due = min(self._scan_at, self._check_at) if self._held else self._scan_at
-        bucket_at = self._gate.next_at()
-        return due if bucket_at is None else min(due, bucket_at - offset_s)
+        for at in (self._gate.next_at(), self._placing.next_at()):
+            if at is not None:
+                due = min(due, at - offset_s)
+        return due
 
     async def _heed(self, heard: Heard) -> None:
         if heard.terms:
             await self._read_terms()
+        if heard.labels:
+            self._placing.doubt()
         for space in heard.spaces.values():
             self._places.tell(space, ((permit.node, permit.task) for permit in self._held.values()))
         for run, lease in heard.ended.items():
@@ -183,11 +190,13 @@ class _Keeper:
             self._gate.sweep(now + offset_s)
             self._places.sweep()
             self._demands = {}
+            self._placing.sweep(self._gate.kinds())
 
     async def _scan(self) -> None:
         """Looks at the next lines of all: at everything each idle_look_s, and for no more than a share of the time."""
         if self._cursor is None:
             self._round_began = monotonic()
+            self._placing.doubt()  # In case that a notification was lost.
         rows = await self._seat.look(self._cursor, LINES_AT_ONCE, HEADS_MIN)
         for row in rows:
             self._offer(row)
@@ -212,7 +221,8 @@ class _Keeper:
 
     async def _admit(self, offset_s: float) -> bool:
         """One admission, and its statement. True if another may follow at once."""
-        self._places.begin()
+        await self._placing.ask(self._seat)
+        self._places.begin(monotonic() + offset_s)
         decided = self._gate.admit(self._places, monotonic() + offset_s)
         if not decided:
             return bool(self._gate.hungry())
@@ -220,6 +230,8 @@ class _Keeper:
         durable = bool(self._once) and any(one.task[1] in self._once for one in decided)
         rows = await self._seat.admit(self._epoch, self._node, decided, self._levels(decided), durable=durable)
         now = monotonic()
+        for one in decided:
+            self._placing.went(one.line, one.run)
         demands = {one.run: one.demands for one in decided}
         for row in rows:
             self._held[row.id] = _Permit(row.lease, row.node, row.task, demands.pop(row.id), now)
@@ -282,14 +294,16 @@ class _Keeper:
         """All that waits in a line, as far as it was asked for."""
         heads = [Head(priority, run) for priority, run in zip(row.priorities, row.runs, strict=True)]
         demands = () if row.demands is None else self._demands_of(row.demands)
-        self._gate.offer(row.line, (row.queue, row.task), demands, heads, more=bool(row.more))
+        self._gate.offer(row.line, self._placing.kind(row), demands, heads, more=bool(row.more))
+        self._placing.tell(row)
 
     def _offer_news(self, rows: Iterable[Waiting]) -> None:
         """Some of what waits in lines: they stand among those that are known."""
         for row in rows:
             assert row.demands is not None, "each of these has a run"
             heads = [Head(priority, run) for priority, run in zip(row.priorities, row.runs, strict=True) if run not in self._held]
-            self._gate.add(row.line, (row.queue, row.task), self._demands_of(row.demands), heads, HEADS_MAX)
+            self._gate.add(row.line, self._placing.kind(row), self._demands_of(row.demands), heads, HEADS_MAX)
+            self._placing.add(row, self._held)
 
     def _demands_of(self, told: str) -> tuple[Demand, ...]:
         """Runs of one line demand the same, and so they share it."""

@@ -156,6 +156,10 @@ class Gate:
         merged = sorted([*line.heads, *fresh], key=lambda head: (head.priority, head.run))
         self.offer(number, task, demands, merged[:most], more=line.more or len(merged) > most)
 
+    def kinds(self) -> list[Kind]:
+        """The kinds of runs that wait here, and perhaps some of which none does any more."""
+        return list(self._tasks)
+
     def hungry(self) -> list[int]:
         """Lines that have others waiting, of which the gate was not told: each until it is told of them."""
         return list(self._hungry)

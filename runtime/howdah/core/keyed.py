@@ -10,8 +10,8 @@ from .bucket import ROUNDING, Bucket, Flow
 from .crowd import Crowd, Told, Waiting, precedes
 from .turns import Turns
 
-Kind = tuple[int, int]
-"""The queue and the task of a run: what decides where it can go."""
+Kind = tuple[int, int] | tuple[int, int, str]
+"""The queue and the task of a run, and its placement where it has one: what decides where it can go."""
 
 Key = tuple[str, str]
 """The name of a limit, and the text of one of its keys."""
