@@ -28,7 +28,7 @@ from .errors import (
     Snooze,
 )
 from .facts import Alert, FailedRun
-from .limits import Limit, Rate
+from .limits import Limit, Rate, Sequence
 from .policy import Defaults
 from .records import RunFilter, run_fields
 from .registrar import Tasks
@@ -67,6 +67,7 @@ __all__ = [
     "RunRejected",
     "RunSkipped",
     "SchemaMismatch",
+    "Sequence",
     "Snooze",
     "State",
     "Task",

@@ -11,6 +11,7 @@ import msgspec
 from . import codec
 from .errors import ArgumentsInvalid, ConfigurationError
 from .limits import COST, GROUP, KEY_MAX, AnyLimit, Limit, Rate
+from .limits import Sequence as InOrder
 from .paths import PathError, Wanted, locate, parts
 from .policy import is_positive
 
@@ -34,14 +35,14 @@ class Demands:
     def __init__(self, limits: Sequence[AnyLimit], task: str, place: str, names: Names) -> None:
         self._task = f"task {task!r} ({place})"
         self._names = names
-        self.limits: tuple[AnyLimit, ...] = self._checked(limits)
+        self.limits: tuple[AnyLimit, ...] = self._checked(limits, task)
         self.asked: dict[str, Asked] = {}
         """The functions, by the words that their answers stand under."""
         for limit in self.limits:
             self._take(limit.key, limit.name, "key", limit)
             if isinstance(limit, Limit):
                 self._take(limit.fair_by, limit.name + GROUP, "fair_by", limit)
-            else:
+            elif isinstance(limit, Rate):
                 self._take(limit.cost, limit.name + COST, "cost", limit)
 
     def stated(self, arguments: type[msgspec.Struct], defaults: Mapping[str, object]) -> list[dict[str, Any]] | None:
@@ -55,7 +56,7 @@ class Demands:
         except UnicodeEncodeError as error:
             raise ArgumentsInvalid(f"a limit of {self._task} has a key that is no text: {error}") from error
 
-    def _checked(self, limits: Any) -> tuple[AnyLimit, ...]:
+    def _checked(self, limits: Any, task: str) -> tuple[AnyLimit, ...]:
         if isinstance(limits, AnyLimit):
             raise ConfigurationError(f"limits={limits} of {self._task} is one limit: pass a list, as in limits=[{limits}]")
         if not isinstance(limits, Sequence):
@@ -63,13 +64,18 @@ class Demands:
                 f"limits={limits!r} of {self._task} is no list of limits: pass some, as in limits=[Limit('per-user', 2)]"
             )
         names: set[str] = set()
+        checked: list[AnyLimit] = []
         for limit in limits:  # pyright: ignore[reportUnknownVariableType] - whatever it holds
             if not isinstance(limit, AnyLimit):
-                raise ConfigurationError(f"{limit!r} among the limits of {self._task} is no limit: pass a Limit(...) or a Rate(...)")
-            if limit.name in names:
-                raise ConfigurationError(f"{self._task} has two limits called {limit.name!r}: give one of them a name of its own")
-            names.add(limit.name)
-        return tuple(limits)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - checked above
+                raise ConfigurationError(
+                    f"{limit!r} among the limits of {self._task} is no limit: pass a Limit(...), a Rate(...) or a Sequence(...)"
+                )
+            mine = limit.named(task) if isinstance(limit, InOrder) else limit
+            if mine.name in names:
+                raise ConfigurationError(f"{self._task} has two limits called {mine.name!r}: give one of them a name of its own")
+            names.add(mine.name)
+            checked.append(mine)
+        return tuple(checked)
 
     def _take(self, key: object, word: str, said: str, limit: AnyLimit) -> None:
         """Notes a function, or checks where a path begins: parameters are known before their types are."""
@@ -115,6 +121,8 @@ class Demands:
         stated = {"limit": limit.name, "kind": limit.kind, "terms": limit.terms(), **where(limit.key, "key", "path", "asked")}
         if isinstance(limit, Rate):
             return stated | where(limit.cost, "cost", "cost_path", "cost_asked", "number") | _beyond_default(limit)
+        if isinstance(limit, InOrder):
+            return stated | {"hold": limit.on_failure if limit.on_failure == "block" else "run", "sequence": True}
         return stated | where(limit.fair_by, "fair_by", "group", "group_asked") | _beyond_default(limit)
 
     def _ask(self, asked: Asked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | float:
@@ -139,7 +147,7 @@ class Demands:
         return text
 
 
-def _beyond_default(limit: AnyLimit) -> dict[str, Any]:
+def _beyond_default(limit: Limit | Rate) -> dict[str, Any]:
     said: dict[str, Any] = {}
     if isinstance(limit, Rate):
         if isinstance(limit.cost, int | float) and limit.cost != 1:

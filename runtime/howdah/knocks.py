@@ -29,6 +29,8 @@ def hear(payload: str, tidings: Tidings) -> bool:
             node, room, capacity, queues = numbers[:4]
             served = None if queues < 0 else numbers[4 : 4 + queues]
             woken = tidings.add_space(Space(node, room, min(capacity, SPACE_MAX), numbers[4 + max(0, queues) :], served))
+        case "over":
+            woken = tidings.add_over(numbers)
         case "terms":
             woken = tidings.add_terms()
         case "labels":

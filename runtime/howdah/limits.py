@@ -1,7 +1,7 @@
 """Limits as they are said on a task: how many of its runs go at once, and how often. A name is shared by every task that uses it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from enum import Enum
 from typing import ClassVar, Literal, TypeAlias, get_args
 from uuid import UUID
@@ -28,6 +28,16 @@ Key: TypeAlias = str | Callable[..., KeyText]
 Hold = Literal["active", "run"]
 """How long a run holds what it was admitted to."""
 
+WhenFull = Literal["wait", "cancel_oldest", "reject", "keep_latest"]
+"""What becomes of a run that finds its key full: it waits; the run that has run longest is cancelled, and the newcomer starts when that
+has ended; the newcomer ends as rejected; of those that wait the newest stays, and the others end as skipped."""
+
+WhenEmpty = Literal["wait", "skip"]
+"""What becomes of a run that finds no token: it waits, or ends as skipped."""
+
+AfterFailure = Literal["block", "free"]
+"""What the failure of a run in a sequence does to those behind it: they wait until it is retried or its key is resumed, or go on."""
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -37,7 +47,7 @@ class Limit:
     or a function that takes the task's arguments as its own function does and returns text, a number or a UUID; default one
     key for all runs. fair_by: the same, and runs are taken from the groups that it makes in turn, however long one of them is.
     weights: turns of a group in each round, default 1. hold: "active" (default) while an attempt runs, "run" until the run
-    has ended, over retries and waits.
+    has ended, over retries and waits. when_full: "wait" (default), "cancel_oldest", "reject" or "keep_latest".
     """
 
     kind: ClassVar[str] = "limit"
@@ -49,6 +59,7 @@ class Limit:
     fair_by: Key | None = None
     weights: Mapping[str, float] | None = None
     hold: Hold = "active"
+    when_full: WhenFull = "wait"
 
     def __post_init__(self) -> None:
         _check_own_name(self.name)
@@ -56,15 +67,16 @@ class Limit:
         _check_key(self, "key", self.key)
         _check_key(self, "fair_by", self.fair_by)
         check_choice("hold", self.hold, get_args(Hold))
+        check_choice("when_full", self.when_full, get_args(WhenFull))
         if self.weights is not None:
             self._check_weights(self.weights)
 
     def __str__(self) -> str:
         return f"Limit({self.name!r}, {self.n})"
 
-    def terms(self) -> dict[str, float]:
+    def terms(self) -> Mapping[str, float | str]:
         """What all who use the name must say alike."""
-        return {"number": self.n}
+        return {"number": self.n} if self.when_full == "wait" else {"number": self.n, "when_full": self.when_full}
 
     def _check_weights(self, weights: object) -> None:
         if self.fair_by is None:
@@ -85,6 +97,7 @@ class Rate:
     name: what it is called everywhere. n: tokens that come back in each `per`, evenly. burst: what the bucket holds, so how many
     may start at once after a pause; default n. key: as that of a Limit. cost: tokens of one run, as a positive number, the field
     path of one, or a function as that of a key; default 1. A run that costs more than a full bucket goes when the bucket is full.
+    when_full: what becomes of a run that finds no token, "wait" (default) or "skip".
     """
 
     kind: ClassVar[str] = "rate"
@@ -96,6 +109,7 @@ class Rate:
     burst: int | None = None
     key: Key | None = None
     cost: float | str | Callable[..., float] = 1.0
+    when_full: WhenEmpty = "wait"
 
     def __post_init__(self) -> None:
         _check_own_name(self.name)
@@ -104,6 +118,7 @@ class Rate:
             raise ConfigurationError(f"per=0 of {self} is no period: say how long it takes until {self.n} tokens are back")
         if self.burst is not None:
             _check_number(self, "burst", self.burst)
+        check_choice("when_full", self.when_full, get_args(WhenEmpty))
         _check_key(self, "key", self.key)
         if not (isinstance(self.cost, str) or callable(self.cost) or is_positive(self.cost)):
             raise ConfigurationError(f"cost={self.cost!r} of {self} is neither a positive number nor the field path of one nor a function")
@@ -112,12 +127,47 @@ class Rate:
         burst = "" if self.burst is None else f", burst={self.burst!r}"
         return f"Rate({self.name!r}, {self.n}, per={self.per!r}{burst})"
 
-    def terms(self) -> dict[str, float]:
+    def terms(self) -> Mapping[str, float | str]:
         """What all who use the name must say alike."""
-        return {"per_s": self.n / seconds(self.per), "burst": self.n if self.burst is None else self.burst}
+        flow = {"per_s": self.n / seconds(self.per), "burst": float(self.n if self.burst is None else self.burst)}
+        return flow if self.when_full == "wait" else {**flow, "when_full": self.when_full}
 
 
-AnyLimit: TypeAlias = Limit | Rate
+@dataclass(frozen=True)
+class Sequence:
+    """Runs with the same key go one at a time, in the order in which they were enqueued, each until its end: over retries and waits.
+
+    key: as that of a Limit; default one sequence for all runs. name: default that of the task, so that other tasks have sequences of
+    their own; tasks that name the same one share it. on_failure: "block" (default), so that those behind a run that failed wait
+    until it is retried (or its key is resumed), or "free". Priorities do not count within a sequence.
+    """
+
+    kind: ClassVar[str] = "limit"
+
+    _: KW_ONLY
+    key: Key | None = None
+    name: str = ""
+    on_failure: AfterFailure = "block"
+
+    def __post_init__(self) -> None:
+        if self.name:
+            _check_own_name(self.name)
+        _check_key(self, "key", self.key)
+        check_choice("on_failure", self.on_failure, get_args(AfterFailure))
+
+    def __str__(self) -> str:
+        return f"Sequence({self.name!r})" if self.name else "Sequence()"
+
+    def terms(self) -> Mapping[str, float | str]:
+        """What all who use the name must say alike."""
+        return {"number": 1}
+
+    def named(self, task: str) -> "Sequence":
+        """The same with a name: that of its task, if it has none."""
+        return self if self.name else replace(self, name=f"sequence of {task}"[:200])
+
+
+AnyLimit: TypeAlias = Limit | Rate | Sequence
 
 
 def _check_own_name(name: object) -> None:

@@ -55,14 +55,17 @@ class Terms(msgspec.Struct, frozen=True):
     per_s: float | None
     burst: float | None
     paused: bool
+    when_full: str | None = None
+    """What becomes of runs that find it full (howdah.Limit). None: they wait."""
 
 
 class Held(msgspec.Struct, frozen=True, gc=False):
-    """A run that a node holds under limits. A row of functions/gate_held.sql."""
+    """A run that a node holds under limits, or that keeps permits and is held by nobody (lease and node are None).
+    A row of functions/gate_held.sql."""
 
     run: int
-    lease: int
-    node: int
+    lease: int | None
+    node: int | None
     task: int
     demands: str
 

@@ -9,7 +9,7 @@ from .client import Client
 from .core.states import Kind, State
 from .definitions import Definition
 from .duration import Duration, seconds
-from .errors import HowdahError, RunCancelled, RunExpired, RunFailed
+from .errors import HowdahError, RunCancelled, RunExpired, RunFailed, RunRejected, RunSkipped
 from .messages import Ended
 from .portal import Portal
 
@@ -108,6 +108,12 @@ class Run(Generic[R_co]):
                 raise RunExpired(
                     f"run {self.id} of {name} expired: nobody started it in time", run_id=self.id, task=name, state=State.EXPIRED
                 )
+            case Kind.REJECTED:
+                raise RunRejected(
+                    f"run {self.id} of {name} was rejected: {ended.reason()}", run_id=self.id, task=name, state=State.REJECTED
+                )
+            case Kind.SKIPPED:
+                raise RunSkipped(f"run {self.id} of {name} was skipped: {ended.reason()}", run_id=self.id, task=name, state=State.SKIPPED)
             case _:
                 assert ended.kind is not None
                 said = ended.failure()

@@ -1,4 +1,4 @@
--- What runs of a task demand, an array of [limit, key, cost, group, weight] for each of p_args; see howdah.run.
+-- What runs of a task demand, an array of [limit, key, cost, group, weight, hold] for each of p_args; see howdah.run.
 -- p_limits: as howdah.task has them. A key, a cost or a group is where its path leads in the arguments, or what the producer has
 -- worked out and gives in p_keys, an object for each run: {limit: key, "limit/cost": cost, "limit/group": group}; what "*" names
 -- there stands for every key that is missing.
@@ -24,10 +24,10 @@ begin
       case when l.spec ? 'cost_asked' then (l.spec ->> 'limit') || '/cost' end as cost_word,
       l.spec ?| '{group,group_asked}' as is_grouped,
       case when l.spec ? 'group' then array(select jsonb_array_elements_text(l.spec -> 'group')) end as group_path,
-      case when l.spec ? 'group_asked' then (l.spec ->> 'limit') || '/group' end as group_word
+      case when l.spec ? 'group_asked' then (l.spec ->> 'limit') || '/group' end as group_word, l.spec ->> 'hold' as hold
     from jsonb_array_elements(p_limits) with ordinality l(spec, n)
   ), demand as (
-    select f.n, s.place, s.spec, s.name, coalesce(s.whole, f.args #>> s.path, f.keys ->> s.word, s.key_default, f.keys ->> '*') as key,
+    select f.n, s.place, s.spec, s.hold, s.name, coalesce(s.whole, f.args #>> s.path, f.keys ->> s.word, s.key_default, f.keys ->> '*') as key,
       case when s.is_costly then coalesce(f.args #>> s.cost_path, f.keys ->> s.cost_word, s.cost_default) end as cost,
       case when s.is_grouped then coalesce(f.args #>> s.group_path, f.keys ->> s.group_word, '') end as part
     from (
@@ -35,13 +35,14 @@ begin
     ) f
     cross join spec s
   ), checked as (
-    select d.n, d.place, d.spec, d.name, d.key, d.part, coalesce(d.cost, '1') as cost,
+    select d.n, d.place, d.spec, d.hold, d.name, d.key, d.part, coalesce(d.cost, '1') as cost,
       d.cost is null or (d.cost ~ '^[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?$' and d.cost::double precision > 0) as is_worth,
       case when d.part is not null then coalesce(d.spec #>> array['weights', d.part], '1') else '1' end as weight
     from demand d
   ), told as (
     select c.n, jsonb_agg(
-        case when c.weight <> '1' then jsonb_build_array(c.name, c.key, c.cost::double precision, c.part, c.weight::double precision)
+        case when c.hold is not null then jsonb_build_array(c.name, c.key, c.cost::double precision, c.part, c.weight::double precision, c.hold)
+             when c.weight <> '1' then jsonb_build_array(c.name, c.key, c.cost::double precision, c.part, c.weight::double precision)
              when c.part is not null then jsonb_build_array(c.name, c.key, c.cost::double precision, c.part)
              when c.cost <> '1' then jsonb_build_array(c.name, c.key, c.cost::double precision)
              else jsonb_build_array(c.name, c.key) end order by c.place

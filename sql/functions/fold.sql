@@ -42,9 +42,9 @@ begin
   select n.fenced, n.moving, n.control, d.taken, d.runs, d.flags, d.kinds
   into v_fenced, v_moving, v_control, v_taken, v_runs, v_flags, v_kinds
   from (
-    select array_agg(id) as taken, array_agg(id) filter (where flags & 10 <> 0 or kind > 1) as runs,
-           array_agg(flags) filter (where flags & 10 <> 0 or kind > 1) as flags,
-           array_agg(kind) filter (where flags & 10 <> 0 or kind > 1) as kinds
+    select array_agg(id) as taken, array_agg(id) filter (where flags & 74 <> 0 or kind > 1) as runs,
+           array_agg(flags) filter (where flags & 74 <> 0 or kind > 1) as flags,
+           array_agg(kind) filter (where flags & 74 <> 0 or kind > 1) as kinds
     from ended
   ) d
   cross join (

@@ -21,7 +21,7 @@ begin
     update howdah.job j set lease = null, node = null, attempt = j.attempt - 1, crashes = j.crashes + (e.kind = 19)::int
     from e where j.id = e.run and e.kind in (19, 20) returning j.queue, j.task, e.kind
   ), ended as (
-    delete from howdah.job j using e where j.id = e.run and e.kind in (17, 18, 21, 22)
+    delete from howdah.job j using e where j.id = e.run and e.kind in (17, 18, 21, 22, 24, 25)
     returning j.id, j.flags, j.queue, j.task, e.kind, (j.lease is null)::int as ready, (j.lease is not null)::int as running, 0 as later
   ), dropped as (
     delete from howdah.timer t using e where t.id = e.run and e.kind in (17, 18)

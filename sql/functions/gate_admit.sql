@@ -4,6 +4,7 @@
 -- suspect beside another one on its node, or its node has lost its lease.
 -- One autocommitted statement under the gate's row for share, with its epoch: who took over since then waits for it or is seen here
 -- (HW004). A plain comparison, and for key share, would admit too much. What rates have left after it goes to disk with it.
+-- A run that keeps permits until its end (flag 32) has them from here on (64), and a line of its own with others that do.
 -- Locks: the gate's row for share; rows of nodes for key share, by id; job rows with skip locked; rows of buckets.
 -- Commits without waiting for the disk, unless p_durable: admissions that a crash loses are made again.
 create or replace function howdah.gate_admit(
@@ -41,7 +42,9 @@ begin
     select n.id from howdah.node n where n.id = any(p_nodes) and n.world in ('', howdah.world()) order by n.id for key share
   loop
     with held as (
-      update howdah.job j set attempt = least(j.attempt::int + 1, 32767), node = v_node, lease = v_lease
+      update howdah.job j set attempt = least(j.attempt::int + 1, 32767), node = v_node, lease = v_lease,
+        flags = case when j.flags & 32 <> 0 then j.flags | 64 else j.flags end,
+        line = case when j.flags & 96 = 32 then hashint8extended(j.line, 64) else j.line end
       where j.ctid = any(array(
         select f.ctid from unnest(p_runs, p_nodes) a(run, node) cross join lateral (
           select w.ctid from howdah.job w

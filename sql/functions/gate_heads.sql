@@ -11,14 +11,14 @@ as $$
 #variable_conflict use_column
 begin
   return query
-  select w.line, coalesce(h.queue, 0), coalesce(h.task, 0), r.demands, coalesce(h.priorities[1 : p_heads], '{}'), coalesce(h.runs[1 : p_heads], '{}'),
+  select w.line, coalesce(h.queue, 0), coalesce(h.task, 0), howdah.active_demands(r.demands, h.flags), coalesce(h.priorities[1 : p_heads], '{}'), coalesce(h.runs[1 : p_heads], '{}'),
          coalesce(cardinality(h.runs) > p_heads, false), r.placement, howdah.head_sinces(r.placement, h.task, h.runs[1 : p_heads])
   from unnest(p_lines) w(line)
   cross join lateral (
-    select min(x.queue) as queue, min(x.task) as task, array_agg(x.priority order by x.priority, x.id) as priorities,
+    select min(x.queue) as queue, min(x.task) as task, min(x.flags) as flags, array_agg(x.priority order by x.priority, x.id) as priorities,
            array_agg(x.id order by x.priority, x.id) as runs
     from (
-      select j.queue, j.task, j.priority, j.id from howdah.job j
+      select j.queue, j.task, j.priority, j.id, j.flags from howdah.job j
       where j.line = w.line and j.line is not null and j.crashes < 2 and j.lease is null
       order by j.priority, j.id limit p_heads + 1
     ) x

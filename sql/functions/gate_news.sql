@@ -12,17 +12,17 @@ as $$
 begin
   return query
   with found as materialized (
-    (select j.id, j.line, j.queue, j.task, j.priority, j.lease, j.crashes from howdah.job j where j.id between p_low and p_high order by j.id limit p_limit)
+    (select j.id, j.line, j.queue, j.task, j.priority, j.lease, j.crashes, j.flags from howdah.job j where j.id between p_low and p_high order by j.id limit p_limit)
     union all
-    select j.id, j.line, j.queue, j.task, j.priority, j.lease, j.crashes from unnest(p_runs) u cross join lateral (select * from howdah.job j where j.id = u) j
+    select j.id, j.line, j.queue, j.task, j.priority, j.lease, j.crashes, j.flags from unnest(p_runs) u cross join lateral (select * from howdah.job j where j.id = u) j
   ), grouped as (
-    select f.line, min(f.queue) as queue, min(f.task) as task, array_agg(f.priority order by f.priority, f.id) as priorities,
+    select f.line, min(f.queue) as queue, min(f.task) as task, min(f.flags) as flags, array_agg(f.priority order by f.priority, f.id) as priorities,
            array_agg(f.id order by f.priority, f.id) as runs
     from found f where f.line is not null and f.lease is null and f.crashes < 2 group by f.line
   ), reached as (
     select case when count(*) = p_limit then max(f.id) end as last from found f
   )
-  select g.line, g.queue, g.task, r.demands, g.priorities, g.runs, e.last, r.placement, howdah.head_sinces(r.placement, g.task, g.runs)
+  select g.line, g.queue, g.task, howdah.active_demands(r.demands, g.flags), g.priorities, g.runs, e.last, r.placement, howdah.head_sinces(r.placement, g.task, g.runs)
   from reached e
   left join grouped g on true
   left join lateral (select r.demands, r.placement from howdah.run r where r.id = g.runs[1] offset 0) r on true;

@@ -27,9 +27,9 @@ begin
            case when t.placement is not null then howdah.placement_of(t.name, t.placement, null, a.parent) end as placement
   ) d
   where r.id = u.id and (t.limits is not null or d.placement is not null);
-  update howdah.job j set line = howdah.line_of(j.queue, j.task, r.demands, r.placement) from howdah.run r where j.id = any(v_runs) and r.id = j.id;
-  update howdah.timer j set line = howdah.line_of(j.queue, j.task, r.demands, r.placement) from howdah.run r where j.id = any(v_runs) and r.id = j.id;
-  update howdah.misfit j set line = howdah.line_of(j.queue, j.task, r.demands, r.placement) from howdah.run r where j.id = any(v_runs) and r.id = j.id;
+  update howdah.job j set line = howdah.line_of(j.queue, j.task, r.demands, r.placement), flags = j.flags | howdah.demand_flags(r.demands) from howdah.run r where j.id = any(v_runs) and r.id = j.id;
+  update howdah.timer j set line = howdah.line_of(j.queue, j.task, r.demands, r.placement), flags = j.flags | howdah.demand_flags(r.demands) from howdah.run r where j.id = any(v_runs) and r.id = j.id;
+  update howdah.misfit j set line = howdah.line_of(j.queue, j.task, r.demands, r.placement), flags = j.flags | howdah.demand_flags(r.demands) from howdah.run r where j.id = any(v_runs) and r.id = j.id;
   perform howdah.tell('howdah_gate', 'look');
 end
 $$;

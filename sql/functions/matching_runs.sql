@@ -37,7 +37,7 @@ begin
     ) hot on p_states is not null or p_queues is not null
     left join lateral (
       select e.kind, e.data from howdah.event e
-      where e.task = r.task and e.run = c.id and e.run between v_low and v_high and e.kind in (1, 2, 3, 17, 18, 21, 22)
+      where e.task = r.task and e.run = c.id and e.run between v_low and v_high and e.kind in (1, 2, 3, 17, 18, 21, 22, 24, 25)
       order by e.at desc limit 1
     ) last on (p_states is not null and hot.state is null) or p_error is not null
     where (p_queues is null or coalesce(hot.queue, r.queue) = any(p_queues))

@@ -48,7 +48,7 @@ begin
         select e.run, e.kind, count(*) over () as n, min(e.run) over () as last
         from (
           select e.run, e.kind from howdah.event e
-          where e.task = t.id and e.run >= v_low and e.run < reached and e.kind in (2, 3, 17, 18, 21, 22)
+          where e.task = t.id and e.run >= v_low and e.run < reached and e.kind in (2, 3, 17, 18, 21, 22, 24, 25)
           order by e.run desc limit v_each
         ) e
       ) x;

@@ -1,6 +1,7 @@
 -- What the ends of runs mean for others, put into inbox: waiters are told, unique keys are freed, children of a
--- cancelled run are cancelled, and handlers and subscribers hear of failures. Returns how many effects there are.
--- Takes no locks: it inserts.
+-- cancelled run are cancelled, and handlers and subscribers hear of failures. Runs that kept permits (64) have them no more: the gate is
+-- told, and where one that failed is to hold up its key (128), that is written down. Returns how many effects there are.
+-- Locks: entries of limit_key where a failure blocks.
 create or replace function howdah.note_ends(p_runs bigint[], p_flags smallint[], p_kinds smallint[]) returns bigint
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
@@ -12,6 +13,9 @@ declare
   );
   v_count bigint;
 begin
+  if exists (select from unnest(p_flags) f where f & 64 <> 0) then
+    perform howdah.end_kept(p_runs, p_flags, p_kinds);
+  end if;
   insert into howdah.inbox (run, what)
   select e.run, w.what
   from unnest(p_runs, p_flags, p_kinds) e(run, flags, kind)

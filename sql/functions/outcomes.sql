@@ -22,7 +22,7 @@ begin
   from howdah.run r
   cross join lateral (
     select w.kind, w.data from howdah.event w
-    where w.task = r.task and w.run = r.id and w.kind in (1, 2, 3, 17, 18, 21, 22, 23) order by w.at desc limit 1
+    where w.task = r.task and w.run = r.id and w.kind in (1, 2, 3, 17, 18, 21, 22, 23, 24, 25) order by w.at desc limit 1
   ) v
   where r.id = any(p_runs) and r.id between v_low and v_high and v.kind <> 23;
 end

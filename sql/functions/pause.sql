@@ -13,5 +13,6 @@ begin
   select * into v_paused from howdah.pausable(queue, task);
   insert into howdah.paused (queue, task) values (v_paused.queue, v_paused.task) on conflict do nothing;
   perform howdah.tell('howdah_pause', coalesce('queue ' || v_paused.queue, 'task ' || v_paused.task));
+  perform howdah.tell('howdah_gate', 'look');
 end
 $$;

@@ -23,7 +23,7 @@ begin
       keep,age,tend,old_days,drop_day,trim,sweep,thin_rates,watch,outcomes,state,cancel,retry,
       ready_since,report_queues,find_runs,count_runs,list_runs,show_runs,run_history,trouble,unimplemented_tasks,oldest_waiting,pace,standing,
       busy_queues,held_runs,checkup,
-      gate_enter,gate_free,gate_backends,gate_held,gate_look,gate_heads,gate_news,gate_terms,gate_buckets,gate_left,gate_remind,gate_admit,gate_places,fetch_admitted,tell_gate,label_node,unplaced_lines}'
+      gate_enter,gate_free,gate_backends,gate_held,gate_look,gate_heads,gate_news,gate_terms,gate_buckets,gate_left,gate_over,refuse,gate_remind,gate_admit,gate_places,fetch_admitted,tell_gate,label_node,unplaced_lines}'
     when 'read' then '{state,count_runs,clock,unimplemented_tasks,oldest_waiting,pace,standing,busy_queues,held_runs,checkup,unplaced_lines}'
   end;
   execute format('grant usage on schema howdah to %I', p_role);

@@ -11,5 +11,6 @@ begin
   select * into v_paused from howdah.pausable(queue, task);
   delete from howdah.paused p where p.queue = v_paused.queue or p.task = v_paused.task;
   perform howdah.tell('howdah_pause', '');
+  perform howdah.tell('howdah_gate', 'look');
 end
 $$;

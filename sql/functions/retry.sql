@@ -1,4 +1,4 @@
--- Opens ended runs again: failed, cancelled, expired, quarantined and lost ones become ready, with all their attempts
+-- Opens ended runs again: all but those that succeeded become ready, with all their attempts
 -- before them and their history behind. Returns for each whether it was reopened, is pending, has succeeded, or is unknown.
 -- Only under READ COMMITTED. The new hot row is the lock: insert, then look in a statement of its own whether the run had ended after all; of two that
 -- retry one run, one reopens it. Locks: the runs for key share (trim() deletes none that is being opened), entries of job's key,
@@ -22,7 +22,7 @@ begin
   end if;
   with fresh as (
     insert into howdah.job (id, queue, task, priority, flags, line)
-    select r.id, r.queue, r.task, r.priority, t.flags, howdah.line_of(r.queue, r.task, r.demands, r.placement)
+    select r.id, r.queue, r.task, r.priority, t.flags | howdah.demand_flags(r.demands), howdah.line_of(r.queue, r.task, r.demands, r.placement)
     from howdah.run r join howdah.task t on t.id = r.task
     where r.id = any(v_asked) and r.id between v_asked[1] and v_asked[cardinality(v_asked)] and not howdah.is_pending(r.id)
     order by r.id for key share of r on conflict (id) do nothing returning id
@@ -30,7 +30,7 @@ begin
   select array_agg(f.id) into v_fresh from fresh f;
   select array_agg(o.run) into v_good
   from howdah.outcomes(v_fresh) o
-  where o.kind in (2, 3, 17, 18, 21, 22)
+  where o.kind in (2, 3, 17, 18, 21, 22, 24, 25)
     and not exists (select from howdah.timer t where t.id = o.run) and not exists (select from howdah.misfit m where m.id = o.run);
   delete from howdah.job j where j.id = any(v_fresh) and j.id <> all (coalesce(v_good, '{}'));
   -- Behind the end that it undoes, also where that was written while this statement was under way.
@@ -47,7 +47,8 @@ begin
   )
   select count(howdah.wake(t.queue, t.task, t.priority, t.id)), (select array_agg(o.id) from opened o where o.line is not null)
   into v_told, v_gated from told t;
-  perform howdah.knock(v_gated);
+  perform howdah.knock(v_gated);  -- Before the key is open again: the gate knows of it by then.
+  perform howdah.unblock(v_good);
   return query
   select u, case
     when u = any(v_good) then 'reopened'

@@ -68,7 +68,9 @@ begin
     if abs((p_options ->> 'priority')::numeric) > 32767 then
       raise exception 'priority is % and not from -32767 to 32767', p_options ->> 'priority' using errcode = '22023';
     end if;
-    v_priority := coalesce(-(p_options ->> 'priority')::smallint, v_priority);
+    if v_limits is null or not jsonb_path_exists(v_limits, '$[*].sequence') then  -- Runs of a sequence go in their order.
+      v_priority := coalesce(-(p_options ->> 'priority')::smallint, v_priority);
+    end if;
     v_due := (p_options ->> 'at')::timestamptz;
     if p_options ? 'delay' then
       v_due := coalesce(v_due, howdah.clock()) + make_interval(secs => (p_options ->> 'delay')::double precision);
@@ -123,6 +125,10 @@ begin
     v_demands := case when v_limits is null then array_fill('[]'::jsonb, array[cardinality(v_fresh)])
                       else howdah.demands(p_task, v_limits, v_args, v_keys) end;
     v_lines := array(select howdah.line_of(v_queue, v_task, d.demands, v_placement) from unnest(v_demands) with ordinality d(demands, n) order by d.n);
+    v_flags := v_flags | howdah.demand_flags(v_demands[1]);  -- The same for all: they are the task's.
+    if v_flags & 32 <> 0 and v_parent is not null then
+      perform howdah.check_nesting(p_task, v_demands, v_parent);
+    end if;
   end if;
   if v_fresh <> '{}' then
     -- Statement by statement: each opens only the tables that it fills, and that is most of what a lone run costs.

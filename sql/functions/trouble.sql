@@ -38,7 +38,7 @@ begin
     cross join lateral (select r.id, r.task from howdah.run r where r.id = f.run and r.id between v_low and v_high offset 0) r
     cross join lateral (
       select e.kind, e.at, e.data ->> 'fingerprint' as fingerprint from howdah.event e
-      where e.task = r.task and e.run = r.id and e.run between v_low and v_high and e.kind in (1, 2, 3, 17, 18, 21, 22, 23)
+      where e.task = r.task and e.run = r.id and e.run between v_low and v_high and e.kind in (1, 2, 3, 17, 18, 21, 22, 23, 24, 25)
       order by e.at desc limit 1
     ) last
     where last.kind in (2, 18, 21, 22)

@@ -7,10 +7,12 @@ set local client_min_messages = warning;  -- What is dropped below is not there 
 -- What tasks demand: as register() documents it. Null: nothing.
 alter table howdah.task add column limits jsonb;
 
--- What a run demands: an array of [limit, key, cost, group, weight], the tail left out where it is 1, none and 1. Null: nothing.
+-- What a run demands: an array of [limit, key, cost, group, weight, hold], the tail left out where it is 1, none, 1 and none. hold: its
+-- permit is kept until it has ended (run), and its failure blocks the key (block). Null: nothing.
 alter table howdah.run add column demands jsonb;
 
--- Runs of one queue and task with the same demands are one line (line_of()). Null: no limits, and any node may claim it.
+-- Two more flags of job, timer and misfit: 32 some of what it demands it will keep until its end, 64 it has that now, 128 its failure
+-- blocks the keys of that. Runs of one queue and task with the same demands are one line (line_of()). Null: no limits, and any node may claim it.
 alter table howdah.job add column line bigint;
 alter table howdah.timer add column line bigint;
 alter table howdah.misfit add column line bigint;
@@ -32,12 +34,13 @@ create table howdah.limit_terms (
   changed timestamptz not null default howdah.clock()
 );
 
--- Terms of a single key, where they are its own.
+-- Terms of a single key, where they are its own. blocked: the run whose failure holds the key up, until it is retried.
 create table howdah.limit_key (
   name text not null,
   key text not null,
   terms jsonb,
   paused boolean not null default false,
+  blocked bigint,
   primary key (name, key)
 );
 
@@ -84,6 +87,15 @@ alter table howdah.task add column placement jsonb generated always as (defaults
 
 -- Where a run may go and where best: see placement_of(). Null: anywhere. What is not null goes by the gate, as if it had a limit.
 alter table howdah.run add column placement jsonb;
+
+-- Ends that limits bring.
+insert into howdah.kind (id, name, sender, state, final) values
+  (24, 'rejected', 'control', 'rejected', true),
+  (25, 'skipped', 'control', 'skipped', true);
+alter table howdah.event drop constraint event_kind;
+alter table howdah.event add constraint event_kind check (kind between 1 and 7 or kind between 16 and 25);
+drop index howdah.event_trouble;
+create index event_trouble on howdah.event (task, run) where kind in (2, 3, 17, 18, 21, 22, 24, 25);
 
 -- Their parameters are more now: with both forms a call would be ambiguous.
 drop function if exists howdah.submit(text, text[], jsonb, boolean);

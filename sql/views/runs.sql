@@ -40,12 +40,12 @@ cross join lateral (
     count(*) filter (where e.kind in (1, 2, 3, 4, 21)) as attempts,
     count(*) filter (where e.kind in (19, 21, 22)) as crashes,
     max(e.started) as started,
-    (array_agg(e.kind order by e.at desc) filter (where e.kind in (1, 2, 3, 17, 18, 21, 22)))[1] as kind,
-    max(e.at) filter (where e.kind in (1, 2, 3, 17, 18, 21, 22)) as ended,
+    (array_agg(e.kind order by e.at desc) filter (where e.kind in (1, 2, 3, 17, 18, 21, 22, 24, 25)))[1] as kind,
+    max(e.at) filter (where e.kind in (1, 2, 3, 17, 18, 21, 22, 24, 25)) as ended,
     (array_agg(e.node order by e.at desc) filter (where e.node is not null))[1] as node,
     (array_agg(e.data order by e.at desc) filter (where e.kind = 1))[1] as result,
     (array_agg(e.data order by e.at desc) filter (where e.kind in (2, 4, 21, 22) and e.data is not null))[1] as error,
-    (array_agg(e.data order by e.at desc) filter (where e.kind in (16, 17) and e.data is not null))[1] as reason
+    (array_agg(e.data order by e.at desc) filter (where e.kind in (16, 17, 24, 25) and e.data is not null))[1] as reason
   from howdah.event e
   where e.task = r.task and e.run = r.id
 ) past;

@@ -9,7 +9,8 @@ from typing import Any
 import anyio
 import asyncpg
 import pytest
-from howdah import App
+from howdah import App, Limit
+from howdah.core.prefetch import Prefetch
 
 from ..cli.programs import beside
 
@@ -92,13 +93,12 @@ async def test_it_survives_a_restart_of_every_node(dsn: str, what: str) -> None:
         await until(lambda: shop.started.count("mail") == 3)
 
 
-async def test_what_a_node_had_claimed_in_advance_goes_back_and_burns_no_attempt(dsn: str, db: Db) -> None:
-    """Fast runs have it claim many in advance; then one holds the only slot."""
-    shop = Shop(dsn, concurrency=1, prefetch_horizon_s=5.0, **RARELY)
+async def test_what_a_node_had_claimed_in_advance_goes_back_and_burns_no_attempt(dsn: str, db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It claims a hundred in advance, as after fast ones; and one holds the only slot."""
+    monkeypatch.setattr(Prefetch, "extra", 100)
+    shop = Shop(dsn, concurrency=1, **RARELY)
     async with shop.jobs, shop.jobs.work() as node:
         await until(lambda: node._has_listened)
-        await shop.other.enqueue_many(shop.other.call() for _ in range(500))
-        await until(lambda: len(shop.started) == 500)
         await shop.hold.enqueue()
         await until(lambda: "hold" in shop.started)
         runs = await shop.mail.enqueue_many(shop.mail.call() for _ in range(50))
@@ -115,6 +115,27 @@ async def test_what_a_node_had_claimed_in_advance_goes_back_and_burns_no_attempt
         await until(lambda: shop.started.count("mail") == 50)
     attempts = await db.fetch("select attempts from howdah.runs where task = 'mail'")
     assert {row[0] for row in attempts} == {1}
+
+
+@pytest.mark.parametrize("what", ["queue", "task"])
+async def test_runs_with_limits_pause_as_well_and_the_gate_hears_of_a_resume(dsn: str, what: str) -> None:
+    jobs = App(dsn, **RARELY)
+
+    @jobs.task(queue="mail", limits=[Limit("few", 5)])
+    async def mail() -> str:
+        return "mailed"
+
+    of: Any = jobs.queues if what == "queue" else jobs.tasks
+    async with jobs, jobs.work() as node:
+        assert await (await mail.enqueue()).result("10s") == "mailed"
+        await until(lambda: node._has_listened)
+        await of.pause("mail")
+        runs = await mail.enqueue_many(mail.call() for _ in range(20))
+        await anyio.sleep(0.05)
+        assert {await run.status() for run in runs} <= {"queued", "gated"}
+        await of.resume("mail")
+        for run in runs:
+            assert await run.result("10s") == "mailed"
 
 
 async def test_runs_of_a_paused_queue_hold_nobody_back_where_queues_have_weights(dsn: str) -> None:

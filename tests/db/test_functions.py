@@ -26,6 +26,8 @@ INTERNAL = {
     "protect": "the same",
     "demands": "reads its arguments only",
     "line_of": "the same",
+    "demand_flags": "the same",
+    "active_demands": "the same",
     "knock": "called by functions that run as the owner",
     "gate_free": "ends other connections of the node's own role, as that role may",
     "recover": "ends another connection of the node's own role, as that role may",

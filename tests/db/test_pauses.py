@@ -122,14 +122,15 @@ async def test_a_name_that_nobody_has_used_is_refused_and_not_added(db: Session,
 async def test_nodes_are_told_of_both_at_the_commit(db: Session, connect: Connect) -> None:
     heard: asyncio.Queue[str] = asyncio.Queue()
     listener = await connect()
-    await listener.add_listener("howdah_pause", lambda *said: heard.put_nowait(str(said[3])))
+    for channel in ("howdah_pause", "howdah_gate"):
+        await listener.add_listener(channel, lambda *said: heard.put_nowait(str(said[3])))
     queue = await db.fetchval(query("queue_id"), "default")
     task = await db.fetchval("select howdah.introduce('work')")
     await db.execute("select howdah.pause(queue => 'default')")
     await db.execute("select howdah.pause(task => 'work')")
     await db.execute("select howdah.resume(queue => 'default')")
     async with asyncio.timeout(10):
-        assert [await heard.get() for _ in range(3)] == [f"queue {queue}", f"task {task}", ""]
+        assert [await heard.get() for _ in range(6)] == [f"queue {queue}", "look", f"task {task}", "look", "", "look"]
 
 
 async def test_the_gate_finds_and_admits_nothing_of_what_is_paused(db: Session) -> None:

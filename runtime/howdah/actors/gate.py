@@ -25,6 +25,7 @@ from ..core.places import Places
 from ..core.tidings import Heard, Tidings
 from ..mailbox import Mailbox
 from ..messages import Claimed, Held, SeatLost, Standing, Terms, Waiting, Woken
+from .impatience import Impatience
 from .placing import Placing
 
 log = logging.getLogger("howdah.gate")
@@ -53,6 +54,9 @@ class Seat(Protocol):
     async def places(self, placements: Sequence[str]) -> list[tuple[int, int, float]]: ...
     async def left(self, runs: Sequence[int], leases: Sequence[int]) -> list[int]: ...
     async def remind(self, runs: Sequence[int], leases: Sequence[int], nodes: Sequence[int]) -> None: ...
+    async def over(self, runs: Sequence[int]) -> tuple[list[int], bool]: ...
+    async def refuse(self, runs: Sequence[int], kinds: Sequence[int], reasons: Sequence[str]) -> None: ...
+    async def cancel(self, runs: Sequence[int], reason: str) -> None: ...
     async def ask_for_space(self) -> None: ...
     async def admit(
         self, epoch: int, own: int, decided: Sequence[Decided], levels: Sequence[tuple[str, str, float, float]], *, durable: bool
@@ -113,8 +117,12 @@ class _Keeper:
         self._places = Places(node, config.claim_max)
         self._placing = Placing(self._places)
         self._held: dict[int, _Permit] = {}
+        self._kept: dict[int, tuple[Demand, ...]] = {}
+        """What runs keep until they have ended, also while nobody holds them."""
+        self._impatience = Impatience(self._gate, seat)
         self._demands: dict[str, tuple[Demand, ...]] = {}
         self._rates: set[str] = set()
+        self._keeps = False
         self._own_terms: set[Key] = set()
         now = monotonic()
         self._cursor: int | None = None
@@ -130,10 +138,12 @@ class _Keeper:
         for name, key, level, at in await self._seat.buckets():
             self._gate.set_bucket((name, key), Bucket(level, at))
         now = monotonic()
-        for held in await self._seat.held():
-            permit = _Permit(held.lease, held.node, held.task, self._demands_of(held.demands), now)
-            self._held[held.run] = permit
-            self._gate.hold(permit.demands)
+        for held in sorted(await self._seat.held(), key=_by_lease):
+            demands = self._demands_of(held.demands)
+            active = self._keep(held.run, demands)
+            self._gate.hold(demands if held.lease is not None else self._kept[held.run])
+            if held.lease is not None and held.node is not None:
+                self._held[held.run] = _Permit(held.lease, held.node, held.task, active, now)
         await self._ask_for_space()
 
     async def work(self, desk: Mailbox[Woken]) -> None:
@@ -148,6 +158,10 @@ class _Keeper:
             await self._upkeep(standing.offset_s)
             await self._feed()
             more = await self._admit(standing.offset_s)
+            parked = self._gate.take_parked()
+            if self._impatience.modes and (changed := await self._impatience.act(parked)):
+                await self._refresh(changed, HEADS_MAX)
+                more = True
 
     def _next_at(self, offset_s: float) -> float:
         due = min(self._scan_at, self._check_at) if self._held else self._scan_at
@@ -166,6 +180,7 @@ class _Keeper:
         for run, lease in heard.ended.items():
             self._free(run, lease)
         await self._check([pair for pair in heard.doubtful.items() if self._is_held(*pair)])
+        await self._let_go([run for run in {*heard.ended, *heard.doubtful, *heard.over} if run in self._kept])
         if heard.everything:
             self._cursor, self._scan_at = None, 0.0
         for low, high in heard.ranges:
@@ -184,6 +199,7 @@ class _Keeper:
             self._check_at = now + self._config.heartbeat_s
             before = now - self._config.heartbeat_s
             await self._check([(run, permit.lease) for run, permit in self._held.items() if permit.since < before])
+            await self._let_go([run for run in self._kept if run not in self._held])
             await self._remind([(run, permit) for run, permit in self._held.items() if permit.since < before])
         if now >= self._sweep_at:
             self._sweep_at = now + self._config.idle_look_s
@@ -234,13 +250,33 @@ class _Keeper:
             self._placing.went(one.line, one.run)
         demands = {one.run: one.demands for one in decided}
         for row in rows:
-            self._held[row.id] = _Permit(row.lease, row.node, row.task, demands.pop(row.id), now)
+            self._held[row.id] = _Permit(row.lease, row.node, row.task, self._keep(row.id, demands.pop(row.id)), now)
         own = [row for row in rows if row.node == self._node]
         if own:
             self._house.admitted(own)
         if len(rows) < len(decided):
             await self._take_back([one for one in decided if one.run in demands])
         return True
+
+    def _keep(self, run: int, demands: tuple[Demand, ...]) -> tuple[Demand, ...]:
+        """Notes what a run that is held keeps until it has ended. Returns what it gives back after the attempt."""
+        if self._impatience.modes:
+            self._impatience.admitted(run, demands)
+        if not self._keeps or not any(demand.kept for demand in demands):
+            return demands
+        self._kept[run] = tuple(demand for demand in demands if demand.kept)
+        return tuple(demand for demand in demands if not demand.kept)
+
+    async def _let_go(self, runs: Sequence[int]) -> None:
+        """Frees what these have kept, if they have ended; where that blocks a key, the key is blocked first."""
+        for at in range(0, len(runs), RUNS_AT_ONCE):
+            over, blocks = await self._seat.over(runs[at : at + RUNS_AT_ONCE])
+            if blocks:
+                await self._read_terms()
+            for run in over:
+                kept = self._kept.pop(run)
+                self._gate.free(kept)
+                self._impatience.freed(run, kept)
 
     async def _take_back(self, refused: Sequence[Decided]) -> None:
         """What the database did not admit: it ended, is locked or not due any more, or its node is gone."""
@@ -288,6 +324,7 @@ class _Keeper:
         if permit is not None and permit.lease == lease:
             del self._held[run]
             self._gate.free(permit.demands)
+            self._impatience.freed(run, permit.demands)
             self._places.free(permit.node, permit.task)
 
     def _offer(self, row: Waiting) -> None:
@@ -310,6 +347,7 @@ class _Keeper:
         demands = self._demands.get(told)
         if demands is None:
             demands = self._demands[told] = tuple(_demand(*one) for one in codec.decode(told))
+            self._keeps |= any(demand.kept for demand in demands)
         return demands
 
     def _levels(self, decided: Sequence[Decided]) -> list[tuple[str, str, float, float]]:
@@ -323,6 +361,7 @@ class _Keeper:
     async def _read_terms(self) -> None:
         terms = await self._seat.terms()
         self._rates = {one.name for one in terms if one.kind == "rate"}
+        self._impatience.modes = {one.name: one.when_full for one in terms if one.when_full is not None}
         own: set[Key] = set()
         paused = {one.name for one in terms if one.key is None and one.paused}
         for one in terms:
@@ -339,8 +378,12 @@ class _Keeper:
 _by_run = attrgetter("run")
 
 
-def _demand(limit: str, key: str, cost: float = 1.0, group: str | None = None, weight: float = 1.0) -> Demand:
-    return Demand((limit, key), cost, group, weight)
+def _by_lease(held: Held) -> int:
+    return held.lease or 0
+
+
+def _demand(limit: str, key: str, cost: float = 1.0, group: str | None = None, weight: float = 1.0, hold: str | None = None) -> Demand:
+    return Demand((limit, key), cost, group, weight, hold is not None)
 
 
 def _terms(said: Terms) -> AtMost | Flow:

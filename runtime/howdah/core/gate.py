@@ -25,7 +25,7 @@ from itertools import count
 import msgspec
 
 from .bucket import ROUNDING, Bucket
-from .crowd import Crowd, Front, Head
+from .crowd import Crowd, Front, Head, precedes
 from .keyed import Demand, Key, Kind, Line, Places, Room, Rooms, Task, Terms
 from .turns import Share
 
@@ -44,7 +44,8 @@ class Gate:
     """Everything that waits under limits, as the one gate of a database knows it. Moments are seconds of one clock."""
 
     __slots__ = (
-        "_dues", "_entries", "_front", "_hungry", "_lines", "_now", "_rooms", "_savers", "_stirred", "_tasks", "_turn",
+        "_dues", "_entries", "_front", "_hungry", "_lines", "_now", "_parked", "_rooms", "_savers", "_saving", "_stirred", "_tasks",
+        "_turn",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -53,8 +54,10 @@ class Gate:
         self._tasks: dict[Kind, Task] = {}
         self._front: Front[Task] = Front()
         self._hungry: set[int] = set()
+        self._parked: list[int] = []
         self._stirred: list[Room] = []
         self._savers: dict[Share, set[Room]] = {}
+        self._saving: dict[Task, int] = {}
         self._dues: list[tuple[float, int, Room]] = []
         self._entries = count(1)
         self._turn = 0
@@ -164,6 +167,19 @@ class Gate:
         """Lines that have others waiting, of which the gate was not told: each until it is told of them."""
         return list(self._hungry)
 
+    def take_parked(self) -> list[int]:
+        """Lines that found a key full since this was asked last; some of them may have gone since."""
+        parked, self._parked = self._parked, []
+        return parked
+
+    def stuck(self, number: int) -> tuple[Key, list[Head], bool] | None:
+        """The key that a line waits for, which has no room, the runs that are known of it, and whether there are others. None: it waits
+        for a place, or not at all."""
+        line = self._lines.get(number)
+        if line is None or line.at is None or line.at.number == 0:  # 0: it is paused.
+            return None
+        return line.at.key, list(line.heads), line.more
+
     def next_at(self) -> float | None:
         """When a bucket next has enough for somebody. None: no bucket keeps anybody waiting."""
         dues = self._dues
@@ -183,7 +199,7 @@ class Gate:
         for task in self._tasks.values():
             task.ready.sweep()
             task.absent = {room for room in task.absent if self._rooms.get(room.key) is room}
-        self._dues = [due for due in self._dues if due[2].due == due[0] and due[2].saver is not None]
+        self._dues = [due for due in self._dues if due[2].due == due[0] and self._rooms.get(due[2].key) is due[2]]
         heapify(self._dues)
         self._stirred = [room for room in self._stirred if self._rooms.get(room.key) is room]
 
@@ -248,13 +264,17 @@ class Gate:
         """Calls the best line that is parked here, if there is room for one and none was called already."""
         room.stirred = False
         self._spare(room)
-        if room.called is not None or not room.parked or (room.number is not None and room.held >= room.number):
+        if not room.parked or (room.number is not None and room.held >= room.number):
             return
         line = room.best()
         if line is None:
             return
+        if room.called is not None:
+            if not precedes(line, room.called):
+                return
+            self._release(room.called)  # Somebody was parked since who goes before it, or saves up before it.
         if room.flow is not None:
-            at = room.enough_at(line.cost)
+            at = room.enough_at(line.cost_at(room))
             if at > now + ROUNDING or line.turn == self._turn:
                 self._save_up(room, line, at)
                 return
@@ -292,6 +312,9 @@ class Gate:
             for room in self._savers.get(line.share, ()):
                 self._stir(room)
         admitted = Admitted(line.heads.popleft().run, line.number, places.take(line.task.name), line.task.name, line.demands)
+        for task in [*self._saving]:
+            if not places.has(task.name):  # Tasks may share places.
+                self._close(task)
         if line.heads:
             missing = self._missing(line, now)
             if missing is None:
@@ -314,13 +337,13 @@ class Gate:
 
     def _park(self, line: Line, room: Room) -> None:
         """The line waits until this key calls it."""
+        self._parked.append(line.number)
         crowd = room.parked.get(line.task)
         if crowd is None:
             crowd = room.parked[line.task] = Crowd()
         crowd.push(line, next(self._entries))
         line.at = room
         if room.flow is not None:
-            line.cost = line.costs[line.rooms.index(room)]
             line.turn = self._turn
             self._stir(room)  # It may be the one that saves up from now on.
 
@@ -348,6 +371,7 @@ class Gate:
         """The line waits for the bucket to have enough for it, and others behind it."""
         room.saver = line
         line.task.leans.add(room)
+        self._saving[line.task] = self._saving.get(line.task, 0) + 1
         if line.share is not None:
             self._savers.setdefault(line.share, set()).add(room)
         if at == math.inf:
@@ -363,6 +387,10 @@ class Gate:
             return
         room.saver = None
         line.task.leans.discard(room)
+        if self._saving[line.task] == 1:
+            del self._saving[line.task]
+        else:
+            self._saving[line.task] -= 1
         if line.share is not None:
             rooms = self._savers[line.share]
             rooms.discard(room)

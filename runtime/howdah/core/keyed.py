@@ -30,12 +30,14 @@ class Demand(msgspec.Struct, frozen=True):
     """What a run needs of a key: one permit, or as many tokens as it costs.
 
     group: who takes turns at this key, with this weight. A line takes turns at the first of its keys for which it names a group.
+    kept: the run gives it back when it has ended, and not after each attempt.
     """
 
     key: Key
     cost: float = 1.0
     group: str | None = None
     weight: float = 1.0
+    kept: bool = False
 
 
 class Places(Protocol):
@@ -56,7 +58,7 @@ class Line(Waiting):
     more: there are others behind those. at: the room under whose key it is parked; called_by: the one that called it from there.
     """
 
-    __slots__ = ("at", "called_by", "cost", "costs", "demands", "more", "number", "rooms", "task", "turn")
+    __slots__ = ("at", "called_by", "costs", "demands", "more", "number", "rooms", "task", "turn")
 
     def __init__(self, number: int, task: "Task", demands: tuple[Demand, ...], rooms: tuple["Room", ...]) -> None:
         grouped = next((at for at, demand in enumerate(demands) if demand.group is not None), None)
@@ -71,11 +73,14 @@ class Line(Waiting):
         self.more = False
         self.at: Room | None = None
         self.called_by: Room | None = None
-        self.cost = 0.0
         self.turn = 0
         task.lines += 1
         for room in rooms:
             room.lines += 1
+
+    def cost_at(self, room: "Room") -> float:
+        """How many tokens a run of it takes there."""
+        return self.costs[self.rooms.index(room)]
 
     def end(self) -> None:
         """Nothing of it waits any more."""

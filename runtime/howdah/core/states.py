@@ -46,10 +46,12 @@ class Kind(IntEnum):
     LOST = 21
     QUARANTINED = 22
     REOPENED = 23
+    REJECTED = 24
+    SKIPPED = 25
 
 
-_PENDING = (State.SCHEDULED, State.QUEUED, State.RETRYING)
-_REOPENED = (State.FAILED, State.CANCELLED, State.EXPIRED, State.QUARANTINED, State.LOST)
+_PENDING = (State.SCHEDULED, State.QUEUED, State.GATED, State.RETRYING)
+_REOPENED = (State.FAILED, State.CANCELLED, State.EXPIRED, State.QUARANTINED, State.LOST, State.REJECTED, State.SKIPPED)
 
 TRANSITIONS: dict[tuple[Kind, State], State] = (
     {
@@ -67,10 +69,13 @@ TRANSITIONS: dict[tuple[Kind, State], State] = (
         (Kind.LOST, State.RUNNING): State.LOST,
         (Kind.QUARANTINED, State.RUNNING): State.QUARANTINED,
         (Kind.EXPIRED, State.QUEUED): State.EXPIRED,
+        (Kind.EXPIRED, State.GATED): State.EXPIRED,
+        (Kind.REJECTED, State.GATED): State.REJECTED,
+        (Kind.SKIPPED, State.GATED): State.SKIPPED,
     }
     | {(Kind.CANCELLED, state): State.CANCELLED for state in _PENDING}
     | {(Kind.REOPENED, state): State.QUEUED for state in _REOPENED}
 )
 """The cells of this release. A running run is cancelled only where that was asked for and its attempt would go on
-(retried, snoozed, released, reaped, returned); one that starts at most once is lost and not reaped. Gated and waiting
-runs, and the ends that limits and flows bring, have no event that leads to them yet."""
+(retried, snoozed, released, reaped, returned); one that starts at most once is lost and not reaped. A run with limits is gated
+wherever another one is queued. Waiting runs have no event that leads to them yet."""

@@ -29,6 +29,8 @@ class Heard(msgspec.Struct):
     ended: dict[int, int] = {}
     doubtful: dict[int, int] = {}
     runs: set[int] = set()
+    over: set[int] = set()
+    """Runs that kept permits and may have ended."""
     ranges: list[tuple[int, int]] = []
     spaces: dict[tuple[int, int], Space] = {}
     terms: bool = False
@@ -36,7 +38,11 @@ class Heard(msgspec.Struct):
     everything: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.ended or self.doubtful or self.runs or self.ranges or self.spaces or self.terms or self.labels or self.everything)
+        heard = self
+        return bool(
+            heard.ended or heard.doubtful or heard.over or heard.runs or heard.ranges or heard.spaces or heard.terms or heard.labels
+            or heard.everything
+        )  # fmt: skip
 
 
 class Tidings:
@@ -61,6 +67,13 @@ class Tidings:
         first = not self._heard
         if len(self._heard.doubtful) < MOST:  # The others are found by the next check.
             self._heard.doubtful.update(pairs)
+        return first
+
+    def add_over(self, runs: Iterable[int]) -> bool:
+        """These kept permits, and may have ended."""
+        first = not self._heard
+        if len(self._heard.over) < MOST:
+            self._heard.over.update(runs)
         return first
 
     def add_runs(self, runs: Iterable[int]) -> bool:

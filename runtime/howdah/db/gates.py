@@ -99,6 +99,19 @@ class Gates:
         """Which of these runs hold these leases no more."""
         return [row[0] for row in await self._ask(lambda c: c.fetch(query("gate_left"), runs, leases))]
 
+    async def over(self, runs: Sequence[int]) -> tuple[list[int], bool]:
+        """Which of these runs have ended, and whether the failure of one has blocked its key."""
+        rows = await self._ask(lambda c: c.fetch(query("gate_over"), runs))
+        return [row[0] for row in rows], any(row[1] for row in rows)
+
+    async def refuse(self, runs: Sequence[int], kinds: Sequence[int], reasons: Sequence[str]) -> None:
+        """Ends these runs, which wait, as these kinds have it."""
+        await self._ask(lambda c: c.execute(query("refuse"), runs, kinds, reasons))
+
+    async def cancel(self, runs: Sequence[int], reason: str) -> None:
+        """Has these runs cancelled."""
+        await self._ask(lambda c: c.execute(query("cancel"), runs, reason))
+
     async def remind(self, runs: Sequence[int], leases: Sequence[int], nodes: Sequence[int]) -> None:
         """Tells these nodes again of what was admitted to them."""
         await self._ask(lambda c: c.execute(query("gate_remind"), runs, leases, nodes))
@@ -150,6 +163,6 @@ class Gates:
         self._heard(str(payload))
 
 
-def _terms(name: str, key: str | None, kind: str, said: str | None, paused: bool) -> Terms:  # noqa: FBT001 - a row
+def _terms(name: str, key: str | None, kind: str, said: str | None, paused: bool, when_full: str | None) -> Terms:  # noqa: FBT001 - a row
     allowed = _Allowed() if said is None else msgspec.json.decode(said, type=_Allowed)
-    return Terms(name, key, kind, allowed.number, allowed.per_s, allowed.burst, paused)
+    return Terms(name, key, kind, allowed.number, allowed.per_s, allowed.burst, paused, when_full)

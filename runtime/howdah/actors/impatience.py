@@ -1,0 +1,109 @@
+"""What becomes of runs that find a limit full, where they are not to wait: the modes of howdah.Limit(when_full=).
+
+A run waits for the gate at a key that has no room. Then, by the limit's mode, it is refused; or all but the newest of its line are; or
+as many of those that run under the key are cancelled as wait there, the oldest first: a newcomer starts when such an end is durable.
+A paused key is not full: who waits there waits.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from ..core.gate import Gate
+from ..core.keyed import Demand, Key
+from ..core.states import Kind
+
+
+class Ends(Protocol):
+    """What it needs of the database."""
+
+    async def refuse(self, runs: Sequence[int], kinds: Sequence[int], reasons: Sequence[str]) -> None: ...
+    async def cancel(self, runs: Sequence[int], reason: str) -> None: ...
+
+
+class Impatience:
+    """The modes of one tenure of the gate. modes: of each limit that has one."""
+
+    def __init__(self, gate: Gate, ends: Ends) -> None:
+        self.modes: dict[str, str] = {}
+        self._gate = gate
+        self._ends = ends
+        self._running: dict[Key, dict[int, None]] = {}
+        """Of limits that cancel: who runs under each key, the oldest first."""
+        self._asked: set[int] = set()
+        self._full: dict[Key, set[int]] = {}
+        """Lines that wait at such keys."""
+
+    def admitted(self, run: int, demands: Iterable[Demand]) -> None:
+        """A run holds these."""
+        for demand in demands:
+            if self.modes.get(demand.key[0]) == "cancel_oldest":
+                self._running.setdefault(demand.key, {})[run] = None
+
+    def freed(self, run: int, demands: Iterable[Demand]) -> None:
+        """A run holds these no more."""
+        self._asked.discard(run)
+        for demand in demands:
+            running = self._running.get(demand.key)
+            if running is not None:
+                running.pop(run, None)
+                if not running:
+                    del self._running[demand.key]
+
+    async def act(self, lines: Iterable[int]) -> list[int]:
+        """Does what is to be done about lines that found a key full. Returns those to be asked for again, since runs of them have ended."""
+        runs: list[int] = []
+        kinds: list[int] = []
+        reasons: list[str] = []
+        changed: list[int] = []
+        for line in dict.fromkeys(lines):
+            stuck = self._gate.stuck(line)
+            mode = None if stuck is None else self.modes.get(stuck[0][0])
+            if stuck is None or mode is None:
+                continue
+            key, heads, more = stuck
+            if mode == "cancel_oldest":
+                self._full.setdefault(key, set()).add(line)
+                continue
+            doomed = [head.run for head in heads]
+            if mode == "keep_latest" and not more:
+                doomed.remove(max(doomed))
+            if doomed:
+                kind = Kind.REJECTED if mode == "reject" else Kind.SKIPPED
+                runs += doomed
+                kinds += [int(kind)] * len(doomed)
+                reasons += [_reason(key, mode)] * len(doomed)
+                changed.append(line)
+        if runs:
+            await self._ends.refuse(runs, kinds, reasons)
+        for key in [*self._full]:
+            if oldest := self._make_way(key):
+                await self._ends.cancel(oldest, f"a newer run waits for limit {key[0]} under the key {key[1]!r}")
+        return changed
+
+    def _make_way(self, key: Key) -> list[int]:
+        """The oldest that run under this key, so that as many are asked to end as newcomers wait."""
+        waiting = 0
+        for line in [*self._full[key]]:
+            stuck = self._gate.stuck(line)
+            if stuck is None or stuck[0] != key:
+                self._full[key].remove(line)
+            else:
+                waiting += len(stuck[1])
+        if not self._full[key]:
+            del self._full[key]
+        running = self._running.get(key, {})
+        chosen = [run for run in running if run not in self._asked]
+        chosen = chosen[: max(0, min(waiting, len(running)) - (len(running) - len(chosen)))]
+        self._asked.update(chosen)
+        return chosen
+
+
+def _reason(key: Key, mode: str) -> str:
+    under = f" under the key {key[1]!r}" if key[1] else ""
+    match mode:
+        case "skip":
+            return f"rate {key[0]} had no token left{under}"
+        case "keep_latest":
+            return f"limit {key[0]} was full{under}, and a newer run waited"
+        case _:
+            return f"limit {key[0]} was full{under}"
