@@ -3,7 +3,7 @@
 What is said to the gate goes straight to it where it is here, and otherwise into a notification.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import anyio
 
@@ -90,14 +90,14 @@ class Gatehouse:
         self._told.clear()
         self._rouse()
 
-    def space(self, room: int, capacity: int, tasks: Iterable[int]) -> list[str]:
+    def space(self, room: int, capacity: int, tasks: Collection[int]) -> list[str]:
         """An executor has room for so many runs with limits. What is to be said of it to a gate on another node."""
         standing = self._standing()
         if standing is None:
             return []
         told = self._told.get(room)
         before = 0 if told is None else told.capacity
-        if told is not None and told.node == standing.node:
+        if told is not None and told.node == standing.node and len(told.tasks) == len(tasks):  # They only become more.
             if capacity == before:
                 return []
             if not self._is_open and capacity > 0 and before > 0 and abs(capacity - before) < SPACE_SHARE * before:

@@ -1,6 +1,5 @@
 """Runs go to the nodes that they require, and to those that they prefer: on nodes with different labels."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -85,7 +84,9 @@ def holding(**words: Any) -> Callable[[App], Gauge]:
 
 async def running_on(db: Any, *names: str) -> list[int]:
     """How many runs each of these nodes holds."""
-    return [await db.fetchval("select count(*) from howdah.job j join howdah.node n on n.id = j.node where n.name = $1", one) for one in names]
+    return [
+        await db.fetchval("select count(*) from howdah.job j join howdah.node n on n.id = j.node where n.name = $1", one) for one in names
+    ]
 
 
 async def until(condition: Callable[[], Any], within_s: float = SOON_S) -> None:

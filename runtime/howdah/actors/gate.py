@@ -284,10 +284,10 @@ class _Keeper:
             self._gate.undo(one.demands)
             self._places.free(one.place, one.task[1])
         nodes = {one.place for one in refused}
-        nodes -= {permit.node for permit in self._held.values() if permit.node in nodes}
-        for node in nodes - {self._node}:
-            self._places.forget(node)
-        if nodes:
+        nodes -= {self._node, *(permit.node for permit in self._held.values() if permit.node in nodes)}
+        if nodes and (gone := nodes - await self._placing.living(self._seat)):
+            for node in gone:
+                self._places.forget(node)
             await self._ask_for_space()
         await self._refresh(list({one.line for one in refused}), HEADS_MIN)
 

@@ -70,6 +70,10 @@ class Placing:
             for placement, allowed in zip(some, scores, strict=True):
                 self._places.allow(placement, allowed)
 
+    async def living(self, map_: Map) -> set[int]:
+        """The nodes that live: where anything may go that has no placement."""
+        return {node for _, node, _ in await map_.places(["{}"])}
+
     def next_at(self) -> float | None:
         """When somebody has waited for long enough, by the clock of the database."""
         return self._places.patience.next_at()

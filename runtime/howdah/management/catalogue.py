@@ -48,14 +48,14 @@ class Catalogue:
             await connection.execute(query("resume"), None, task)
 
     async def todo(self) -> Todo:
-        """What waits for a human: tasks that nobody implements, runs that fit nobody or may go nowhere, and what went wrong, newest first. Looks
-        at a bounded number of each."""
+        """What waits for a human: tasks that nobody implements, runs that fit nobody or may go nowhere, and what went wrong, newest
+        first. Looks at a bounded number of each."""
         async with asking(self._client) as connection:
             unimplemented = [Unimplemented(*row) for row in await connection.fetch(query("unimplemented"))]
             misfits = [Misfit(*row) for row in await connection.fetch(query("misfits"), MISFITS_MAX)]
             nowhere = await connection.fetch(query("unplaced"))
             rows = await connection.fetch(query("trouble"), TROUBLE_MAX)
-        unplaced = [Unplaced(*row[:4], decoded(row[4]), row[5], row[6]) for row in nowhere]
+        unplaced = [Unplaced(**{**row, "requires": decoded(row["requires"])}) for row in nowhere]
         trouble = [Trouble(task, State(state), *rest) for task, state, *rest in rows]
         return Todo(unimplemented, misfits, trouble, unplaced)
 
