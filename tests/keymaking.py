@@ -1,5 +1,7 @@
 """Functions that are asked for keys and cannot give them, and tasks with limits: what some rows of test_errors.py are made of."""
 
+import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from howdah import App, FailedRun, Limit, Rate, Task
@@ -61,3 +63,13 @@ async def without_keys(stage: Stage, keys: str) -> int:
     task = App(stage.dsn).task(name="asked", limits=[Limit("asked", 1, key=str)])(ping)
     await task.options(conn=stage.conn).enqueue(1)
     return await stage.conn.fetchval(f"""select howdah.enqueue('asked', '{{"number": 1}}'{keys})""")
+
+
+async def live(stage: Stage, call: Callable[[App], Awaitable[object]] | str) -> object:
+    """Something that is done to limits that the code knows: per-user, a limit, and smtp, a rate."""
+    known = [
+        {"limit": "per-user", "kind": "limit", "terms": {"number": 2}},
+        {"limit": "smtp", "kind": "rate", "terms": {"per_s": 1, "burst": 60}},
+    ]
+    await stage.conn.execute("select howdah.note_limits($1)", json.dumps(known))
+    return await stage.sql(f"select howdah.{call}") if isinstance(call, str) else await call(stage.jobs)

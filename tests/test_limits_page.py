@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,8 +10,13 @@ from typing import Any
 import asyncpg
 import pytest
 from howdah import App, ArgumentsInvalid, RateLimited
+from msgspec.structs import replace
+
+from .cli.programs import beside
 
 pytestmark = pytest.mark.anyio
+
+PAST = datetime(2026, 1, 1, tzinfo=UTC)
 
 Db = asyncpg.Connection
 
@@ -56,7 +62,7 @@ async def test_its_sql_works_and_is_refused_without_keys(page: dict[str, Any], j
     async with jobs:
         for name in ("welcome", "crawl"):
             await page[name].enqueue(*(("https://a.b/c",) if name == "crawl" else (1, "a@b.c")))
-    (block,) = re.findall(r"^```sql\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    block, _ = re.findall(r"^```sql\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     mail, crawl = [await db.fetchval(statement) for statement in block.split("\n") if statement]
     assert await demands(db, mail) == [["per-user", "1"], ["smtp", ""]]
     assert await demands(db, crawl) == [["per-host", "a.b"]]
@@ -68,6 +74,20 @@ async def test_a_task_hears_of_the_limit_of_the_other_side(page: dict[str, Any])
     with pytest.raises(RateLimited, match="crm asks for a pause of 30 s") as raised:
         await page["sync"](1)
     assert (raised.value.limit, raised.value.delay_s) == ("crm", 30.0)
+
+
+async def test_what_it_changes_in_a_running_system_is_taken_back_in_the_end(page: dict[str, Any], jobs: App, dsn: str, db: Db) -> None:
+    async with jobs.work(), jobs:
+        _, block = re.findall(r"^```sql\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+        (commands,) = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+        before = await jobs.limits.list()
+        for statement in block.strip().split("\n"):
+            await db.execute(statement)
+        for line in commands.strip().split("\n"):
+            done = await beside(*line.split()[1:], HOWDAH_DSN=dsn)
+            assert done.exit_code == 0, f"{line}: {done.stderr}"
+        after = await jobs.limits.list()
+    assert [replace(one, changed_at=PAST) for one in after] == [replace(one, changed_at=PAST) for one in before]
 
 
 async def test_its_first_task_runs_when_its_limits_have_room(page: dict[str, Any], jobs: App) -> None:

@@ -22,6 +22,7 @@ from .duration import Duration, seconds
 from .errors import ConfigurationError, HowdahError
 from .management.catalogue import Catalogue, Nodes, Queues
 from .management.glance import Glance, glance
+from .management.limits import Limits
 from .management.runs import Runs
 from .node import Node
 from .policy import SILENT, Defaults, ServedQueues, check_weight
@@ -45,7 +46,7 @@ class App(Registrar):
         self._client = Client(self.config)
         self._portal = Portal(self.config)
         self.runs, self.tasks = Runs(self._client), Catalogue(self._client)
-        self.queues, self.nodes = Queues(self._client), Nodes(self._client)
+        self.queues, self.nodes, self.limits = Queues(self._client), Nodes(self._client), Limits(self._client)
         if isinstance(imports, str):
             raise ConfigurationError(f"imports={imports!r} is one text: pass a list, as in imports=[{imports!r}]")
         self._imports = imports

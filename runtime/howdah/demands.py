@@ -136,7 +136,7 @@ class Demands:
             if not is_positive(answer):
                 raise ArgumentsInvalid(f"{asked.what} in {self._task} returned {answer!r}: a cost is a positive number")
             return float(answer)
-        text = _text(answer)
+        text = text_of(answer)
         if text is None:
             raise ArgumentsInvalid(f"{asked.what} in {self._task} returned {answer!r}: a key is text, a whole number, a bool or a UUID")
         if len(text) > KEY_MAX or "\0" in text:
@@ -160,7 +160,7 @@ def _beyond_default(limit: Limit | Rate) -> dict[str, Any]:
     return said
 
 
-def _text(answer: object) -> str | None:
+def text_of(answer: object) -> str | None:
     """A key as Postgres says the same value that it finds by a path. None: it is no key."""
     value: object = answer.value if isinstance(answer, Enum) else answer
     match value:

@@ -3,6 +3,7 @@
 What is said to the gate goes straight to it where it is here, and otherwise into a notification.
 """
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 import anyio
@@ -18,6 +19,8 @@ from .core.tidings import Space, Tidings
 from .db.gates import Gates
 from .mailbox import Mailbox
 from .messages import Admitted, Claimed, Outcome, Standing, ToDispatcher, Woken
+
+log = logging.getLogger("howdah.gatehouse")
 
 SPACE_SHARE = 0.25
 """A gate elsewhere is told of the room of this node when it has changed by this share: each change would be a notification."""
@@ -44,9 +47,16 @@ class Gatehouse:
         """Tasks whose definitions here do not say that their runs go by the gate, and runs of which do, since a call said so."""
 
     async def keep(self, queues: list[int] | None, rooms: Sequence[Room]) -> None:
-        """Is the gate whenever it is this node's turn, until the node leaves. A node that has no tasks whose runs go by it, as far as it
-        knows, or that hears nothing, leaves the gate to others."""
+        """Is the gate whenever it is this node's turn, until the node leaves. A node that has no tasks whose runs go by it, as far
+        as it knows, or that hears nothing, leaves the gate to others; to the latter nothing is admitted, since it would not hear of it."""
         self._queues = queues
+        names = sorted({room.lanes[task].name for room in rooms for task in room.limited})
+        if names and not self._config.hears:
+            log.warning(
+                "this node hears nothing behind its pooler, so it runs none of its tasks with limits or placement (%s): set"
+                " HOWDAH_DIRECT_DSN",
+                ", ".join(names),
+            )
         if not self._config.hears:
             return
         self._tasks = frozenset[int]().union(*(room.tasks for room in rooms))
@@ -90,10 +100,15 @@ class Gatehouse:
         self._told.clear()
         self._rouse()
 
+    def look(self) -> None:
+        """Runs may wait of which nobody told the gate: it looks at everything, if it is here."""
+        if self._is_open and self._tidings.add_everything():
+            self._wake()
+
     def space(self, room: int, capacity: int, tasks: Collection[int]) -> list[str]:
         """An executor has room for so many runs with limits. What is to be said of it to a gate on another node."""
         standing = self._standing()
-        if standing is None:
+        if standing is None or not self._config.hears:
             return []
         told = self._told.get(room)
         before = 0 if told is None else told.capacity

@@ -317,6 +317,7 @@ class Node:
             # What was said meanwhile, orders to it and cancels, was heard by nobody. A node that is new has been told nothing.
             self._heart.ask()
             self._remind(ASK)
+            self._gatehouse.asked()
         self._has_listened = True
 
     def _obey(self, order: str | None) -> None:
@@ -372,6 +373,7 @@ class Node:
             case "howdah_pause":
                 self._hints.add_pause(notices.paused(payload))
                 self._look()
+                self._gatehouse.look()
             case "":
                 self._bell_gone.set()
             case _:

@@ -1,13 +1,15 @@
--- Frees the seat of the gate from a node that is no more: its connections are ended, since a frozen one would keep it for ever.
--- Called by whoever found the node dead. Runs with the caller's rights: nodes of one role may end each other's connections.
--- Takes no locks.
+-- Frees the seat of the gate from nodes that are no more: a frozen one would keep it for ever, and so would one that froze while it
+-- waited for it, since the server hands it over all the same. Their connections are known by the names of the nodes, and are ended.
+-- For whoever found nodes dead, and now and then, since whoever found them may have died of it. Runs with the caller's rights: nodes
+-- of one role may end each other's connections. Takes no locks.
 create or replace function howdah.gate_free() returns void
   language plpgsql volatile
   set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pg_terminate_backend(a.pid)
-  from howdah.gate_backends() b(pid) join pg_stat_activity a on a.pid = b.pid
-  where a.datname = current_database() and a.application_name like 'howdah %' and a.pid <> pg_backend_pid();
+  from pg_stat_activity a
+  where a.datname = current_database() and a.application_name ~ '^howdah (seat|gate) ' and pg_has_role(a.usesysid, 'usage')
+    and not howdah.is_listed(substr(a.application_name, 13));
 end
 $$;

@@ -53,11 +53,10 @@ create table howdah.bucket (
   primary key (name, key)
 ) with (fillfactor = 50);
 
--- Who admits: one row. Its epoch is the fence of admissions; backends are the connections of the node that holds it.
+-- Who admits: one row. Its epoch is the fence of admissions.
 create table howdah.gate (
   epoch bigint not null default 0,
   node bigint,
-  backends int[] not null default '{}',
   at timestamptz not null default howdah.clock()
 ) with (fillfactor = 50);
 insert into howdah.gate default values;

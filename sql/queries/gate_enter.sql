@@ -1,2 +1,2 @@
 -- Takes the gate; its epoch. See functions/gate_enter.sql.
-select howdah.gate_enter($1, $2) as epoch;
+select howdah.gate_enter($1) as epoch;

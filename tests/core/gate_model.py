@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from howdah.core.bucket import Bucket, Flow
 from howdah.core.crowd import Head
-from howdah.core.gate import Admitted, Gate
-from howdah.core.keyed import AtMost, Demand, Key, Terms
+from howdah.core.gate import Gate
+from howdah.core.keyed import Admitted, AtMost, Demand, Key, Terms
 
 TOLD = 3
 """So many heads of a line are told to the gate at once."""

@@ -1,4 +1,4 @@
-"""What the gate promises, one sentence each. test_gate_model.py has the rest."""
+"""What the gate promises, one sentence each; test_gate_rates.py has what is about rates, test_gate_model.py the rest."""
 
 import tracemalloc
 from collections import Counter
@@ -6,49 +6,12 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 import pytest
-from howdah.core.bucket import Bucket, Flow
-from howdah.core.crowd import Head
-from howdah.core.gate import Admitted, Gate
-from howdah.core.keyed import AtMost, Demand, Terms
+from howdah.core.bucket import Flow
+from howdah.core.gate import Gate
+from howdah.core.keyed import AtMost, Demand, Line, Room
 
 from .gate_model import Slots
-
-
-class Room:
-    """Room for everything."""
-
-    def has(self, task: str) -> bool:
-        return True
-
-    def take(self, task: str) -> int:
-        return 1
-
-
-def need(limit: str, key: str = "", cost: float = 1.0, group: str | None = None, weight: float = 1.0) -> Demand:
-    return Demand((limit, key), cost, group, weight)
-
-
-def heads(*runs: int, priority: int = 0) -> list[Head]:
-    return [Head(priority, run) for run in runs]
-
-
-def gate_with(**terms: Terms) -> Gate:
-    gate = Gate()
-    for limit, each in terms.items():
-        gate.set_terms(limit, each)
-    return gate
-
-
-def offer(gate: Gate, line: int, demands: Iterable[Demand], told: list[Head], *, task: str = "t", more: bool = False) -> None:
-    gate.offer(line, task, tuple(demands), told, more=more)
-
-
-def runs(admitted: Iterable[Admitted]) -> list[int]:
-    return [one.run for one in admitted]
-
-
-def started(gate: Gate, now: float = 0.0) -> list[int]:
-    return runs(gate.admit(Room(), now))
+from .gate_words import Everywhere, gate_with, heads, need, offer, runs, started
 
 
 def backlog(gate: Gate, groups: Iterable[str], each: int, *, weight: float = 1.0, limit: str = "a") -> dict[int, tuple[str, Demand]]:
@@ -64,7 +27,7 @@ def backlog(gate: Gate, groups: Iterable[str], each: int, *, weight: float = 1.0
 def serve(gate: Gate, lines: dict[int, tuple[str, Demand]], most: int) -> list[str]:
     """The groups of the first runs that start, each of which ends as soon as its batch has started."""
     order: list[str] = []
-    while len(order) < most and (admitted := gate.admit(Room(), 0.0)):
+    while len(order) < most and (admitted := gate.admit(Everywhere(), 0.0)):
         for one in admitted:
             group, demand = lines[one.line]
             order.append(group)
@@ -96,14 +59,14 @@ def test_a_full_key_costs_one_look_for_each_run_however_many_lines_wait() -> Non
     gate.set_terms("b", AtMost(1))
     assert started(gate) == [0]
     looked: list[int] = []
-    look = gate._missing
+    look = Gate._missing
 
-    def count(line: object, now: float) -> object:
-        looked.append(1)
-        return look(line, now)  # type: ignore[arg-type]
+    def counted(self: Gate, line: Line, now: float) -> Room | None:
+        looked.append(line.number)
+        return look(self, line, now)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Gate, "_missing", lambda _, line, now: count(line, now))
+        patch.setattr(Gate, "_missing", counted)
         for line in range(1, 101):
             gate.free([need("a"), need("b", str(line - 1))])
             assert started(gate) == [line]
@@ -209,86 +172,6 @@ def test_turns_of_one_key_say_nothing_about_those_of_another() -> None:
     assert [one.line for _ in range(20) for one in gate.admit(Slots({0: 1}, {"t": 0}), 0.0)] == [0] * 20
 
 
-def test_a_rate_starts_its_burst_and_then_as_many_as_flow_in() -> None:
-    gate = gate_with(r=Flow(2.0, 3.0))
-    offer(gate, 1, [need("r")], heads(*range(1, 20)))
-    assert started(gate, 100.0) == [1, 2, 3]
-    assert gate.next_at() == 100.5
-    assert started(gate, 100.4) == []
-    assert started(gate, 100.5) == [4]
-    assert started(gate, 102.0) == [5, 6, 7]
-
-
-def test_a_run_that_needs_more_than_the_burst_goes_when_the_bucket_is_full() -> None:
-    gate = gate_with(r=Flow(1.0, 5.0))
-    offer(gate, 1, [need("r", cost=8.0)], heads(1, 2))
-    assert started(gate, 0.0) == [1]
-    assert gate.next_at() == 8.0
-    assert started(gate, 8.0) == [2]
-
-
-def test_a_dear_run_is_not_starved_by_cheap_ones_that_come_later() -> None:
-    gate = gate_with(r=Flow(1.0, 5.0))
-    offer(gate, 1, [need("r", cost=5.0)], heads(1, 2))
-    offer(gate, 2, [need("r")], heads(*range(3, 50)))
-    assert started(gate, 0.0) == [1]
-    assert [started(gate, float(now)) for now in range(1, 5)] == [[], [], [], []]
-    assert started(gate, 5.0) == [2]
-    assert started(gate, 6.0) == [3]
-
-
-def test_who_saves_up_without_a_place_is_in_nobodys_way() -> None:
-    gate = gate_with(r=Flow(1.0, 5.0))
-    pools = {"t": 0, "u": 1}
-    offer(gate, 1, [need("r", cost=5.0)], heads(1, 2))
-    offer(gate, 2, [need("r")], heads(3, 4), task="u")
-    assert runs(gate.admit(Slots({0: 1, 1: 1}, pools), 0.0)) == [1]
-    assert runs(gate.admit(Slots({0: 1, 1: 1}, pools), 2.0)) == []
-    assert runs(gate.admit(Slots({0: 0, 1: 1}, pools), 2.0)) == [3]
-
-
-def test_a_bucket_written_down_and_read_back_gives_no_second_burst() -> None:
-    gate = gate_with(r=Flow(1.0, 3.0))
-    offer(gate, 1, [need("r")], heads(1, 2, 3, 4))
-    assert started(gate, 10.0) == [1, 2, 3]
-    kept = gate.bucket(("r", ""))
-    assert kept is not None
-    after = gate_with(r=Flow(1.0, 3.0))
-    after.set_bucket(("r", ""), Bucket(kept.level, kept.at))
-    offer(after, 1, [need("r")], heads(4, 5))
-    assert started(after, 10.5) == []
-    assert started(after, 11.0) == [4]
-
-
-def test_a_closed_bucket_starts_nothing_before_its_time() -> None:
-    gate = gate_with(r=Flow(1.0, 3.0))
-    gate.set_bucket(("r", ""), Bucket.full().closed_until(60.0))
-    offer(gate, 1, [need("r")], heads(1))
-    assert started(gate, 59.0) == []
-    assert gate.next_at() == 60.0
-    assert started(gate, 60.0) == [1]
-
-
-def test_what_flowed_in_before_the_terms_changed_did_so_under_the_old_ones() -> None:
-    gate = gate_with(r=Flow(1.0, 10.0))
-    offer(gate, 1, [need("r")], heads(*range(100)))
-    assert len(started(gate, 0.0)) == 10
-    assert len(started(gate, 2.0)) == 2
-    gate.set_terms("r", Flow(100.0, 10.0))
-    assert started(gate, 2.0) == []
-    assert len(started(gate, 2.05)) == 5
-
-
-def test_an_admission_that_did_not_happen_gives_permits_and_tokens_back() -> None:
-    gate = gate_with(a=AtMost(1), r=Flow(0.0, 1.0))
-    demands = [need("a"), need("r")]
-    offer(gate, 1, demands, heads(1))
-    assert started(gate) == [1]
-    gate.undo(demands)
-    offer(gate, 1, demands, heads(1))
-    assert started(gate) == [1]
-
-
 def test_a_task_without_a_place_leaves_its_permits_to_others() -> None:
     gate = gate_with(a=AtMost(1))
     pools = {"t": 0, "u": 1}
@@ -341,29 +224,18 @@ def test_keys_used_once_are_forgotten() -> None:
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        for key in range(100_000):
+        for key in range(20_000):
             demands = (need("a", str(key), group=str(key % 10)), need("r", str(key)))
             offer(gate, key, demands, heads(key))
             if key % 1000 == 999:
-                assert len(gate.admit(Room(), 0.0)) == 1000
+                assert len(gate.admit(Everywhere(), 0.0)) == 1000
                 for each in range(key - 999, key + 1):
                     gate.free([need("a", str(each)), need("r", str(each))])
         gate.sweep(0.0)
-        assert len(gate._rooms) == 100_000, "a bucket that is not full is kept"
+        assert len(gate._rooms) == 20_000, "a bucket that is not full is kept"
         gate.sweep(1.0)
         assert len(gate._rooms) == 0
         assert gate.is_idle
-        assert tracemalloc.get_traced_memory()[0] - before < 5_000_000
+        assert tracemalloc.get_traced_memory()[0] - before < 1_000_000
     finally:
         tracemalloc.stop()
-
-
-def test_a_number_that_becomes_a_rate_asks_each_line_for_its_own_cost() -> None:
-    gate = gate_with(a=AtMost(0), r=Flow(0.0, 1.0))
-    offer(gate, 1, [need("r", cost=9.0), need("a")], heads(1))
-    gate.set_bucket(("r", ""), Bucket(0.0, 0.0))
-    assert started(gate) == []
-    gate.set_terms("r", AtMost(1))
-    assert started(gate) == []
-    gate.set_terms("a", Flow(1.0, 4.0))
-    assert started(gate, 1.0) == [1]

@@ -1,11 +1,10 @@
 """The gate against a plain model of it: a database of waiting runs, nodes with places, and terms that change."""
 
+from howdah.core.bucket import Flow
+from howdah.core.keyed import AtMost, Demand, Key, Terms
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-
-from howdah.core.bucket import Flow
-from howdah.core.keyed import AtMost, Demand, Key, Terms
 
 from .gate_model import Slots, World
 
@@ -150,4 +149,4 @@ class GatekeeperOfGroups(Gatekeeper):
 TestGatekeeper = Gatekeeper.TestCase
 TestGatekeeper.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestGatekeeperOfGroups = GatekeeperOfGroups.TestCase
-TestGatekeeperOfGroups.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
+TestGatekeeperOfGroups.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

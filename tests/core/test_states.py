@@ -7,7 +7,7 @@ from howdah.core.states import ENDS, TRANSITIONS, Kind, State
 
 ARCHITECTURE = Path(__file__).parents[2] / "ARCHITECTURE.md"
 NO_SUCCESS = "an end that is no success"
-FAILURES = (State.FAILED, State.CANCELLED, State.EXPIRED, State.QUARANTINED, State.LOST)
+FAILURES = (State.FAILED, State.CANCELLED, State.EXPIRED, State.QUARANTINED, State.LOST, State.REJECTED, State.SKIPPED)
 
 
 def drawn() -> list[list[str]]:

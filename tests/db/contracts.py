@@ -56,6 +56,16 @@ VIEWS: dict[str, Columns] = {
         ("alive", "bool"),
         ("ordered", "text"),
     ],
+    "limits": [
+        ("name", "text"),
+        ("kind", "text"),
+        ("terms", "jsonb"),
+        ("said", "jsonb"),
+        ("live", "jsonb"),
+        ("paused", "bool"),
+        ("changed_at", "timestamptz"),
+        ("keys", "jsonb"),
+    ],
     "misfits": [("run", "int8"), ("task", "text"), ("queue", "text"), ("since", "timestamptz"), ("mismatch", "text")],
     "unimplemented": [("task", "text"), ("queue", "text"), ("since", "timestamptz"), ("first_run", "int8")],
 }

@@ -45,7 +45,7 @@ async def look(db: Session, after: int | None = None, lines: int = 100, heads: i
 
 
 async def enter(db: Session, node: int) -> int:
-    return await db.fetchval(query("gate_enter"), node, [])
+    return await db.fetchval(query("gate_enter"), node)
 
 
 async def admit(db: Session, epoch: int, node: int, *runs: int, own: int | None = None) -> list[Claimed]:

@@ -139,7 +139,7 @@ async def test_the_gate_finds_and_admits_nothing_of_what_is_paused(db: Session) 
         await db.fetchval(query("register"), task, "default", 0, "{}", None, None, f"{task}", limits)
     node = await world.join(db, limited="limited", free="free")
     (paused,), (free,) = await world.enqueue(db, task="limited"), await world.enqueue(db, task="free")
-    epoch = await db.fetchval(query("gate_enter"), node, [])
+    epoch = await db.fetchval(query("gate_enter"), node)
 
     async def found() -> set[int]:
         return {run for row in await db.fetch(query("gate_look"), None, 100, 10) for run in row["runs"] or ()}

@@ -136,6 +136,9 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     "thin_rates": [("thinned", "int4")],
     "trim": [("examined", "int4"), ("deleted", "int4")],
     "sweep": [("swept", "int4")],
+    "set_limit": [("set_limit", "void")],
+    "pause_limit": [("pause_limit", "void")],
+    "resume_limit": [("resume_limit", "void")],
     "set_retention": [("set_retention", "void")],
     "find_runs": [("runs", "int8[]"), ("cursor", "int8")],
     "show_runs": VIEWS["runs"],
@@ -162,7 +165,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("truncated", "bool"),
     ],
     **DOCTOR,
-    **{name: VIEWS[name] for name in ("queue_stats", "nodes", "misfits", "unimplemented")},
+    **{name: VIEWS[name] for name in ("queue_stats", "nodes", "misfits", "unimplemented", "limits")},
     "task_stats": [*VIEWS["task_stats"][:-1], ("waiting_since", "timestamptz"), VIEWS["task_stats"][-1]],
     "task_input": [("implemented", "bool"), ("input", "jsonb")],
     "types": [

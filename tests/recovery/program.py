@@ -1,6 +1,6 @@
 """A worker in a process of its own, for tests that kill, freeze and block it.
 
-Its settings come as json in its argument. Its tasks leave rows in the table `effect`, through connections of their own
+Its settings come as json in its argument. `keyed`: it has tasks with limits, too. Its tasks leave rows in the table `effect`, through connections of their own
 unless they say otherwise. It says `ready` when it works; SIGTERM drains it, a second one hurries it.
 """
 
@@ -18,10 +18,14 @@ from pathlib import Path
 import asyncpg
 import howdah
 import uvloop
-from howdah import App, LeaseLost, Retry
+from howdah import App, LeaseLost, Limit, Retry
 from howdah.context import UserConnection
 
-jobs = App(**json.loads(sys.argv[1]))
+SETTINGS = json.loads(sys.argv[1])
+KEYED = SETTINGS.pop("keyed", False)
+"""Whether it has tasks with limits, and so may be the gate."""
+
+jobs = App(**SETTINGS)
 
 NOTE = "insert into effect (run, attempt, pid, what) values ($1, $2, $3, $4)"
 BEFORE = "select count(*) from effect where run = $1 and what = 'begin'"
@@ -187,6 +191,17 @@ def sit(seconds: float) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until and not howdah.current_run().cancelled:
         time.sleep(0.01)
+
+
+async def keyed(key: str, seconds: float = 0.0) -> None:
+    """One row at its start and one at its end, which tell who was under way at once."""
+    await note("begin")
+    await asyncio.sleep(seconds)
+    await note("end")
+
+
+if KEYED:
+    jobs.task(limits=[Limit("narrow", 2, key="key")])(keyed)
 
 
 async def main() -> None:

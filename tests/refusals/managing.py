@@ -1,12 +1,13 @@
 """What SQL refuses, and what cannot be done to runs, queues, nodes and roles."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 from howdah import App
 from howdah import errors as e
 
+from ..keymaking import live
 from .row import SELECT, A, C, Row
 
 NAIVE = datetime(2026, 1, 1)
@@ -69,5 +70,17 @@ ROWS = [
     Row("SQL: ageing in no time", lambda s: s.sql("select * from howdah.age(0, 100, 0)"), asyncpg.DataError, "runs age in steps of more than no time, not of 0 s", lambda s: s.sql("select * from howdah.age(60, 100, 0)")),
     Row("ageing backwards", lambda s: App(ageing_s=-1), C, "ageing_s=-1 must be a time, or 0: runs do not age then", lambda s: App(ageing_s=600)),
     Row("SQL: a pause of nothing", lambda s: s.sql("select howdah.pause()"), asyncpg.DataError, "a queue or a task is paused and resumed, one of the two", lambda s: s.sql("select howdah.resume(queue => 'default')")),
+    # Limits.
+    Row("SQL: a limit that is not there", lambda s: live(s, "set_limit('per-usr', '{\"number\": 5}')"), asyncpg.DataError, "there is no limit per-usr", lambda s: live(s, "set_limit('per-user', '{\"number\": 5}')")),
+    Row("SQL: a limit's key that is too long", lambda s: live(s, "pause_limit('smtp', repeat('x', 201))"), asyncpg.DataError, "a key of limit smtp has at most 200 characters, and this one has 201", lambda s: live(s, "resume_limit('smtp', repeat('x', 200))")),
+    Row("SQL: terms that are none", lambda s: live(s, "set_limit('smtp', '5')"), asyncpg.DataError, "what limit smtp allows is an object, and this is 5", lambda s: live(s, "set_limit('smtp', '{\"per_s\": 5, \"burst\": 5}')")),
+    Row("SQL: a limit of nothing, live", lambda s: live(s, "set_limit('per-user', '{\"number\": 0}')"), asyncpg.DataError, "a number is a whole one from 1 to 2147483647", lambda s: live(s, "resume_limit('per-user')")),
+    Row("SQL: a rate of nothing, live", lambda s: live(s, "set_limit('smtp', '{\"per_s\": 0, \"burst\": 5}')"), asyncpg.DataError, "per_s is a number above 0, burst a whole one", lambda s: live(s, "resume_limit('smtp')")),
+    Row("a limit with a period", lambda s: live(s, lambda jobs: jobs.limits.set("per-user", 5, per="1m")), A, "per-user is a limit and no rate: it has no period (Say how many at once", lambda s: live(s, lambda jobs: jobs.limits.set("per-user", 5))),
+    Row("a rate without a period", lambda s: live(s, lambda jobs: jobs.limits.set("smtp", 5)), A, "smtp is a rate and no limit: it has a period (Say how often", lambda s: live(s, lambda jobs: jobs.limits.set("smtp", 100, per="1m"))),
+    Row("a burst without a period", lambda s: live(s, lambda jobs: jobs.limits.set("smtp", 5, burst=5)), A, "burst=5 is said of rates, and a rate has a period: pass per= as well", lambda s: live(s, lambda jobs: jobs.limits.set("smtp", 5, per="1m", burst=5))),
+    Row("nothing at once, live", lambda s: live(s, lambda jobs: jobs.limits.set("per-user", 0)), A, ". To let nothing start, pause it: jobs.limits.pause('per-user')", lambda s: live(s, lambda jobs: jobs.limits.resume("per-user"))),
+    Row("a period of no number", lambda s: live(s, lambda jobs: jobs.limits.override("smtp", "a", None, per="1m")), A, "per= and burst= say how often n may start: pass n as well, or neither", lambda s: live(s, lambda jobs: jobs.limits.override("smtp", "a", None))),
+    Row("a limit's key that is none", lambda s: live(s, lambda jobs: jobs.limits.pause("smtp", cast("Any", 1.5))), A, "1.5 is no key of a limit: a key is text, a whole number, a bool, a UUID or an enum of these", lambda s: live(s, lambda jobs: jobs.limits.resume("smtp", 1))),
     Row("management of a closed app", lambda s: s.closed.runs.list(), e.AppNotOpen, "inside `async with jobs:`", lambda s: s.jobs.runs.list()),
 ]  # fmt: skip

@@ -18,8 +18,8 @@ from .. import codec
 from ..config import Config
 from ..core.bucket import Bucket, Flow
 from ..core.crowd import Head
-from ..core.gate import Admitted as Decided
 from ..core.gate import Gate
+from ..core.keyed import Admitted as Decided
 from ..core.keyed import AtMost, Demand, Key
 from ..core.places import Places
 from ..core.tidings import Heard, Tidings
@@ -43,6 +43,8 @@ RUNS_AT_ONCE = 5_000
 class Seat(Protocol):
     """What the gate needs of the database. Everything but sit() raises SeatLost where its connection is lost."""
 
+    @property
+    def is_taken(self) -> bool: ...
     async def sit(self) -> None: ...
     async def enter(self, node: int) -> int: ...
     async def terms(self) -> list[Terms]: ...
@@ -77,12 +79,15 @@ class House(Protocol):
 
 
 async def keep_gate(seat: Seat, house: House, desk: Mailbox[Woken], tidings: Tidings, config: Config, once: frozenset[int]) -> None:
-    """Waits for the seat and is the gate while it has it, until the desk ends. once: tasks that start at most once."""
-    while not desk.ended:
+    """Waits for the seat and is the gate while it has it, until the node leaves. once: tasks that start at most once."""
+    while not (desk.ended or house.leaves()):
+        if house.standing() is None:  # Not on the list: it would be taken for one that froze on the seat.
+            await desk.take(1024, config.backoff_s)
+            continue
         await seat.sit()
         try:
             standing = house.standing()
-            if standing is not None and not desk.ended:
+            if standing is not None and not (desk.ended or house.leaves()):
                 epoch = await seat.enter(standing.node)
                 keeper = _Keeper(seat, house, tidings, config, once, epoch, standing.node)
                 await keeper.take_over()
@@ -93,7 +98,7 @@ async def keep_gate(seat: Seat, house: House, desk: Mailbox[Woken], tidings: Tid
         finally:
             house.closed()
             await seat.rise()
-        if not desk.ended:
+        if not (desk.ended or house.leaves()):
             await desk.take(1024, config.backoff_s)
 
 
@@ -131,6 +136,9 @@ class _Keeper:
         self._check_at = now + config.heartbeat_s
         self._sweep_at = now + config.idle_look_s
         self._ask_at = now
+        self._refused: set[int] = set()
+        self._refused_at = now
+        self._patience_s = config.second_look_s
 
     async def take_over(self) -> None:
         """Learns from the rows what is held, what rates have left, and what is allowed."""
@@ -154,6 +162,8 @@ class _Keeper:
             if standing is None or standing.node != self._node:
                 raise SeatLost("its node has lost its lease")
             await desk.take(1024, 0 if more else max(0.0, self._next_at(standing.offset_s) - monotonic()))
+            if not self._seat.is_taken:
+                raise SeatLost("a connection of it has ended")
             await self._heed(self._tidings.take())
             await self._upkeep(standing.offset_s)
             await self._feed()
@@ -165,6 +175,8 @@ class _Keeper:
 
     def _next_at(self, offset_s: float) -> float:
         due = min(self._scan_at, self._check_at) if self._held else self._scan_at
+        if self._refused:
+            due = min(due, self._refused_at)
         for at in (self._gate.next_at(), self._placing.next_at()):
             if at is not None:
                 due = min(due, at - offset_s)
@@ -195,6 +207,9 @@ class _Keeper:
         now = monotonic()
         if now >= self._scan_at:
             await self._scan()
+        if self._refused and now >= self._refused_at:
+            lines, self._refused = list(self._refused), set()
+            await self._refresh(lines, HEADS_MIN)
         if now >= self._check_at:
             self._check_at = now + self._config.heartbeat_s
             before = now - self._config.heartbeat_s
@@ -220,6 +235,7 @@ class _Keeper:
             self._cursor = rows[-1].line
             return
         self._cursor = None
+        await self._ask_for_space()  # What was said of it last may be lost: a node says it once.
         now = monotonic()
         self._scan_at = now + max(self._config.idle_look_s, (now - self._round_began) / self._config.look_share)
 
@@ -256,6 +272,8 @@ class _Keeper:
             self._house.admitted(own)
         if len(rows) < len(decided):
             await self._take_back([one for one in decided if one.run in demands])
+        else:
+            self._patience_s = self._config.second_look_s
         return True
 
     def _keep(self, run: int, demands: tuple[Demand, ...]) -> tuple[Demand, ...]:
@@ -279,17 +297,22 @@ class _Keeper:
                 self._impatience.freed(run, kept)
 
     async def _take_back(self, refused: Sequence[Decided]) -> None:
-        """What the database did not admit: it ended, is locked or not due any more, or its node is gone."""
+        """What the database did not admit: it ended, is locked or not due any more, or its node is gone. What waits in its line is
+        asked for again a little later: a row may be locked for long."""
         for one in refused:
             self._gate.undo(one.demands)
             self._places.free(one.place, one.task[1])
-        nodes = {one.place for one in refused}
-        nodes -= {self._node, *(permit.node for permit in self._held.values() if permit.node in nodes)}
+        nodes = {one.place for one in refused} - {self._node}
+        await self._check([(run, permit.lease) for run, permit in self._held.items() if permit.node in nodes])  # Its runs went with it.
+        nodes -= {permit.node for permit in self._held.values()}
         if nodes and (gone := nodes - await self._placing.living(self._seat)):
             for node in gone:
                 self._places.forget(node)
             await self._ask_for_space()
-        await self._refresh(list({one.line for one in refused}), HEADS_MIN)
+        if not self._refused:
+            self._refused_at = monotonic() + self._patience_s
+            self._patience_s = min(self._patience_s * 2, self._config.busy_look_s)
+        self._refused.update(one.line for one in refused)
 
     async def _ask_for_space(self) -> None:
         """Has every node say what it has room for, at most once in a while."""
@@ -327,8 +350,16 @@ class _Keeper:
             self._impatience.freed(run, permit.demands)
             self._places.free(permit.node, permit.task)
 
+    def _free_waiting(self, runs: Iterable[int]) -> None:
+        """Runs whose rows wait hold nothing, whatever was heard of them: nobody else admits, and what was admitted here was seen."""
+        for run in runs:
+            permit = self._held.get(run)
+            if permit is not None:
+                self._free(run, permit.lease)
+
     def _offer(self, row: Waiting) -> None:
         """All that waits in a line, as far as it was asked for."""
+        self._free_waiting(row.runs)
         heads = [Head(priority, run) for priority, run in zip(row.priorities, row.runs, strict=True)]
         demands = () if row.demands is None else self._demands_of(row.demands)
         self._gate.offer(row.line, self._placing.kind(row), demands, heads, more=bool(row.more))
@@ -338,9 +369,10 @@ class _Keeper:
         """Some of what waits in lines: they stand among those that are known."""
         for row in rows:
             assert row.demands is not None, "each of these has a run"
-            heads = [Head(priority, run) for priority, run in zip(row.priorities, row.runs, strict=True) if run not in self._held]
+            self._free_waiting(row.runs)
+            heads = [Head(priority, run) for priority, run in zip(row.priorities, row.runs, strict=True)]
             self._gate.add(row.line, self._placing.kind(row), self._demands_of(row.demands), heads, HEADS_MAX)
-            self._placing.add(row, self._held)
+            self._placing.add(row)
 
     def _demands_of(self, told: str) -> tuple[Demand, ...]:
         """Runs of one line demand the same, and so they share it."""

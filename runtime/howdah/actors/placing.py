@@ -1,13 +1,12 @@
 """What the gate knows of placements: which kinds of runs there are, which nodes each may go to, and who waits for a better one."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import msgspec
 
 from .. import codec
-from ..core.keyed import Kind
-from ..core.places import Places
+from ..core.places import Kind, Places
 from ..messages import Waiting
 
 PLACEMENTS_AT_ONCE = 200
@@ -47,9 +46,9 @@ class Placing:
         """These are all that is known to wait in a line."""
         self._places.patience.tell(row.line, self.kind(row), self._untils(row))
 
-    def add(self, row: Waiting, held: Container[int]) -> None:
-        """These wait in a line, too, save for those that are held."""
-        self._places.patience.add(row.line, self.kind(row), [one for one in self._untils(row) if one[0] not in held])
+    def add(self, row: Waiting) -> None:
+        """These wait in a line, too."""
+        self._places.patience.add(row.line, self.kind(row), self._untils(row))
 
     def went(self, line: int, run: int) -> None:
         """The run waits no more, unless the line is told anew."""

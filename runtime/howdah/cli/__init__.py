@@ -18,6 +18,7 @@ _COMMANDS = {
     "enqueue": "Enqueue one run of a task by its name, and wait for its end if asked to.",
     "estimate": "Measure how many runs this server and some nodes will hold, and what limits them first.",
     "grant": "Let a role run nodes, enqueue, or read, and nothing else.",
+    "limits": "List limits; set, override, pause and resume one in a running system.",
     "migrate": "Bring the database to the schema of this release.",
     "nodes": "List the nodes; tell one to pause, resume or drain.",
     "queues": "List queues, pause and resume one, and set how long each keeps its history.",

@@ -22,22 +22,10 @@ from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import count
 
-import msgspec
-
 from .bucket import ROUNDING, Bucket
 from .crowd import Crowd, Front, Head, precedes
-from .keyed import Demand, Key, Kind, Line, Places, Room, Rooms, Task, Terms
+from .keyed import Admitted, Demand, Key, Kind, Line, Places, Room, Rooms, Task, Terms
 from .turns import Share
-
-
-class Admitted(msgspec.Struct, frozen=True):
-    """A run that starts, and at which place."""
-
-    run: int
-    line: int
-    place: int
-    task: Kind
-    demands: tuple[Demand, ...]
 
 
 class Gate:
@@ -140,24 +128,12 @@ class Gate:
             self._hungry.add(number)
 
     def add(self, number: int, task: Kind, demands: tuple[Demand, ...], heads: Sequence[Head], most: int) -> None:
-        """These wait in a line, too, beside those that are known; of all of them the first `most` are kept at hand.
-
-        A line of which others wait that are not known takes only those that stand before the last known one: what lies between is
-        not to be passed over.
-        """
+        """These wait in a line, too, beside those that are known; of all of them the first `most` are kept at hand."""
         line = self._lines.get(number)
         if line is None:
             self.offer(number, task, demands, heads[:most], more=len(heads) > most)
-            return
-        known = set(line.heads)
-        fresh = [head for head in heads if head not in known]
-        if line.more:
-            last = line.heads[-1] if line.heads else None
-            fresh = [] if last is None else [head for head in fresh if (head.priority, head.run) < (last.priority, last.run)]
-        if not fresh:
-            return
-        merged = sorted([*line.heads, *fresh], key=lambda head: (head.priority, head.run))
-        self.offer(number, task, demands, merged[:most], more=line.more or len(merged) > most)
+        elif (merged := line.among(heads, most)) is not None:
+            self.offer(number, task, demands, merged[0], more=merged[1])
 
     def kinds(self) -> list[Kind]:
         """The kinds of runs that wait here, and perhaps some of which none does any more."""
@@ -349,9 +325,8 @@ class Gate:
 
     def _withdraw(self, line: Line) -> None:
         """The line is nowhere any more, and nobody counts on it."""
+        assert line.called_by is None  # An admission leaves no call behind.
         line.step_out()
-        if line.called_by is not None:
-            self._release(line)
         if line.at is not None:
             if line.at.saver is line:
                 self._reconsider(line.at)

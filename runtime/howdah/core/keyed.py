@@ -1,17 +1,17 @@
 """What the gate keeps of each key, of each task and of each line: their state, and the small steps that keep it consistent."""
 
 import math
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
 from .bucket import ROUNDING, Bucket, Flow
-from .crowd import Crowd, Told, Waiting, precedes
+from .crowd import Crowd, Head, Told, Waiting, precedes
 from .turns import Turns
 
-Kind = tuple[int, int] | tuple[int, int, str]
-"""The queue and the task of a run, and its placement where it has one: what decides where it can go."""
+Kind: TypeAlias = Any
+"""What decides where a run can go, as its queue and its task do: anything hashable that places know."""
 
 Key = tuple[str, str]
 """The name of a limit, and the text of one of its keys."""
@@ -38,6 +38,16 @@ class Demand(msgspec.Struct, frozen=True):
     group: str | None = None
     weight: float = 1.0
     kept: bool = False
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """A run that starts, and at which place."""
+
+    run: int
+    line: int
+    place: int
+    task: Kind
+    demands: tuple[Demand, ...]
 
 
 class Places(Protocol):
@@ -81,6 +91,22 @@ class Line(Waiting):
     def cost_at(self, room: "Room") -> float:
         """How many tokens a run of it takes there."""
         return self.costs[self.rooms.index(room)]
+
+    def among(self, heads: Sequence[Head], most: int) -> tuple[list[Head], bool] | None:
+        """The first of its runs, at most so many, when these wait as well, and whether there are others. None: nothing changes.
+
+        A line of which others wait that are not known takes only those that stand before the last known one: what lies between is
+        not to be passed over.
+        """
+        known = set(self.heads)
+        fresh = [head for head in heads if head not in known]
+        if self.more:
+            last = self.heads[-1] if self.heads else None
+            fresh = [] if last is None else [head for head in fresh if (head.priority, head.run) < (last.priority, last.run)]
+        if not fresh:
+            return None
+        merged = sorted([*self.heads, *fresh], key=lambda head: (head.priority, head.run))
+        return merged[:most], self.more or len(merged) > most
 
     def end(self) -> None:
         """Nothing of it waits any more."""

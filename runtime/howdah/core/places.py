@@ -6,9 +6,11 @@ long enough (patience.py), and then it takes the best that has room.
 
 from collections.abc import Collection, Iterable, Mapping
 
-from .keyed import Kind
 from .patience import Patience
 from .tidings import Space
+
+Kind = tuple[int, int] | tuple[int, int, str]
+"""The queue and the task of a run, and its placement where it has one: what decides where it can go."""
 
 
 class Place:

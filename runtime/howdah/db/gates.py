@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 
 from ..config import Config
-from ..core.gate import Admitted
+from ..core.keyed import Admitted
 from ..messages import Claimed, Held, SeatLost, Terms, Waiting
 from .files import query
 from .link import Link, Owned, is_lost
@@ -54,9 +54,13 @@ class Gates:
 
     async def enter(self, node: int) -> int:
         """Takes the gate over for this node; the new epoch."""
-        seat = await self._seat.connected()
-        link = await self._link.connected()
-        return await self._ask(lambda c: c.fetchval(query("gate_enter"), node, [seat.get_server_pid(), link.get_server_pid()]))
+        await self._link.connected()
+        return await self._ask(lambda c: c.fetchval(query("gate_enter"), node))
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the seat is this node's, and it hears what is said to the gate, as far as is known."""
+        return self._seat.is_up and self._link.is_up
 
     async def rise(self) -> None:
         """Gives the seat up."""
@@ -136,7 +140,7 @@ class Gates:
 
     async def _ask(self, work: Callable[[Owned], Awaitable[R]]) -> R:
         """Once: whether a statement took effect whose answer was lost, the rows tell the next one who sits down."""
-        if not self._seat.is_up:
+        if not self.is_taken:  # A new connection has not heard what was said meanwhile.
             raise SeatLost("a connection of it has ended")
         connection = await self._link.connected()
         try:

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from time import monotonic
 from typing import Protocol
 
 import anyio
@@ -198,6 +199,7 @@ class Upkeep:
         self._link = Link(config, f"keep {name}")
         self._config = config
         self._aged_to = 0
+        self._free_at = 0.0
 
     async def keep(self) -> tuple[float, list[Fact]]:
         """One round; returns in how many seconds the next thing is due, and what was found."""
@@ -210,6 +212,9 @@ class Upkeep:
         facts = [] if row["facts"] is None else msgspec.json.decode(row["facts"], type=list[Fact])
         if row["expired"]:
             facts.append(Fact("run.expired", count=row["expired"]))
+        if any(fact.fact == "node.lost" for fact in facts) or monotonic() >= self._free_at:
+            self._free_at = monotonic() + self._config.lease_s
+            await self._link.call(lambda c: c.execute(query("gate_free")))
         if facts or not self._config.hears:
             await self.settle()
         return float(row["next_s"]), facts
