@@ -1,6 +1,6 @@
 """A lane, a room and runs to put into it, without a database."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from time import monotonic, time
 from typing import Any
@@ -53,6 +53,10 @@ class Gatehouse:
         self.spaces: list[int] = []
         self.free: list[tuple[int, int]] = []
         self.doubtful: list[tuple[int, int]] = []
+        self.also: frozenset[int] = frozenset()
+
+    def found(self, tasks: Iterable[int]) -> None:
+        self.also |= frozenset(tasks)
 
     def space(self, room: int, capacity: int, tasks: frozenset[int]) -> list[str]:
         self.spaces.append(capacity)

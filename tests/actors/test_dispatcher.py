@@ -12,7 +12,7 @@ from howdah.config import Config
 from howdah.core.lines import Hints, Key, Line
 from howdah.core.states import Kind
 from howdah.mailbox import Mailbox
-from howdah.messages import Claimed, Freed, Stop, ToDispatcher, Woken
+from howdah.messages import Claimed, Freed, Looked, Stop, ToDispatcher, Woken
 
 from .stage import CONFIG, RUN, Gatehouse, Place, claimed
 
@@ -34,9 +34,9 @@ class Claims:
     async def ready(self) -> None:
         pass
 
-    async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]:
+    async def look(self, node: int, tasks: list[int]) -> Looked:
         self.looked += 1
-        return ([(LINE, (0, self.left[0].id))] if self.left else []), False
+        return Looked([(LINE, (0, self.left[0].id))] if self.left else [])
 
     async def claim(
         self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int], *, aside: bool, durable: bool
@@ -56,9 +56,9 @@ class Claims:
 class Suspects(Claims):
     """The same as suspects, of which a node is given one at a time."""
 
-    async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]:
-        heads, _ = await super().look(node, tasks)
-        return heads, bool(heads)
+    async def look(self, node: int, tasks: list[int]) -> Looked:
+        heads = (await super().look(node, tasks)).heads
+        return Looked(heads, aside=bool(heads))
 
     async def claim(
         self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int], *, aside: bool, durable: bool
@@ -77,10 +77,10 @@ class Queues(Claims):
         self.left = [msgspec.structs.replace(run, queue=2 - run.id % 2) for run in self.left]
         self.lines: list[list[int]] = []
 
-    async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]:
+    async def look(self, node: int, tasks: list[int]) -> Looked:
         self.looked += 1
         heads = {run.queue: ((run.queue, run.task), (0, run.id)) for run in reversed(self.left)}
-        return list(heads.values()), False
+        return Looked(list(heads.values()))
 
     async def claim(
         self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int], *, aside: bool, durable: bool
@@ -96,7 +96,7 @@ class Queues(Claims):
 class Emptied(Queues):
     """The same; somebody else takes all that the first queue has, right after the first look."""
 
-    async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]:
+    async def look(self, node: int, tasks: list[int]) -> Looked:
         found = await super().look(node, tasks)
         self.left = [run for run in self.left if run.queue == 2]
         return found
@@ -105,9 +105,8 @@ class Emptied(Queues):
 class Misfits(Queues):
     """The same, where a look finds that some are only to be had aside."""
 
-    async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]:
-        heads, _ = await super().look(node, tasks)
-        return heads, True
+    async def look(self, node: int, tasks: list[int]) -> Looked:
+        return Looked((await super().look(node, tasks)).heads, aside=True)
 
 
 async def never() -> None: ...

@@ -51,10 +51,18 @@ FUNCTIONS = {
     "gate_left": "n",
     "gate_look": "n",
     "gate_news": "n",
+    "gate_places": "n",
     "gate_remind": "n",
     "gate_terms": "n",
     "is_count": "-",
+    "checked_labels": "-",
+    "checked_placement": "-",
+    "fits": "-",
+    "head_sinces": "-",
     "knock": "-",
+    "label_node": "n",
+    "placement_of": "-",
+    "unplaced_lines": "nr",
     "limit_pending": "-",
     "line_of": "-",
     "note_limits": "-",
@@ -190,6 +198,7 @@ TABLES = {
     "total": "-",
     "trim": "-",
     "unimplemented": "nr",
+    "unplaced": "nr",
 }
 """Who may select from which table or view. Nobody may do more, save that a node inserts what an outcome has
 into event, and who enqueues inserts into enqueue_view."""

@@ -1,18 +1,11 @@
 """The gate, one of several nodes, dies, freezes, is cut off or leaves: another one admits, no limit is exceeded, nothing is forgotten."""
 
-import asyncio
 import signal
 import time
-from collections import Counter
-from typing import Any
 
-import anyio
-import asyncpg
-import howdah
 import pytest
-from howdah import App, Limit
 
-from .nodes import END, LONG, PATIENCE_S, SHORT, Fleet, Process, Server, Session, bury, drained, enqueue, forgiven, happens, until
+from .nodes import LONG, SHORT, Fleet, Process, Session, bury, drained, until
 
 pytestmark = pytest.mark.anyio
 
@@ -100,7 +93,7 @@ async def test_a_frozen_gate_loses_its_seat_with_its_lease_and_admits_nothing_wh
     await until(effects, f"{BEGUN} having count(*) > 20")
     frozen.send(signal.SIGSTOP)
     began = time.monotonic()
-    await until(effects, f"select n.pid <> $1 from howdah.gate g join howdah.node n on n.id = g.node", frozen.pid)
+    await until(effects, "select n.pid <> $1 from howdah.gate g join howdah.node n on n.id = g.node", frozen.pid)
     took_s = time.monotonic() - began
     assert took_s < SHORT["lease_s"] + HAND_OVER_S, "it waited for more than the lease of the frozen one"
     epoch = await effects.fetchval(EPOCH)
