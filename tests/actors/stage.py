@@ -1,6 +1,6 @@
 """A lane, a room and runs to put into it, without a database."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from time import monotonic, time
 from typing import Any
@@ -34,10 +34,12 @@ def no_transaction(run: CurrentRun) -> AbstractAsyncContextManager[UserConnectio
 HOME = Home(no_transaction, Board(lambda: None), UUID(int=1))
 
 
-def lane(function: Callable[..., Any], timeout_s: float = 60, attempts: int = 1, delivery: Delivery = "at_least_once") -> Lane:
+def lane(
+    function: Callable[..., Any], timeout_s: float = 60, attempts: int = 1, delivery: Delivery = "at_least_once", slots: int = 1
+) -> Lane:
     """The lane of a task made of this function."""
     said = Defaults(retry=Retry(attempts, base=10.0), timeout=timeout_s, delivery=delivery)
-    return Lane(Definition(function, said=said), HOME, SIZES, Surroundings((), NodeStock()))
+    return Lane(Definition(function, said=said, slots=slots), HOME, SIZES, Surroundings((), NodeStock()))
 
 
 def claimed(run: int, lease: int = 100, **other: Any) -> Claimed:
@@ -72,13 +74,22 @@ class Gatehouse:
 class Place:
     """A room with everything around it that it talks to."""
 
-    def __init__(self, function: Callable[..., Any], slots: int = 1, timeout_s: float = 60, permits: Permits | None = None) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        slots: int = 1,
+        timeout_s: float = 60,
+        permits: Permits | None = None,
+        wide: Mapping[str, int] | None = None,
+    ) -> None:
+        """wide: beside the task of RUN others, in their order, each of which takes so many slots."""
         self.ledger = Mailbox[Outcome](1000)
         self.standing: Standing | None = Standing(NODE, monotonic() + 60, time() - monotonic())
         self.room = Room(
             "async",
             slots,
-            {RUN.task: lane(function, timeout_s)},
+            {RUN.task: lane(function, timeout_s)}
+            | {RUN.task + n: lane(function, slots=width) for n, width in enumerate((wide or {}).values(), 1)},
             self.ledger,
             lambda: self.standing,
             slice_s=0.005,
