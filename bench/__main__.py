@@ -17,13 +17,13 @@ from .server import Bed, bed
 
 NAMES = {
     "floor": 5, "drain": 5, "lane": 5, "latency": 5, "enqueue": 5, "wal": 5, "idle": 5, "memory": 2, "nodes": 5, "history": 5,
-    "traced": 10,
+    "traced": 10, "keys": 3,
 }  # fmt: skip
 """Each benchmark and how often it is run: a million runs twice, and five idle nodes at once."""
 
-APART = {"floor", "history", "traced"}
+APART = {"floor", "history", "traced", "keys"}
 """Not among `all`: the floor is measured in turns with the drain, ten million runs take their time to be made, and tracing is
-`drain --otel`."""
+`drain --otel`; keys take long."""
 
 
 async def _measure(place: Bed, names: list[str], runs: int | None, *, as_json: bool) -> None:

@@ -64,10 +64,9 @@ class Gatehouse:
             await self._wanted.wait()
             if self._leaves:
                 return
-        once = frozenset[int]().union(*(room.once for room in rooms))
         gates = Gates(self._config, self._name, self._hear, self._wake)
         try:
-            await keep_gate(gates, self, self._gate_desk, self._tidings, self._config, once)
+            await keep_gate(gates, self, self._gate_desk, self._tidings, self._config)
         finally:
             await gates.close()
 

@@ -239,3 +239,17 @@ def test_keys_used_once_are_forgotten() -> None:
         assert tracemalloc.get_traced_memory()[0] - before < 1_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_who_takes_turns_at_different_keys_goes_by_age_where_both_meet() -> None:
+    gate = gate_with(a=AtMost(9), b=AtMost(9), c=AtMost(1))
+    for run in range(5):
+        offer(gate, 9, [need("a", group="x")], heads(run))
+        assert started(gate) == [run]
+        gate.free([need("a")])
+    gate.hold([need("c")])
+    offer(gate, 1, [need("a", group="x"), need("c")], heads(10))
+    offer(gate, 2, [need("b", group="x"), need("c")], heads(11), task="u")
+    assert started(gate) == []
+    gate.free([need("c")])
+    assert started(gate) == [10]

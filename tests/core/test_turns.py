@@ -34,6 +34,14 @@ def test_a_newcomer_begins_now_and_not_at_the_beginning() -> None:
     assert started.count("c") <= 11
 
 
+def test_a_newcomer_does_not_go_before_who_waits_in_the_same_round() -> None:
+    turns = Turns[str]()
+    shares = {name: turns.join(name, 1.0) for name in "ab"}
+    assert start(turns, shares, 3) == ["a", "b", "a"]
+    shares["c"] = turns.join("c", 1.0)
+    assert start(turns, shares, 3) == ["b", "c", "a"]
+
+
 def test_who_leaves_and_comes_back_gains_nothing() -> None:
     turns = Turns[str]()
     shares = {name: turns.join(name, 1.0) for name in "ab"}

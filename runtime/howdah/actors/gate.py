@@ -12,21 +12,19 @@ from operator import attrgetter
 from time import monotonic
 from typing import Protocol
 
-import msgspec
-
-from .. import codec
 from ..config import Config
-from ..core.bucket import Bucket, Flow
+from ..core.bucket import Bucket
 from ..core.crowd import Head
 from ..core.gate import Gate
 from ..core.keyed import Admitted as Decided
-from ..core.keyed import AtMost, Demand, Key
 from ..core.places import Places
 from ..core.tidings import Heard, Tidings
 from ..mailbox import Mailbox
 from ..messages import Claimed, Held, SeatLost, Standing, Terms, Waiting, Woken
+from .holdings import Holdings, Permit
 from .impatience import Impatience
 from .placing import Placing
+from .rules import Rules
 
 log = logging.getLogger("howdah.gate")
 
@@ -61,7 +59,7 @@ class Seat(Protocol):
     async def cancel(self, runs: Sequence[int], reason: str) -> None: ...
     async def ask_for_space(self) -> None: ...
     async def admit(
-        self, epoch: int, own: int, decided: Sequence[Decided], levels: Sequence[tuple[str, str, float, float]], *, durable: bool
+        self, epoch: int, own: int, decided: Sequence[Decided], levels: Sequence[tuple[str, str, float, float]]
     ) -> list[Claimed]: ...
     async def rise(self) -> None: ...
 
@@ -78,8 +76,8 @@ class House(Protocol):
     def leaves(self) -> bool: ...
 
 
-async def keep_gate(seat: Seat, house: House, desk: Mailbox[Woken], tidings: Tidings, config: Config, once: frozenset[int]) -> None:
-    """Waits for the seat and is the gate while it has it, until the node leaves. once: tasks that start at most once."""
+async def keep_gate(seat: Seat, house: House, desk: Mailbox[Woken], tidings: Tidings, config: Config) -> None:
+    """Waits for the seat and is the gate while it has it, until the node leaves."""
     while not (desk.ended or house.leaves()):
         if house.standing() is None:  # Not on the list: it would be taken for one that froze on the seat.
             await desk.take(1024, config.backoff_s)
@@ -89,7 +87,7 @@ async def keep_gate(seat: Seat, house: House, desk: Mailbox[Woken], tidings: Tid
             standing = house.standing()
             if standing is not None and not (desk.ended or house.leaves()):
                 epoch = await seat.enter(standing.node)
-                keeper = _Keeper(seat, house, tidings, config, once, epoch, standing.node)
+                keeper = _Keeper(seat, house, tidings, config, epoch, standing.node)
                 await keeper.take_over()
                 house.opened()
                 await keeper.work(desk)
@@ -102,33 +100,18 @@ async def keep_gate(seat: Seat, house: House, desk: Mailbox[Woken], tidings: Tid
             await desk.take(1024, config.backoff_s)
 
 
-class _Permit(msgspec.Struct, gc=False):
-    """What a run holds, and who holds the run. since: monotonic seconds."""
-
-    lease: int
-    node: int
-    task: int
-    demands: tuple[Demand, ...]
-    since: float
-
-
 class _Keeper:
     """One tenure. It owns the gate's memory; each statement of it is awaited before the next, so a look sees every admission before it."""
 
-    def __init__(self, seat: Seat, house: House, tidings: Tidings, config: Config, once: frozenset[int], epoch: int, node: int) -> None:
-        self._seat, self._house, self._tidings, self._config, self._once = seat, house, tidings, config, once
+    def __init__(self, seat: Seat, house: House, tidings: Tidings, config: Config, epoch: int, node: int) -> None:
+        self._seat, self._house, self._tidings, self._config = seat, house, tidings, config
         self._epoch, self._node = epoch, node
         self._gate = Gate()
         self._places = Places(node, config.claim_max)
         self._placing = Placing(self._places)
-        self._held: dict[int, _Permit] = {}
-        self._kept: dict[int, tuple[Demand, ...]] = {}
-        """What runs keep until they have ended, also while nobody holds them."""
         self._impatience = Impatience(self._gate, seat)
-        self._demands: dict[str, tuple[Demand, ...]] = {}
-        self._rates: set[str] = set()
-        self._keeps = False
-        self._own_terms: set[Key] = set()
+        self._rules = Rules(self._gate, self._impatience)
+        self._holdings = Holdings(self._gate, self._places, self._impatience)
         now = monotonic()
         self._cursor: int | None = None
         self._round_began = now
@@ -142,16 +125,12 @@ class _Keeper:
 
     async def take_over(self) -> None:
         """Learns from the rows what is held, what rates have left, and what is allowed."""
-        await self._read_terms()
+        self._rules.read(await self._seat.terms())
         for name, key, level, at in await self._seat.buckets():
             self._gate.set_bucket((name, key), Bucket(level, at))
         now = monotonic()
         for held in sorted(await self._seat.held(), key=_by_lease):
-            demands = self._demands_of(held.demands)
-            active = self._keep(held.run, demands)
-            self._gate.hold(demands if held.lease is not None else self._kept[held.run])
-            if held.lease is not None and held.node is not None:
-                self._held[held.run] = _Permit(held.lease, held.node, held.task, active, now)
+            self._holdings.inherit(held, self._rules.demands(held.demands), now)
         await self._ask_for_space()
 
     async def work(self, desk: Mailbox[Woken]) -> None:
@@ -174,7 +153,7 @@ class _Keeper:
                 more = True
 
     def _next_at(self, offset_s: float) -> float:
-        due = min(self._scan_at, self._check_at) if self._held else self._scan_at
+        due = min(self._scan_at, self._check_at) if self._holdings.permits else self._scan_at
         if self._refused:
             due = min(due, self._refused_at)
         for at in (self._gate.next_at(), self._placing.next_at()):
@@ -183,16 +162,18 @@ class _Keeper:
         return due
 
     async def _heed(self, heard: Heard) -> None:
+        holdings = self._holdings
         if heard.terms:
-            await self._read_terms()
+            self._rules.read(await self._seat.terms())
         if heard.labels:
             self._placing.doubt()
         for space in heard.spaces.values():
-            self._places.tell(space, ((permit.node, permit.task) for permit in self._held.values()))
+            self._places.tell(space, holdings.whereabouts())
         for run, lease in heard.ended.items():
-            self._free(run, lease)
-        await self._check([pair for pair in heard.doubtful.items() if self._is_held(*pair)])
-        await self._let_go([run for run in {*heard.ended, *heard.doubtful, *heard.over} if run in self._kept])
+            holdings.free(run, lease)
+        await self._check([pair for pair in heard.doubtful.items() if holdings.is_held(*pair)])
+        if holdings.kept:
+            await self._let_go([run for run in {*heard.ended, *heard.doubtful, *heard.over} if run in holdings.kept])
         if heard.everything:
             self._cursor, self._scan_at = None, 0.0
         for low, high in heard.ranges:
@@ -212,15 +193,15 @@ class _Keeper:
             await self._refresh(lines, HEADS_MIN)
         if now >= self._check_at:
             self._check_at = now + self._config.heartbeat_s
-            before = now - self._config.heartbeat_s
-            await self._check([(run, permit.lease) for run, permit in self._held.items() if permit.since < before])
-            await self._let_go([run for run in self._kept if run not in self._held])
-            await self._remind([(run, permit) for run, permit in self._held.items() if permit.since < before])
+            before, holdings = now - self._config.heartbeat_s, self._holdings
+            await self._check([(run, permit.lease) for run, permit in holdings.before(before)])
+            await self._let_go([run for run in holdings.kept if run not in holdings.permits])
+            await self._remind(holdings.before(before))
         if now >= self._sweep_at:
             self._sweep_at = now + self._config.idle_look_s
             self._gate.sweep(now + offset_s)
             self._places.sweep()
-            self._demands = {}
+            self._rules.sweep()
             self._placing.sweep(self._gate.kinds())
 
     async def _scan(self) -> None:
@@ -231,7 +212,7 @@ class _Keeper:
         rows = await self._seat.look(self._cursor, LINES_AT_ONCE, HEADS_MIN)
         for row in rows:
             self._offer(row)
-        if len(rows) == LINES_AT_ONCE:
+        if len(rows) >= LINES_AT_ONCE:
             self._cursor = rows[-1].line
             return
         self._cursor = None
@@ -259,14 +240,13 @@ class _Keeper:
         if not decided:
             return bool(self._gate.hungry())
         decided.sort(key=_by_run)  # Neighbours in the table, as far as that goes.
-        durable = bool(self._once) and any(one.task[1] in self._once for one in decided)
-        rows = await self._seat.admit(self._epoch, self._node, decided, self._levels(decided), durable=durable)
+        rows = await self._seat.admit(self._epoch, self._node, decided, self._rules.levels(decided))
         now = monotonic()
         for one in decided:
             self._placing.went(one.line, one.run)
         demands = {one.run: one.demands for one in decided}
         for row in rows:
-            self._held[row.id] = _Permit(row.lease, row.node, row.task, self._keep(row.id, demands.pop(row.id)), now)
+            self._holdings.take(row.id, row.lease, row.node, row.task, demands.pop(row.id), now)
         own = [row for row in rows if row.node == self._node]
         if own:
             self._house.admitted(own)
@@ -276,25 +256,14 @@ class _Keeper:
             self._patience_s = self._config.second_look_s
         return True
 
-    def _keep(self, run: int, demands: tuple[Demand, ...]) -> tuple[Demand, ...]:
-        """Notes what a run that is held keeps until it has ended. Returns what it gives back after the attempt."""
-        if self._impatience.modes:
-            self._impatience.admitted(run, demands)
-        if not self._keeps or not any(demand.kept for demand in demands):
-            return demands
-        self._kept[run] = tuple(demand for demand in demands if demand.kept)
-        return tuple(demand for demand in demands if not demand.kept)
-
     async def _let_go(self, runs: Sequence[int]) -> None:
         """Frees what these have kept, if they have ended; where that blocks a key, the key is blocked first."""
         for at in range(0, len(runs), RUNS_AT_ONCE):
             over, blocks = await self._seat.over(runs[at : at + RUNS_AT_ONCE])
             if blocks:
-                await self._read_terms()
+                self._rules.read(await self._seat.terms())
             for run in over:
-                kept = self._kept.pop(run)
-                self._gate.free(kept)
-                self._impatience.freed(run, kept)
+                self._holdings.let_go(run)
 
     async def _take_back(self, refused: Sequence[Decided]) -> None:
         """What the database did not admit: it ended, is locked or not due any more, or its node is gone. What waits in its line is
@@ -303,8 +272,8 @@ class _Keeper:
             self._gate.undo(one.demands)
             self._places.free(one.place, one.task[1])
         nodes = {one.place for one in refused} - {self._node}
-        await self._check([(run, permit.lease) for run, permit in self._held.items() if permit.node in nodes])  # Its runs went with it.
-        nodes -= {permit.node for permit in self._held.values()}
+        await self._check(self._holdings.of_nodes(nodes))  # What it held went with it.
+        nodes -= {node for node, _ in self._holdings.whereabouts()}
         if nodes and (gone := nodes - await self._placing.living(self._seat)):
             for node in gone:
                 self._places.forget(node)
@@ -327,9 +296,9 @@ class _Keeper:
             some = pairs[at : at + RUNS_AT_ONCE]
             leases = dict(some)
             for run in await self._seat.left(list(leases), list(leases.values())):
-                self._free(run, leases[run])
+                self._holdings.free(run, leases[run])
 
-    async def _remind(self, old: Sequence[tuple[int, _Permit]]) -> None:
+    async def _remind(self, old: Sequence[tuple[int, Permit]]) -> None:
         """Has nodes look for what was admitted to them a while ago, in case they were not told."""
         near = [(run, permit.lease) for run, permit in old if permit.node == self._node and not self._house.holds(run, permit.lease)]
         if near:
@@ -338,30 +307,11 @@ class _Keeper:
         if far:
             await self._seat.remind([run for run, _ in far], [one.lease for _, one in far], [one.node for _, one in far])
 
-    def _is_held(self, run: int, lease: int) -> bool:
-        permit = self._held.get(run)
-        return permit is not None and permit.lease == lease
-
-    def _free(self, run: int, lease: int) -> None:
-        permit = self._held.get(run)
-        if permit is not None and permit.lease == lease:
-            del self._held[run]
-            self._gate.free(permit.demands)
-            self._impatience.freed(run, permit.demands)
-            self._places.free(permit.node, permit.task)
-
-    def _free_waiting(self, runs: Iterable[int]) -> None:
-        """Runs whose rows wait hold nothing, whatever was heard of them: nobody else admits, and what was admitted here was seen."""
-        for run in runs:
-            permit = self._held.get(run)
-            if permit is not None:
-                self._free(run, permit.lease)
-
     def _offer(self, row: Waiting) -> None:
         """All that waits in a line, as far as it was asked for."""
-        self._free_waiting(row.runs)
+        self._holdings.free_waiting(row.runs)
         heads = [Head(priority, run) for priority, run in zip(row.priorities, row.runs, strict=True)]
-        demands = () if row.demands is None else self._demands_of(row.demands)
+        demands = () if row.demands is None else self._rules.demands(row.demands)
         self._gate.offer(row.line, self._placing.kind(row), demands, heads, more=bool(row.more))
         self._placing.tell(row)
 
@@ -369,42 +319,10 @@ class _Keeper:
         """Some of what waits in lines: they stand among those that are known."""
         for row in rows:
             assert row.demands is not None, "each of these has a run"
-            self._free_waiting(row.runs)
+            self._holdings.free_waiting(row.runs)
             heads = [Head(priority, run) for priority, run in zip(row.priorities, row.runs, strict=True)]
-            self._gate.add(row.line, self._placing.kind(row), self._demands_of(row.demands), heads, HEADS_MAX)
+            self._gate.add(row.line, self._placing.kind(row), self._rules.demands(row.demands), heads, HEADS_MAX)
             self._placing.add(row)
-
-    def _demands_of(self, told: str) -> tuple[Demand, ...]:
-        """Runs of one line demand the same, and so they share it."""
-        demands = self._demands.get(told)
-        if demands is None:
-            demands = self._demands[told] = tuple(_demand(*one) for one in codec.decode(told))
-            self._keeps |= any(demand.kept for demand in demands)
-        return demands
-
-    def _levels(self, decided: Sequence[Decided]) -> list[tuple[str, str, float, float]]:
-        """What the buckets that these took from have left: it is written down with them."""
-        if not self._rates:
-            return []
-        keys = {demand.key for one in decided for demand in one.demands if demand.key[0] in self._rates}
-        buckets = [(key, self._gate.bucket(key)) for key in sorted(keys)]
-        return [(key[0], key[1], bucket.level, bucket.at) for key, bucket in buckets if bucket is not None]
-
-    async def _read_terms(self) -> None:
-        terms = await self._seat.terms()
-        self._rates = {one.name for one in terms if one.kind == "rate"}
-        self._impatience.modes = {one.name: one.when_full for one in terms if one.when_full is not None}
-        own: set[Key] = set()
-        paused = {one.name for one in terms if one.key is None and one.paused}
-        for one in terms:
-            if one.key is None:
-                self._gate.set_terms(one.name, _terms(one))
-            elif one.paused or one.number is not None or one.per_s is not None:
-                own.add((one.name, one.key))
-                self._gate.set_own((one.name, one.key), AtMost(0) if one.name in paused else _terms(one))
-        for key in self._own_terms - own:
-            self._gate.set_own(key, None)
-        self._own_terms = own
 
 
 _by_run = attrgetter("run")
@@ -412,17 +330,3 @@ _by_run = attrgetter("run")
 
 def _by_lease(held: Held) -> int:
     return held.lease or 0
-
-
-def _demand(limit: str, key: str, cost: float = 1.0, group: str | None = None, weight: float = 1.0, hold: str | None = None) -> Demand:
-    return Demand((limit, key), cost, group, weight, hold is not None)
-
-
-def _terms(said: Terms) -> AtMost | Flow:
-    if said.paused:
-        return AtMost(0)
-    if said.kind == "rate":
-        assert said.per_s is not None
-        assert said.burst is not None
-        return Flow(said.per_s, said.burst)
-    return AtMost(said.number or 0)

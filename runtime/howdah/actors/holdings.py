@@ -1,0 +1,96 @@
+"""What the gate believes to be held: never less than what is. A permit is noted when its admission is known, and freed when its row is
+known to be gone.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from ..core.gate import Gate
+from ..core.keyed import Demand
+from ..core.places import Places
+from ..messages import Held
+from .impatience import Impatience
+
+
+class Permit(msgspec.Struct, gc=False):
+    """What a run gives back after its attempt, and who holds the run. since: monotonic seconds."""
+
+    lease: int
+    node: int
+    task: int
+    demands: tuple[Demand, ...]
+    since: float
+
+
+class Holdings:
+    """The permits of all nodes, by run. Whoever frees one tells the gate's decisions and the places of it."""
+
+    def __init__(self, gate: Gate, places: Places, impatience: Impatience) -> None:
+        self._gate, self._places, self._impatience = gate, places, impatience
+        self.permits: dict[int, Permit] = {}
+        self.kept: dict[int, tuple[Demand, ...]] = {}
+        """What runs keep until they have ended, also while nobody holds them."""
+
+    def inherit(self, row: Held, demands: tuple[Demand, ...], now: float) -> None:
+        """A run that held these before this gate took over; or that keeps some of them, where nobody holds it."""
+        active = self._keep(row.run, demands)
+        if row.lease is not None and row.node is not None:
+            self._gate.hold(demands)
+            self.permits[row.run] = Permit(row.lease, row.node, row.task, active, now)
+        else:
+            self._gate.hold(self.kept[row.run])
+
+    def take(self, run: int, lease: int, node: int, task: int, demands: tuple[Demand, ...], now: float) -> None:
+        """A run was admitted, which the gate's decisions know."""
+        self.permits[run] = Permit(lease, node, task, self._keep(run, demands), now)
+
+    def is_held(self, run: int, lease: int) -> bool:
+        """Whether this run is believed to hold this lease."""
+        permit = self.permits.get(run)
+        return permit is not None and permit.lease == lease
+
+    def free(self, run: int, lease: int) -> None:
+        """A run does not hold this lease any more."""
+        permit = self.permits.get(run)
+        if permit is not None and permit.lease == lease:
+            del self.permits[run]
+            self._gate.free(permit.demands)
+            if self._impatience.modes:
+                self._impatience.freed(run, permit.demands)
+            self._places.free(permit.node, permit.task)
+
+    def free_waiting(self, runs: Sequence[int]) -> None:
+        """Runs whose rows wait hold nothing, whatever was heard of them: nobody else admits, and what was admitted here was seen."""
+        for run in runs:
+            permit = self.permits.get(run)
+            if permit is not None:
+                self.free(run, permit.lease)
+
+    def let_go(self, run: int) -> None:
+        """A run has ended, and keeps nothing any more."""
+        kept = self.kept.pop(run)
+        self._gate.free(kept)
+        self._impatience.freed(run, kept)
+
+    def before(self, since: float) -> list[tuple[int, Permit]]:
+        """Those that are older than this."""
+        return [(run, permit) for run, permit in self.permits.items() if permit.since < since]
+
+    def of_nodes(self, nodes: set[int]) -> list[tuple[int, int]]:
+        """The runs of these nodes, with their leases."""
+        return [(run, permit.lease) for run, permit in self.permits.items() if permit.node in nodes]
+
+    def whereabouts(self) -> Iterator[tuple[int, int]]:
+        """The node and the task of each run that is held."""
+        return ((permit.node, permit.task) for permit in self.permits.values())
+
+    def _keep(self, run: int, demands: tuple[Demand, ...]) -> tuple[Demand, ...]:
+        """Notes what a run keeps until it has ended. Returns what it gives back after the attempt."""
+        if self._impatience.modes:
+            self._impatience.admitted(run, demands)
+        for demand in demands:
+            if demand.kept:
+                self.kept[run] = tuple(one for one in demands if one.kept)
+                return tuple(one for one in demands if not one.kept)
+        return demands
