@@ -15,14 +15,15 @@ as $$
 begin
   if p_after is null then
     return query
-    select -s.id, s.queue, s.task, howdah.active_demands(r.demands, s.flags), array[s.priority], array[s.id], false
+    select -s.id, s.queue, s.task, howdah.active_demands(r.demands, s.flags), array[s.priority], array[s.id], false,
+           r.placement, howdah.head_sinces(r.placement, s.task, array[s.id])
     from (
       select j.id, j.queue, j.task, j.priority, j.flags from howdah.job j
       where j.crashes >= 2 and j.line is not null and j.lease is null
         and not exists (select from howdah.paused p where p.queue = j.queue or p.task = j.task)
       order by j.id limit p_lines
     ) s
-    cross join lateral (select r.demands from howdah.run r where r.id = s.id offset 0) r;
+    cross join lateral (select r.demands, r.placement from howdah.run r where r.id = s.id offset 0) r;
   end if;
   return query
   with recursive walk as (

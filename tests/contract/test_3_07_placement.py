@@ -233,3 +233,56 @@ async def test_runs_that_no_node_may_have_hide_nobody_and_are_listed_with_the_re
         rows = await db.fetch("select task, first_run, requires, why from howdah.unplaced order by since")
         assert tuple(rows[0]) == ("place", first.id, '{"zone": "mars"}', 'no node that takes its task has zone: "mars"')
         assert len(rows) == 301
+
+
+async def test_a_task_that_takes_several_slots_does_not_starve_behind_others(dsn: str, db: Any) -> None:
+    running, most, wide_ran = 0, 0, 0
+
+    def make(jobs: App) -> Any:
+        @jobs.task
+        async def narrow() -> None:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            await anyio.sleep(0.005)
+            running -= 1
+
+        @jobs.task(slots=4)
+        async def wide() -> None:
+            nonlocal running, most, wide_ran
+            running += 4
+            most = max(most, running)
+            wide_ran += 1
+            await anyio.sleep(0.005)
+            running -= 4
+
+        return narrow, wide
+
+    async with nodes(dsn, make, {}, concurrency=8) as ((narrow, wide), _):
+        await narrow.enqueue_many(narrow.call() for _ in range(2000))
+        runs = await wide.enqueue_many(wide.call() for _ in range(20))
+        for run in runs:
+            await run.result(timeout=SOON_S)
+        left = await db.fetchval("select count(*) from howdah.job where lease is null")
+        assert left > 0, "they were not the last"
+        assert 4 < most <= 8
+
+
+async def test_a_task_with_a_limit_may_take_several_slots(dsn: str) -> None:
+    running, most = 0, 0
+
+    def make(jobs: App) -> Any:
+        @jobs.task(slots=3, limits=[howdah.Limit("all", 100)])
+        async def wide() -> None:
+            nonlocal running, most
+            running += 3
+            most = max(most, running)
+            await anyio.sleep(0.01)
+            running -= 3
+
+        return wide
+
+    async with nodes(dsn, make, {}, concurrency=8) as (wide, _):
+        for run in await wide.enqueue_many(wide.call() for _ in range(50)):
+            await run.result(timeout=SOON_S)
+        assert 3 < most <= 8
