@@ -312,7 +312,7 @@ async def test_a_retried_run_goes_where_it_went_before(db: Session) -> None:
     before = (await lines(db))[run]
     node = await world.join(db)
     epoch = await db.fetchval(query("gate_enter"), node)
-    (held,) = [Claimed(*row) for row in await db.fetch(query("gate_admit"), epoch, node, [run], [node], False, None, None, None, None)]
+    (held,) = [Claimed(*row) for row in await db.fetch(query("gate_admit"), epoch, node, [run], [node], None, None, None, None)]
     await world.send(db, world.outcome(held, Kind.FAILED, data='{"type": "x", "message": "y"}'))
     await db.fetch(query("retry"), [run])
     assert (await lines(db))[run] == before
@@ -322,7 +322,7 @@ async def test_what_is_admitted_for_its_placement_alone_is_fetched_with_a_lane(d
     (run,) = await world.enqueue(db, requires={"gpu": True})
     own, other = await world.join(db), await world.join(db)
     epoch = await db.fetchval(query("gate_enter"), own)
-    (row,) = await db.fetch(query("gate_admit"), epoch, own, [run], [other], False, None, None, None, None)
+    (row,) = await db.fetch(query("gate_admit"), epoch, own, [run], [other], None, None, None, None)
     (fetched,) = await db.fetch(query("fetch_admitted"), other, [run], [row["lease"]])
     assert fetched["lane"] == ""
 

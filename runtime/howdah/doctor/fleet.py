@@ -38,6 +38,9 @@ def judge_checkup(patient: Patient, rows: Sequence[Row]) -> Iterator[Finding]:
                 yield finding(
                     "unknown_task", seen, f"howdah runs cancel --task {shlex.quote(subject)} --yes   # or start a worker that has it"
                 )
+            case "unplaced_runs" if late_s > LATE_S:
+                seen = f"Run {row['n']} of task {subject}, and what waits behind it, has waited for {ago(late_s)}: {row['detail']}."
+                yield finding("unplaced_runs", seen, f"howdah runs cancel {row['n']}   # or start a worker that has it: --label NAME=VALUE")
             case "homeless_rows":
                 seen = f"{row['n']:,} rows of day {subject} lie in the default partitions."
                 yield finding("homeless_rows", seen, sql("make_day", day=subject, hashes=config.hashes))
