@@ -53,6 +53,7 @@ def test_labels_are_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOWDAH_LABELS", "=1")
     with pytest.raises(ConfigurationError, match="HOWDAH_LABELS has a label ''"):
         configure({})
+    monkeypatch.delenv("HOWDAH_LABELS")
     with pytest.raises(ConfigurationError, match="labels= says a="):
         App(labels={"a": None})
 

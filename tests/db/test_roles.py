@@ -1,7 +1,6 @@
 """Least privilege: who may call which function and touch which table, all of them, and what each role is tried for.
 
-A new function or table without a line here fails. `-` stands for nobody but the owner: functions call it, or upkeep.
-"""
+A new function or table without a line here fails. `-` stands for nobody but the owner: functions call it, or upkeep."""
 
 from contextlib import suppress
 
