@@ -1,9 +1,10 @@
 """Howdah runs your Python functions durably on the Postgres you already have."""
 
 from .app import App
-from .context import CurrentNode, CurrentRun, current_node, current_run, transaction
+from .context import CurrentBatch, CurrentNode, CurrentRun, current_batch, current_node, current_run, transaction
 from .core.retry import Retry
 from .core.states import State
+from .debounce import Debounce
 from .dependencies import use
 from .duration import Duration
 from .errors import (
@@ -28,7 +29,7 @@ from .errors import (
     Snooze,
 )
 from .facts import Alert, FailedRun
-from .limits import Limit, Rate, Sequence
+from .limits import Breaker, Limit, Rate, Sequence
 from .policy import Defaults
 from .records import RunFilter, run_fields
 from .registrar import Tasks
@@ -40,11 +41,14 @@ __all__ = [
     "App",
     "AppNotOpen",
     "ArgumentsInvalid",
+    "Breaker",
     "Call",
     "ConfigurationError",
+    "CurrentBatch",
     "CurrentNode",
     "CurrentRun",
     "DatabaseAway",
+    "Debounce",
     "Defaults",
     "Duration",
     "EmbeddedError",
@@ -72,6 +76,7 @@ __all__ = [
     "State",
     "Task",
     "Tasks",
+    "current_batch",
     "current_node",
     "current_run",
     "run_fields",

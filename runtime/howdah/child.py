@@ -39,7 +39,7 @@ from .definitions import Definition, Middleware
 from .errors import ConfigurationError, HowdahError
 from .logs import captured
 from .mailbox import Mailbox
-from .messages import Extended, Outcome, Reported, Standing
+from .messages import Extended, Limited, Outcome, Reported, Standing
 from .policy import Policy
 from .process import place
 from .process.wire import Address, Broken, Ended, FromChild, Hello, Leave, Ready, Start, ToChild, framed, heard
@@ -156,6 +156,7 @@ class Attempts:
         self._board = FarBoard(node)
         self._home = Home(_refuse_transaction, self._board, UUID(int=0), config.dsn)
         self._lane = Lane(definition, self._home, sizes, around, None if definition.is_async else Threads(1))
+        self._lane.rates = hello.rates
         self._logs = captured(functools.partial(CURRENT.get, None), config.log_level, config.log_max)
 
     async def work(self) -> None:
@@ -186,16 +187,18 @@ class Attempts:
     async def _serve(self, room: Room) -> None:
         async with anyio.create_task_group() as group:
             self._stock.serve(group)
-            group.start_soon(self._report)
+            group.start_soon(self._report, room)
             async with anyio.create_task_group() as slots:
                 slots.start_soon(room.serve, room.slots[0], slots)
             await self._stock.close()
             self._ledger.close()
 
-    async def _report(self) -> None:
+    async def _report(self, room: Room) -> None:
         while not self._ledger.ended:
             for outcome in await self._ledger.take(1):
                 self._board.flush()
+                if (limit := room.closings.pop((outcome.run, outcome.lease), None)) is not None:
+                    self._node.send(Limited(limit))
                 self._node.send(Ended(outcome))
 
     def _listen(self, loop: asyncio.AbstractEventLoop, obey: Callable[[ToChild], None]) -> None:

@@ -128,15 +128,16 @@ class Snooze(Exception):
 
 
 class RateLimited(Snooze):
-    """Raised by a task: the other side wants a pause, as in HTTP 429; try again after it. The attempt does not count.
+    """Raised by a task: the other side wants a pause, as in HTTP 429; try again after it. The attempt does not count, and nothing
+    else starts under the same key of that Rate before then.
 
-    limit: the Rate or the Limit that stands for the other side. retry_after: the pause.
+    limit: the Rate of the task that stands for the other side; default the only one that it has. retry_after: the pause.
     """
 
-    def __init__(self, limit: str, *, retry_after: Duration) -> None:
+    def __init__(self, limit: str | None = None, *, retry_after: Duration) -> None:
         super().__init__(retry_after)
         self.limit = limit
-        self.args = (f"{limit} asks for a pause of {self.delay_s:g} s",)
+        self.args = (f"{limit or 'the other side'} asks for a pause of {self.delay_s:g} s",)
 
 
 class GiveUp(Exception):

@@ -18,7 +18,7 @@ from .core.lines import Hints
 from .core.tidings import Space, Tidings
 from .db.gates import Gates
 from .mailbox import Mailbox
-from .messages import Admitted, Claimed, Outcome, Standing, ToDispatcher, Woken
+from .messages import Admitted, Claimed, Closing, Outcome, Standing, ToDispatcher, Woken
 
 log = logging.getLogger("howdah.gatehouse")
 
@@ -122,6 +122,10 @@ class Gatehouse:
         if self._tidings.add_space(said):
             self._wake()
         return []
+
+    def take_closings(self, outcomes: Sequence[Outcome]) -> Sequence[Closing]:
+        """Rates that are to be closed before these are written."""
+        return self.permits.take_closings(outcomes)
 
     def ended(self, outcomes: Sequence[Outcome]) -> Sequence[str]:
         """These are durable, or were dropped. What is to be said to a gate on another node."""

@@ -1,5 +1,8 @@
 """What is said to the gate in notifications. All of it is hearsay: the gate asks the rows before a run gains or loses anything by it."""
 
+import msgspec
+
+from .core.keyed import Key
 from .core.tidings import Space, Tidings
 from .notices import numbers as read_numbers
 
@@ -13,6 +16,9 @@ SPACE_MAX = 1_000_000
 def hear(payload: str, tidings: Tidings) -> bool:
     """Puts what is said to the gate among its tidings. Whether it must be woken."""
     what, _, rest = payload.partition(" ")
+    if what == "closed":
+        key = _key(rest)
+        return key is not None and tidings.add_closed(key)
     numbers = read_numbers(rest.replace(",", " ").split(" ")) if rest else []
     if numbers is None:
         return False
@@ -31,15 +37,19 @@ def hear(payload: str, tidings: Tidings) -> bool:
             woken = tidings.add_space(Space(node, room, min(capacity, SPACE_MAX), numbers[4 + max(0, queues) :], served))
         case "over":
             woken = tidings.add_over(numbers)
-        case "terms":
-            woken = tidings.add_terms()
-        case "labels":
-            woken = tidings.add_labels()
-        case "look":
-            woken = tidings.add_everything()
+        case "terms" | "labels" | "look":
+            woken = {"terms": tidings.add_terms, "labels": tidings.add_labels, "look": tidings.add_everything}[what]()
         case _:
             pass
     return woken
+
+
+def _key(said: str) -> Key | None:
+    """The name of a limit and one of its keys, as json; None: it is something else."""
+    try:
+        return msgspec.json.decode(said, type=Key)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return None
 
 
 def space(said: Space) -> str:

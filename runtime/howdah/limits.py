@@ -19,6 +19,9 @@ NUMBER_MAX = 2**31 - 1
 GROUP, COST = "/group", "/cost"
 """What stands behind the name of a limit where a producer gives the group or the cost of a run beside its key."""
 
+ENDS_MAX = 1000
+"""Of a breaker: a row for each key holds so many letters at most."""
+
 KeyText: TypeAlias = str | int | UUID | Enum
 """What the function of a key may return: its text is the key."""
 
@@ -64,8 +67,8 @@ class Limit:
     def __post_init__(self) -> None:
         _check_own_name(self.name)
         _check_number(self, "n", self.n)
-        _check_key(self, "key", self.key)
-        _check_key(self, "fair_by", self.fair_by)
+        check_key(self, "key", self.key)
+        check_key(self, "fair_by", self.fair_by)
         check_choice("hold", self.hold, get_args(Hold))
         check_choice("when_full", self.when_full, get_args(WhenFull))
         if self.weights is not None:
@@ -119,7 +122,7 @@ class Rate:
         if self.burst is not None:
             _check_number(self, "burst", self.burst)
         check_choice("when_full", self.when_full, get_args(WhenEmpty))
-        _check_key(self, "key", self.key)
+        check_key(self, "key", self.key)
         if not (isinstance(self.cost, str) or callable(self.cost) or is_positive(self.cost)):
             raise ConfigurationError(f"cost={self.cost!r} of {self} is neither a positive number nor the field path of one nor a function")
 
@@ -152,7 +155,7 @@ class Sequence:
     def __post_init__(self) -> None:
         if self.name:
             _check_own_name(self.name)
-        _check_key(self, "key", self.key)
+        check_key(self, "key", self.key)
         check_choice("on_failure", self.on_failure, get_args(AfterFailure))
 
     def __str__(self) -> str:
@@ -167,17 +170,54 @@ class Sequence:
         return self if self.name else replace(self, name=f"sequence of {task}"[:200])
 
 
-AnyLimit: TypeAlias = Limit | Rate | Sequence
+@dataclass(frozen=True)
+class Breaker:
+    """Lets nothing start while what the runs need is broken, for each key, over all nodes and all tasks that name this breaker.
+
+    name: what it is called everywhere. It opens when of the last `of` attempts that ended this share failed, which means that they
+    raised, whether they are retried or not; attempts that were cancelled, handed back or snoozed say nothing. open_for: so long nothing
+    starts; then one run goes as a probe, whose success closes it, and whose failure opens it again. key: as that of a Limit.
+    """
+
+    kind: ClassVar[str] = "breaker"
+
+    name: str
+    _: KW_ONLY
+    failures: float = 0.5
+    of: int = 20
+    open_for: Duration = "1m"
+    key: Key | None = None
+
+    def __post_init__(self) -> None:
+        _check_own_name(self.name)
+        _check_number(self, "of", self.of)
+        if self.of > ENDS_MAX:
+            raise ConfigurationError(f"of={self.of} of {self} is more than {ENDS_MAX:,}: a breaker remembers no more ends")
+        if not is_positive(self.failures) or self.failures > 1:
+            raise ConfigurationError(f"failures={self.failures!r} of {self} is no share: it is above 0 and at most 1, as in failures=0.5")
+        if seconds(self.open_for) == 0:
+            raise ConfigurationError(f"open_for=0 of {self} is no time: it would be open for no run")
+        check_key(self, "key", self.key)
+
+    def __str__(self) -> str:
+        return f"Breaker({self.name!r})"
+
+    def terms(self) -> Mapping[str, float | str]:
+        """What all who use the name must say alike."""
+        return {"failures": float(self.failures), "of": self.of, "open_s": seconds(self.open_for)}
+
+
+AnyLimit: TypeAlias = Limit | Rate | Sequence | Breaker
 
 
 def _check_own_name(name: object) -> None:
     if not isinstance(name, str):
         raise ConfigurationError(f"{name!r} is no name of a limit: a limit starts with one, as in Limit('per-user', 2)")
     check_name("limit", name)
-    if name.endswith((GROUP, COST)) or name == "*":
+    if name.endswith((GROUP, COST)) or name in {"*", "/debounce"}:
         raise ConfigurationError(
             f"limit={name!r} cannot be a name: where keys are given, what ends in {GROUP!r} or {COST!r} belongs to another limit, and"
-            " '*' to all"
+            " '*' to all, and '/debounce' to none"
         )
 
 
@@ -186,8 +226,9 @@ def _check_number(limit: AnyLimit, what: str, number: object) -> None:
         raise ConfigurationError(f"{what}={number!r} of {limit} must be a whole number from 1 to {NUMBER_MAX:,}")
 
 
-def _check_key(limit: AnyLimit, what: str, key: object) -> None:
+def check_key(whose: object, what: str, key: object) -> None:
+    """ConfigurationError: it is neither a field path nor a function."""
     if key is None or callable(key):
         return
     if not isinstance(key, str):
-        raise ConfigurationError(f"{what}={key!r} of {limit} is neither a field path, as in {what}='user.id', nor a function")
+        raise ConfigurationError(f"{what}={key!r} of {whose} is neither a field path, as in {what}='user.id', nor a function")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from . import codec
+from .core.breaker import Guard
 
 
 class Claimed(msgspec.Struct, frozen=True, gc=False):
@@ -57,6 +58,8 @@ class Terms(msgspec.Struct, frozen=True):
     paused: bool
     when_full: str | None = None
     """What becomes of runs that find it full (howdah.Limit). None: they wait."""
+    guard: Guard | None = None
+    """Of a breaker, when it opens."""
 
 
 class Held(msgspec.Struct, frozen=True, gc=False):
@@ -118,10 +121,26 @@ class Reported(msgspec.Struct, frozen=True, tag=True):
     value: str
 
 
-Sign = Begun | Extended | Reported
+class Limited(msgspec.Struct, frozen=True, tag=True):
+    """It is about to pause, and this rate with it."""
+
+    limit: str
+
+
+Sign = Begun | Extended | Reported | Limited
 """What is heard of an attempt in a child process before its outcome."""
 
 EVENT_COLUMNS = Outcome.__struct_fields__
+
+
+class Closing(msgspec.Struct, frozen=True):
+    """The other side wants a pause: a rate is closed for so long, for the key that a run has there. See functions/close_buckets.sql."""
+
+    run: int
+    lease: int
+    node: int
+    limit: str
+    seconds: float
 
 
 class Woken(msgspec.Struct, frozen=True):

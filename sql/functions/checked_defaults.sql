@@ -16,6 +16,10 @@ begin
   if p_defaults ? 'placement' then
     perform howdah.checked_placement(p_name, p_defaults -> 'placement');
   end if;
+  if p_defaults ? 'debounce' and not coalesce(
+    jsonb_typeof(p_defaults #> '{debounce,wait}') = 'number' and (p_defaults #>> '{debounce,wait}')::double precision > 0, false) then
+    raise exception 'debounce of % must be {"wait": seconds, ...}', p_name using errcode = '22023';
+  end if;
   return p_defaults;
 end
 $$;

@@ -19,6 +19,9 @@ begin
   elsif jsonb_typeof(p_terms) <> 'object' or v_rate and p_terms ? 'number' then
     raise exception 'what limit % allows is an object, and this is %', p_name, p_terms
       using errcode = '22023', hint = 'For example {"number": 5} for a limit, and {"per_s": 1.5, "burst": 20} for a rate.';
+  elsif v_kind = 'breaker' then
+    raise exception '% is a breaker: when it opens is said in the code alone', p_name
+      using errcode = '22023', hint = 'To let nothing start, pause it: select howdah.pause_limit(...);';
   elsif v_kind = 'limit' and v_rate then
     raise exception '% is a limit and no rate: it has no period', p_name using errcode = '22023', hint = 'Say how many at once: {"number": 5}.';
   elsif v_kind = 'rate' and not v_rate then

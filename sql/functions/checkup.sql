@@ -1,5 +1,6 @@
 -- What `howdah doctor` asks of tables that its reader may not see: rows without a day, runs held by nodes that are no more, tasks whose
--- runs wait for nobody, runs that may go nowhere (subject: the task, detail: why, n: the oldest of its line), pauses, and what is late. At most p_limit rows of each symptom, and how many nodes live. Counts runs that are
+-- runs wait for nobody, runs that may go nowhere (subject: the task, detail: why, n: the oldest of its line), pauses, breakers that are
+-- open, and what is late. At most p_limit rows of each symptom, and how many nodes live. Counts runs that are
 -- held in one pass over job, as reap does: for a look by hand, not for each second. Takes no locks.
 create or replace function howdah.checkup(p_limit int)
   returns table (symptom text, subject text, detail text, n bigint, since timestamptz)
@@ -41,6 +42,8 @@ begin
   return query
   select case when p.task is null then 'paused_queue' else 'paused_task' end, coalesce(q.name, t.name), null::text, 1::bigint, p.at
   from howdah.paused p left join howdah.queue q on q.id = p.queue left join howdah.task t on t.id = p.task order by p.at limit p_limit;
+  return query
+  select 'open_breaker', b.name, b.key, 1::bigint, b.opened from howdah.breaker b where b.until is not null order by b.opened, b.name, b.key limit p_limit;
   return query
   select 'unsettled_effects', null::text, null::text, 1::bigint, i.at from howdah.inbox i order by i.id limit 1;
   return query

@@ -3,9 +3,11 @@
 -- are told, and fetch it (fetch_admitted). One that is not answered was not admitted: it has ended, is held, expired, paused or locked, is a
 -- suspect beside another one on its node, of which each has one at a time, or its node has lost its lease.
 -- One autocommitted statement under the gate's row for share, with its epoch: who took over since then waits for it or is seen here
--- (HW004). A plain comparison, and for key share, would admit too much. What rates have left after it goes to disk with it.
+-- (HW004). A plain comparison, and for key share, would admit too much. What rates have left after it goes to disk with it; where one of
+-- them is closed (close_buckets) it stays so, and nothing is admitted: the gate has yet to hear of it, or its clock is ahead.
 -- A run that keeps permits until its end (flag 32) has them from here on (64), and a line of its own with others that do.
--- Locks: the gate's row for share; rows of nodes for key share, by id, or for no key update where there are suspects; job rows with skip locked; rows of buckets.
+-- Locks: the gate's row for share; rows of bucket, by name and key; rows of nodes for key share, by id, or for no key update where there
+-- are suspects; job rows with skip locked.
 -- Waits for the disk, unlike claims: what a crash of Postgres forgot would run on beside those that are admitted instead.
 create or replace function howdah.gate_admit(
   p_epoch bigint, p_own bigint, p_runs bigint[], p_nodes bigint[],
@@ -31,10 +33,25 @@ declare
   v_pauses boolean := exists (select from howdah.paused);
   v_suspects boolean := exists (select from howdah.job j where j.crashes >= 2);
   v_suspect bigint;
+  v_closed boolean;
 begin
   perform 1 from howdah.gate g where g.epoch = p_epoch for share;
   if not found then
     raise exception 'the gate is held by another node since epoch %', p_epoch using errcode = 'HW004', hint = 'The node waits for its turn.';
+  end if;
+  if p_names is not null then
+    with kept as (
+      insert into howdah.bucket as b (name, key, level, at)
+      select u.name, u.key, u.level, to_timestamp(u.at) from unnest(p_names, p_keys, p_levels, p_times) u(name, key, level, at) order by u.name, u.key
+      on conflict on constraint bucket_pkey
+      do update set level = case when b.closed > howdah.clock() then least(b.level, excluded.level) else excluded.level end,
+        at = greatest(b.at, excluded.at)
+      returning b.closed
+    )
+    select coalesce(bool_or(k.closed > howdah.clock()), false) into v_closed from kept k;
+    if v_closed then
+      return;
+    end if;
   end if;
   v_lease := nextval('howdah.lease_number');
   for v_node in
@@ -90,10 +107,5 @@ begin
       from unnest(v_own, v_queues, v_tasks, v_priorities, v_attempts) h(id, queue, task, priority, attempt);
     end if;
   end loop;
-  if p_names is not null then
-    insert into howdah.bucket as b (name, key, level, at)
-    select u.name, u.key, u.level, to_timestamp(u.at) from unnest(p_names, p_keys, p_levels, p_times) u(name, key, level, at) order by u.name, u.key
-    on conflict (name, key) do update set level = excluded.level, at = excluded.at;
-  end if;
 end
 $$;

@@ -27,7 +27,7 @@ create index job_line on howdah.job (line, priority, id) where line is not null 
 -- A paused one admits nothing.
 create table howdah.limit_terms (
   name text primary key check (name <> '' and length(name) <= 200),
-  kind text not null check (kind in ('limit', 'rate')),
+  kind text not null check (kind in ('limit', 'rate', 'breaker')),
   said jsonb not null,
   terms jsonb,
   paused boolean not null default false,
@@ -44,12 +44,25 @@ create table howdah.limit_key (
   primary key (name, key)
 );
 
--- What each key of a rate has left, as of a time, which lies ahead where the bucket is closed until then. No row: it is full.
+-- What each key of a rate has left, as of a time. closed: nothing starts under it before then, and nothing flows in; the level is as of
+-- then. No row: it is full.
 create table howdah.bucket (
   name text not null,
   key text not null,
   level double precision not null,
   at timestamptz not null,
+  closed timestamptz,
+  primary key (name, key)
+) with (fillfactor = 50);
+
+-- What is known of the keys of breakers (core/breaker.py): the last ends, oldest first, f for a failure; opened: since when it is not
+-- closed; until: nothing starts under it before then, and one probe at a time after that. No row: it is closed, and saw no failure.
+create table howdah.breaker (
+  name text not null,
+  key text not null,
+  ends text not null,
+  opened timestamptz,
+  until timestamptz,
   primary key (name, key)
 ) with (fillfactor = 50);
 

@@ -11,6 +11,11 @@ select
   (select json_agg(t.name) from (
     select k.name from howdah.paused h join howdah.task k on k.id = h.task order by k.name limit $1
   ) t) as paused_tasks,
+  (select json_agg(o) from (
+    select b.name, b.key, extract(epoch from howdah.clock() - b.opened)::double precision as open_s,
+      extract(epoch from b.until - howdah.clock())::double precision as probe_s
+    from howdah.breaker b where b.until is not null order by b.opened, b.name, b.key limit $1
+  ) o) as open_breakers,
   (select json_build_object('alive', count(*) filter (where n.alive), 'silent', count(*) filter (where not n.alive), 'told', count(n.ordered)) from howdah.nodes n) as fleet,
   (select json_agg(n) from (
     select s.name, s.host, s.pid, s.version, s.alive, s.ordered, s.queues, cardinality(s.tasks) as tasks,

@@ -15,8 +15,9 @@ from howdah.actors.stock import NodeStock
 from howdah.config import Config
 from howdah.context import CurrentRun, Home, UserConnection
 from howdah.definitions import Definition
+from howdah.limits import AnyLimit
 from howdah.mailbox import Mailbox
-from howdah.messages import Claimed, Outcome, Standing
+from howdah.messages import Claimed, Closing, Outcome, Standing
 from howdah.policy import Defaults, Delivery
 from howdah.progress import Board
 from howdah.tracing import Tracing
@@ -35,11 +36,16 @@ HOME = Home(no_transaction, Board(lambda: None), UUID(int=1))
 
 
 def lane(
-    function: Callable[..., Any], timeout_s: float = 60, attempts: int = 1, delivery: Delivery = "at_least_once", slots: int = 1
+    function: Callable[..., Any],
+    timeout_s: float = 60,
+    attempts: int = 1,
+    delivery: Delivery = "at_least_once",
+    limits: Sequence[AnyLimit] = (),
+    slots: int = 1,
 ) -> Lane:
     """The lane of a task made of this function."""
     said = Defaults(retry=Retry(attempts, base=10.0), timeout=timeout_s, delivery=delivery)
-    return Lane(Definition(function, said=said, slots=slots), HOME, SIZES, Surroundings((), NodeStock()))
+    return Lane(Definition(function, said=said, limits=limits, slots=slots), HOME, SIZES, Surroundings((), NodeStock()))
 
 
 def claimed(run: int, lease: int = 100, **other: Any) -> Claimed:
@@ -64,6 +70,9 @@ class Gatehouse:
         self.spaces.append(capacity)
         return [f"room {room}: {capacity} of {sorted(tasks)}"]
 
+    def take_closings(self, outcomes: Sequence[Outcome]) -> Sequence[Closing]:
+        return self.permits.take_closings(outcomes)
+
     def ended(self, outcomes: Sequence[Outcome]) -> Sequence[str]:
         free, doubtful = self.permits.end(outcomes, DROPPED)
         self.free += free
@@ -80,6 +89,7 @@ class Place:
         slots: int = 1,
         timeout_s: float = 60,
         permits: Permits | None = None,
+        limits: Sequence[AnyLimit] = (),
         wide: Mapping[str, int] | None = None,
     ) -> None:
         """wide: beside the task of RUN others, in their order, each of which takes so many slots."""
@@ -88,7 +98,7 @@ class Place:
         self.room = Room(
             "async",
             slots,
-            {RUN.task: lane(function, timeout_s)}
+            {RUN.task: lane(function, timeout_s, limits=limits)}
             | {RUN.task + n: lane(function, slots=width) for n, width in enumerate((wide or {}).values(), 1)},
             self.ledger,
             lambda: self.standing,

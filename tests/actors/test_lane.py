@@ -2,9 +2,10 @@
 
 import asyncio
 import math
+import re
 
 import pytest
-from howdah import GiveUp, Snooze
+from howdah import GiveUp, Limit, Rate, RateLimited, Snooze
 from howdah.actors.lane import describe
 from howdah.codec import decode
 from howdah.context import CurrentRun
@@ -71,6 +72,48 @@ def test_what_runs_at_most_once_fails_when_its_node_is_stopped_and_may_snooze() 
     assert "the node was stopped during the attempt" in data
     assert task.judge(current(), task.policy, Snooze(3))[0] == Kind.SNOOZED
     assert task.judge(current(), task.policy, ValueError())[0] == Kind.FAILED
+
+
+CRM, SMTP = Rate("crm", 10, per="1s"), Rate("smtp", 10, per="1s")
+
+
+@pytest.mark.parametrize(
+    ("limits", "said", "rate"), [([CRM], None, "crm"), ([Limit("x", 1), CRM], "crm", "crm"), ([CRM, SMTP], "smtp", "smtp")]
+)
+def test_a_pause_that_the_other_side_asks_for_is_that_of_a_rate(limits: list[Limit | Rate], said: str | None, rate: str) -> None:
+    run = current()
+    task = lane(double, limits=limits)
+    assert task.judge(run, task.policy, RateLimited(said, retry_after=30))[::2] == (Kind.SNOOZED, 30)
+    assert run.limited == rate
+
+
+@pytest.mark.parametrize(
+    ("limits", "said", "text"),
+    [
+        ([], None, "without a name, and it has no rate among its limits"),
+        ([Limit("crm", 1)], "crm", r"RateLimited\('crm', ...\), and it has no rate among its limits"),
+        ([CRM], "cmr", r"RateLimited\('cmr', ...\), and its rates are 'crm': name one of its rates"),
+        ([CRM, SMTP], None, "without a name, and its rates are 'crm', 'smtp': name one of its rates, or raise Snooze"),
+    ],
+)
+def test_a_pause_of_no_rate_or_of_any_gives_up_and_names_those_that_there_are(
+    limits: list[Limit | Rate], said: str | None, text: str
+) -> None:
+    run = current()
+    task = lane(double, attempts=9, limits=limits)
+    kind, data, _ = task.judge(run, task.policy, RateLimited(said, retry_after=30))
+    assert (kind, run.limited) == (Kind.FAILED, None)
+    assert data is not None
+    assert re.search(text, decode(data)["message"])
+    assert decode(data)["type"] == "howdah.errors.GiveUp"
+
+
+def test_a_pause_closes_nothing_where_the_run_was_to_be_cancelled() -> None:
+    run = current()
+    run.cause = Cause.CANCEL
+    task = lane(double, limits=[CRM])
+    assert task.judge(run, task.policy, asyncio.CancelledError())[0] == Kind.STOPPED
+    assert run.limited is None
 
 
 def test_the_jitter_is_full() -> None:

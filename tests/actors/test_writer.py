@@ -10,7 +10,7 @@ from howdah.actors.lane import DROPPED
 from howdah.actors.writer import write
 from howdah.core.states import Kind
 from howdah.mailbox import Mailbox
-from howdah.messages import Freed, Outcome, Rejection, ToDispatcher
+from howdah.messages import Closing, Freed, Outcome, Rejection, ToDispatcher
 
 from .stage import Gatehouse
 
@@ -24,6 +24,7 @@ class Records:
         self.unsettled = unsettled
         self.settled = 0
         self.said: list[str] = []
+        self.closed: list[tuple[list[int], int]] = []
         self.go = anyio.Event()
 
     async def ready(self) -> None:
@@ -33,6 +34,9 @@ class Records:
         self.batches.append([outcome.run for outcome in batch])
         await self.go.wait()
         return self.rejected
+
+    async def close_buckets(self, closings: Sequence[Closing]) -> None:
+        self.closed.append(([one.run for one in closings], len(self.batches)))
 
     async def tell_gate(self, said: Sequence[str]) -> None:
         self.said += said
@@ -104,3 +108,16 @@ async def test_a_run_that_failed_for_the_last_time_is_a_warning_and_a_refused_on
     (said,) = [record.getMessage() for record in caplog.records if "failed for the last time" in record.getMessage()]
     assert "run 1 " in said
     assert "node 77 under lease 1" in said
+
+
+async def test_rates_are_closed_before_the_outcomes_that_ask_for_it_are_written() -> None:
+    ledger, desk, records, house = Mailbox[Outcome](100), Mailbox[ToDispatcher](100), Records(), Gatehouse()
+    records.go.set()
+    house.permits.closings = {(2, 1): "crm", (3, 1): "crm", (9, 1): "crm"}
+    for row in (outcome(1), outcome(2, Kind.SNOOZED, delay_s=30), outcome(3, Kind.FAILED)):
+        ledger.put_nowait(row)
+    ledger.close()
+    await write(ledger, records, desk, lambda _: None, house, 10)
+    assert records.closed == [([2], 0)], "what does not go on later closes nothing"
+    assert records.batches == [[1, 2, 3]]
+    assert house.permits.closings == {(9, 1): "crm"}, "its outcome is yet to come"

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from howdah.cli.frame import Picture, draw, shares
 from howdah.core.pace import Pace
-from howdah.management.glance import FleetGlance, Glance, HeldGlance, NodeGlance, QueueGlance
+from howdah.management.glance import BreakerGlance, FleetGlance, Glance, HeldGlance, NodeGlance, QueueGlance
 
 
 def queue(name: str | None, **facts: Any) -> QueueGlance:
@@ -56,13 +56,14 @@ def test_a_row_says_what_a_queue_holds_and_how_fast_it_goes() -> None:
     assert "ready 7  running 0  later 0  in 2.0/s  done 1.0/s  failed 0/s  nodes 2, 1 silent, 1 told to pause or drain" in drawn
 
 
-def test_what_is_paused_says_so() -> None:
+def test_what_is_paused_and_which_breakers_are_open_is_said() -> None:
     seen = picture([queue("mail", paused=True), queue("other")], [], [])
-    tasks = msgspec.structs.replace(seen.glance, paused_tasks=["import", "welcome\x1b"])
-    drawn = "\n".join(draw(seen._replace(glance=tasks), 120, 40, colour=False))
+    breakers = [BreakerGlance("stripe", "a\x1b", 150.0, 3.0), BreakerGlance("mail", "", 5.0, -1.0)]
+    tasks = msgspec.structs.replace(seen.glance, paused_tasks=["import", "welcome\x1b"], open_breakers=breakers)
+    drawn = "\n".join(draw(seen._replace(glance=tasks), 160, 40, colour=False))
     assert re.search(r"^mail \(paused\) +0", drawn, re.MULTILINE)
     assert re.search(r"^other +0", drawn, re.MULTILINE)
-    assert "paused tasks: import, welcome\\x1b" in drawn
+    assert "paused tasks: import, welcome\\x1b  open breakers: stripe a\\x1b (2m), mail (5s)" in drawn
 
 
 def test_a_queue_that_was_not_seen_before_has_no_pace_yet() -> None:

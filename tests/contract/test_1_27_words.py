@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from howdah import App, GiveUp, RateLimited, Retry, RunFailed, Snooze, current_run
+from howdah import App, GiveUp, Rate, RateLimited, Retry, RunFailed, Snooze, current_run
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,7 @@ async def test_raise_snooze_burns_no_attempt(jobs: App) -> None:
 async def test_raise_rate_limited_burns_no_attempt_and_says_whose_limit_it_was(jobs: App) -> None:
     seen: list[str] = []
 
-    @jobs.task(retry=1)
+    @jobs.task(retry=1, limits=[Rate("smtp", 9, per="1s")])
     async def later() -> int:
         if not seen:
             error = RateLimited("smtp", retry_after=0.001)

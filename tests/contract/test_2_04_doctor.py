@@ -71,6 +71,10 @@ TABLES = {
     ],
     "paused_queue": ["select howdah.queue_id('the queue')", "select howdah.pause(queue => 'the queue')"],
     "paused_task": ["select howdah.introduce('the task')", "select howdah.pause(task => 'the task')"],
+    "open_breaker": [
+        "insert into howdah.limit_terms values ('the breaker', 'breaker', '{{\"failures\": 1, \"of\": 1, \"open_s\": 60}}')",
+        "insert into howdah.breaker values ('the breaker', 'a key', '', howdah.clock(), howdah.clock() + interval '1 minute')",
+    ],
     "paused_node": [
         "select howdah.join_node(1, 'the node', 'there', 1, '1', '{{}}', '{{}}', null, 60)",
         "select howdah.order_node('the node', 'pause')",

@@ -75,6 +75,7 @@ VIEWS: dict[str, Columns] = {
         ("paused", "bool"),
         ("changed_at", "timestamptz"),
         ("keys", "jsonb"),
+        ("open", "jsonb"),
     ],
     "misfits": [("run", "int8"), ("task", "text"), ("queue", "text"), ("since", "timestamptz"), ("mismatch", "text")],
     "unimplemented": [("task", "text"), ("queue", "text"), ("since", "timestamptz"), ("first_run", "int8")],

@@ -49,9 +49,7 @@ async def enter(db: Session, node: int) -> int:
 
 
 async def admit(db: Session, epoch: int, node: int, *runs: int, own: int | None = None) -> list[Claimed]:
-    rows = await db.fetch(
-        query("gate_admit"), epoch, node if own is None else own, list(runs), [node] * len(runs), None, None, None, None
-    )
+    rows = await db.fetch(query("gate_admit"), epoch, node if own is None else own, list(runs), [node] * len(runs), None, None, None, None)
     return [Claimed(*row) for row in rows]
 
 

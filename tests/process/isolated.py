@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from howdah import App, GiveUp, Retry, Snooze, current_run, transaction
+from howdah import App, GiveUp, RateLimited, Retry, Snooze, current_run, transaction
 
 jobs = App()
 
@@ -30,6 +30,11 @@ def noting(file: str) -> Generator[None]:
         noted.write("entered\n")
         yield
         noted.write("left\n")
+
+
+async def too_many(how: str) -> None:
+    """A bare function, which names no limits."""
+    raise RateLimited(retry_after=30)
 
 
 class Order(msgspec.Struct):

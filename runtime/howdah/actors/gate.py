@@ -13,14 +13,17 @@ from time import monotonic
 from typing import Protocol
 
 from ..config import Config
+from ..core.breaker import Breaker
 from ..core.bucket import Bucket
 from ..core.crowd import Head
 from ..core.gate import Gate
 from ..core.keyed import Admitted as Decided
+from ..core.keyed import Key
 from ..core.places import Places
 from ..core.tidings import Heard, Tidings
 from ..mailbox import Mailbox
 from ..messages import Claimed, Held, SeatLost, Standing, Terms, Waiting, Woken
+from .guards import Guards
 from .holdings import Holdings, Permit
 from .impatience import Impatience
 from .placing import Placing
@@ -47,6 +50,10 @@ class Seat(Protocol):
     async def enter(self, node: int) -> int: ...
     async def terms(self) -> list[Terms]: ...
     async def buckets(self) -> list[tuple[str, str, float, float]]: ...
+    async def closed(self, keys: Sequence[Key]) -> list[tuple[str, str, float]]: ...
+    async def breakers(self) -> list[tuple[Key, Breaker]]: ...
+    async def verdicts(self, runs: Sequence[int], leases: Sequence[int], tasks: Sequence[int]) -> list[tuple[int, bool]]: ...
+    async def note_breakers(self, epoch: int, states: Sequence[tuple[Key, Breaker]]) -> None: ...
     async def held(self) -> list[Held]: ...
     async def look(self, after: int | None, lines: int, heads: int) -> list[Waiting]: ...
     async def heads(self, lines: Sequence[int], heads: int) -> list[Waiting]: ...
@@ -110,8 +117,9 @@ class _Keeper:
         self._places = Places(node, config.claim_max)
         self._placing = Placing(self._places)
         self._impatience = Impatience(self._gate, seat)
-        self._rules = Rules(self._gate, self._impatience)
-        self._holdings = Holdings(self._gate, self._places, self._impatience)
+        self._guards = Guards(seat, epoch)
+        self._rules = Rules(self._gate, self._impatience, self._guards)
+        self._holdings = Holdings(self._gate, self._places, self._impatience, self._guards)
         now = monotonic()
         self._cursor: int | None = None
         self._round_began = now
@@ -125,13 +133,17 @@ class _Keeper:
 
     async def take_over(self) -> None:
         """Learns from the rows what is held, what rates have left, and what is allowed."""
-        self._rules.read(await self._seat.terms())
+        await self._read_terms()
         for name, key, level, at in await self._seat.buckets():
             self._gate.set_bucket((name, key), Bucket(level, at))
         now = monotonic()
         for held in sorted(await self._seat.held(), key=_by_lease):
             self._holdings.inherit(held, self._rules.demands(held.demands), now)
         await self._ask_for_space()
+
+    async def _read_terms(self) -> None:
+        self._rules.read(await self._seat.terms())
+        await self._guards.read()
 
     async def work(self, desk: Mailbox[Woken]) -> None:
         """Admits until the node leaves, or has another identity."""
@@ -146,6 +158,8 @@ class _Keeper:
             await self._heed(self._tidings.take())
             await self._upkeep(standing.offset_s)
             await self._feed()
+            if (rooms := await self._guards.judge(standing.offset_s)) is not None:
+                self._rules.bound(rooms)
             more = await self._admit(standing.offset_s)
             parked = self._gate.take_parked()
             if self._impatience.modes and (changed := await self._impatience.act(parked)):
@@ -156,7 +170,7 @@ class _Keeper:
         due = min(self._scan_at, self._check_at) if self._holdings.permits else self._scan_at
         if self._refused:
             due = min(due, self._refused_at)
-        for at in (self._gate.next_at(), self._placing.next_at()):
+        for at in (self._gate.next_at(), self._guards.next_at(), self._placing.next_at()):
             if at is not None:
                 due = min(due, at - offset_s)
         return due
@@ -164,7 +178,8 @@ class _Keeper:
     async def _heed(self, heard: Heard) -> None:
         holdings = self._holdings
         if heard.terms:
-            self._rules.read(await self._seat.terms())
+            await self._read_terms()
+        await self._close(heard.closed)
         if heard.labels:
             self._placing.doubt()
         for space in heard.spaces.values():
@@ -261,16 +276,26 @@ class _Keeper:
         for at in range(0, len(runs), RUNS_AT_ONCE):
             over, blocks = await self._seat.over(runs[at : at + RUNS_AT_ONCE])
             if blocks:
-                self._rules.read(await self._seat.terms())
+                await self._read_terms()
             for run in over:
                 self._holdings.let_go(run)
 
+    async def _close(self, keys: Iterable[Key]) -> None:
+        """Some of these were closed. For how long still, the database says: this clock may be ahead of its own."""
+        rates = self._rules.rates(keys)
+        if rates:
+            closed = await self._seat.closed(rates)
+            standing = self._house.standing()
+            if standing is not None:
+                self._rules.close(closed, monotonic() + standing.offset_s)
+
     async def _take_back(self, refused: Sequence[Decided]) -> None:
-        """What the database did not admit: it ended, is locked or not due any more, or its node is gone. What waits in its line is
-        asked for again a little later: a row may be locked for long."""
+        """What the database did not admit: it ended, is locked or not due any more, its node is gone, or a rate is closed. What waits in
+        its line is asked for again a little later: a row may be locked for long."""
         for one in refused:
             self._gate.undo(one.demands)
             self._places.free(one.place, one.task[1])
+        await self._close({demand.key for one in refused for demand in one.demands})
         nodes = {one.place for one in refused} - {self._node}
         await self._check(self._holdings.of_nodes(nodes))  # What it held went with it.
         nodes -= {node for node, _ in self._holdings.whereabouts()}

@@ -10,6 +10,7 @@ from ..core.gate import Gate
 from ..core.keyed import Demand
 from ..core.places import Places
 from ..messages import Held
+from .guards import Guards
 from .impatience import Impatience
 
 
@@ -26,8 +27,8 @@ class Permit(msgspec.Struct, gc=False):
 class Holdings:
     """The permits of all nodes, by run. Whoever frees one tells the gate's decisions and the places of it."""
 
-    def __init__(self, gate: Gate, places: Places, impatience: Impatience) -> None:
-        self._gate, self._places, self._impatience = gate, places, impatience
+    def __init__(self, gate: Gate, places: Places, impatience: Impatience, guards: Guards) -> None:
+        self._gate, self._places, self._impatience, self._guards = gate, places, impatience, guards
         self.permits: dict[int, Permit] = {}
         self.kept: dict[int, tuple[Demand, ...]] = {}
         """What runs keep until they have ended, also while nobody holds them."""
@@ -58,6 +59,7 @@ class Holdings:
             self._gate.free(permit.demands)
             if self._impatience.modes:
                 self._impatience.freed(run, permit.demands)
+            self._guards.freed(run, lease, permit.task, permit.since, permit.demands)
             self._places.free(permit.node, permit.task)
 
     def free_waiting(self, runs: Sequence[int]) -> None:

@@ -22,7 +22,7 @@ from ..core.states import Kind
 from ..core.verdict import Cause, Misfit, verdict
 from ..definitions import Definition, Middleware
 from ..dependencies import Stock
-from ..errors import GiveUp, HowdahError
+from ..errors import GiveUp, HowdahError, RateLimited
 from ..messages import Failure
 from ..policy import Policy
 from ..scopes import Scope, enter, unwind
@@ -75,6 +75,8 @@ class Lane:
         self._plan = definition.plan
         self._middlewares = around.middlewares
         self._bare = not definition.plan and not around.middlewares
+        self.rates: Sequence[str] = definition.demands.rates
+        """Those that a function may ask a pause of."""
 
     def policy_of(self, options: str) -> Policy:
         """The policy of a run that says otherwise than its task."""
@@ -141,7 +143,11 @@ class Lane:
         if cause is Cause.TIMEOUT:
             timeout = TimeoutError(f"the attempt took longer than its timeout of {run.deadline - run.started:g} s")
             error = timeout.with_traceback(error.__traceback__)
+        if isinstance(error, RateLimited):
+            error = self._named(error)
         kind, delay_s = verdict(error, cause, run.attempt, policy.retry, random.random())  # noqa: S311 - jitter
+        if kind is Kind.SNOOZED and isinstance(error, RateLimited):
+            run.limited = error.limit
         if kind is Kind.RELEASED and self.definition.delivery == "at_most_once":
             stopped = HowdahError('the node was stopped during the attempt, and with delivery="at_most_once" there is no other one')
             kind, error = Kind.FAILED, stopped.with_traceback(error.__traceback__)
@@ -152,6 +158,22 @@ class Lane:
             return kind, codec.encode(Failure(said, str(error)[: self._limits.error_max], hash=self.definition.hash)), None
         data = None if kind in (Kind.STOPPED, Kind.RELEASED) else describe(error, self._limits.error_max)
         return kind, data, delay_s
+
+    def _named(self, error: RateLimited) -> RateLimited | GiveUp:
+        """The same with the name of a rate of this task. GiveUp where it stands for none of them, or for any: the run would pause
+        alone, and others run into the same refusal."""
+        rates = self.rates
+        if error.limit in rates:
+            return error
+        if error.limit is None and len(rates) == 1:
+            error.limit = rates[0]
+            return error
+        known = f"its rates are {', '.join(map(repr, rates))}" if rates else "it has no rate among its limits"
+        if error.limit is not None:
+            wrong = f"task {self.name!r} raised RateLimited({error.limit!r}, ...), and {known}: name one of its rates, or raise Snooze"
+        else:
+            wrong = f"task {self.name!r} raised RateLimited() without a name, and {known}: name one of its rates, or raise Snooze"
+        return GiveUp(wrong).with_traceback(error.__traceback__)
 
     def _encode(self, value: object) -> str:
         try:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from ..messages import Claimed, Outcome
+from ..messages import Claimed, Closing, Outcome
 
 
 class KeyLane(msgspec.Struct, gc=False):
@@ -39,6 +39,8 @@ class Permits:
         self.lanes: dict[str, KeyLane] = {}
         self.of_task = Counter[int]()
         """How many there are of each task."""
+        self.closings: dict[tuple[int, int], str] = {}
+        """The rates that runs (run, lease) have asked to pause. Each is taken with its outcome, so no more than what is held."""
 
     def __len__(self) -> int:
         return len(self._permits)
@@ -94,6 +96,17 @@ class Permits:
         for run in late:
             del self._unspent[run]
         return late
+
+    def take_closings(self, outcomes: Sequence[Outcome]) -> list[Closing]:
+        """What these outcomes, which are not durable yet, close."""
+        if not self.closings:
+            return []
+        closed: list[Closing] = []
+        for outcome in outcomes:
+            limit = self.closings.pop((outcome.run, outcome.lease), None)
+            if limit is not None and outcome.delay is not None:
+                closed.append(Closing(outcome.run, outcome.lease, outcome.node, limit, outcome.delay.total_seconds()))
+        return closed
 
     def end(self, outcomes: Sequence[Outcome], dropped: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         """What these outcomes mean for the gate: the permits (run, lease) that are free, since the outcome is durable, and those of which

@@ -12,7 +12,7 @@ from typing import Protocol, assert_never
 from ..context import CurrentRun, Home
 from ..core.states import Kind
 from ..definitions import Definition
-from ..messages import Begun, Extended, Outcome, Reported, Sign
+from ..messages import Begun, Extended, Limited, Outcome, Reported, Sign
 from ..policy import Policy
 from ..progress import Reporter
 from .lane import Lane, Sizes, Surroundings
@@ -53,6 +53,8 @@ class ProcessLane(Lane):
                     run.deadline = run.started + timeout_s
                 case Extended(deadline):
                     run.deadline = deadline
+                case Limited(limit):
+                    run.limited = limit
                 case Reported(value):
                     run.home.board.post(Reporter(run.id, run.claimed.lease, run.claimed.node), value)
                 case _:

@@ -80,10 +80,12 @@ class Slot:
                 self.interrupted = False
                 self.task.uncancel()
         # A cancellation that the function left behind would end the loop at its next await.
-        self.soiled = self.task.cancelling() > 0 or _differs(before)
+        self.soiled = self.task.cancelling() > 0 or differs(before)
         if span is not None:
             tracing.end(span, run, kind, data)
         dropped = run.completed or run.cause is Cause.LOST
+        if run.limited is not None and not dropped:
+            room.closings[claimed.id, claimed.lease] = run.limited
         delay = None if delay_s is None else timedelta(seconds=delay_s)
         unix = now + offset_s
         if room.tally is not None:
@@ -104,6 +106,8 @@ class Slot:
 class Room:
     """Runs that wait for a slot, and the slots. Owned by its node: the dispatcher fills it, slots empty it."""
 
+    slot_kind = Slot
+
     def __init__(
         self,
         name: str,
@@ -121,7 +125,7 @@ class Room:
         self.lanes = lanes
         self.tasks = frozenset(lanes)
         self.once = frozenset(number for number, lane in lanes.items() if lane.definition.delivery == "at_most_once")
-        self.slots = [Slot(self) for _ in range(slots)]
+        self.slots = [self.slot_kind(self) for _ in range(slots)]
         self.waiting: deque[Claimed] = deque()
         self.tally = tally
         """Where ends are counted; None: nobody wants to know."""
@@ -131,7 +135,11 @@ class Room:
         """How many slots a run of these tasks takes, never more than there are; of all others one."""
         self._more = 0
         """How many slots more than one each the attempts under way take."""
+        self.batched: dict[int, int] = {}
+        """How many runs of a task are started at once, where they are gathered: see actors/gathering.py."""
         self._permits = permits
+        self.closings: dict[tuple[int, int], str] = {} if permits is None else permits.closings
+        """The rates that runs (run, lease) have asked to pause, until their outcomes are taken."""
         self._ledger = ledger
         self._standing = standing
         self._slice_s = slice_s
@@ -160,6 +168,14 @@ class Room:
     def at_work(self) -> int:
         """How many slots are used."""
         return self._at_work + self._more
+
+    def gathering(self, tasks: frozenset[int]) -> int:  # noqa: ARG002 - of each kind of room
+        """How many runs of these tasks wait for others to start with."""
+        return 0
+
+    def unstarted(self, tasks: frozenset[int]) -> int:  # noqa: ARG002 - the same
+        """The same, and those of batches that wait for a slot."""
+        return 0
 
     @property
     def unfinished(self) -> int:
@@ -335,7 +351,7 @@ async def _swallow_cancellation() -> None:
             raise
 
 
-def _differs(before: Context) -> bool:
+def differs(before: Context) -> bool:
     """Whether context variables changed. Nothing is compared where nothing was set: a context that is unchanged
     shares its inside with its copy."""
     try:

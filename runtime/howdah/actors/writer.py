@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ..core.states import Kind
 from ..mailbox import Mailbox
-from ..messages import Freed, Outcome, Rejection, ToDispatcher
+from ..messages import Closing, Freed, Outcome, Rejection, ToDispatcher
 from .lane import DROPPED
 from .tally import Tally
 
@@ -23,11 +23,16 @@ class Records(Protocol):
     async def ready(self) -> None: ...
     async def record(self, batch: Sequence[Outcome]) -> list[Rejection]: ...
     async def settle(self) -> None: ...
+    async def close_buckets(self, closings: Sequence[Closing]) -> None: ...
     async def tell_gate(self, said: Sequence[str]) -> None: ...
 
 
 class Ends(Protocol):
-    """Who wants to know that permits of the gate are free."""
+    """Who wants to know that permits of the gate are free, and knows which rates are to be closed."""
+
+    def take_closings(self, outcomes: Sequence[Outcome]) -> Sequence[Closing]:
+        """What these close: to be done before they are written, or others would start in between."""
+        ...
 
     def ended(self, outcomes: Sequence[Outcome]) -> Sequence[str]:
         """These are durable, or were dropped. What is to be said to a gate on another node."""
@@ -52,6 +57,8 @@ async def write(
         batch = await ledger.take(batch_max)
         rows = [outcome for outcome in batch if outcome.kind != DROPPED]
         if rows:
+            if closings := ends.take_closings(rows):
+                await records.close_buckets(closings)
             began = monotonic()
             rejected = await records.record(rows)
             if tally is not None:

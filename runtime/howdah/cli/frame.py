@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..core.pace import Pace
-from ..management.glance import Glance, HeldGlance, NodeGlance, QueueGlance
+from ..management.glance import BreakerGlance, Glance, HeldGlance, NodeGlance, QueueGlance
 from .plain import plain
 from .tables import age
 
@@ -87,7 +87,13 @@ def _sums(picture: Picture) -> Text:
         said += f", {count:,} {word}" if count else ""
     if picture.glance.paused_tasks:
         said += f"  paused tasks: {plain(', '.join(picture.glance.paused_tasks))}"
+    if picture.glance.open_breakers:
+        said += f"  open breakers: {plain(', '.join(map(_breaker, picture.glance.open_breakers)))}"
     return Text(said, no_wrap=True, overflow="ellipsis")
+
+
+def _breaker(one: BreakerGlance) -> str:
+    return f"{one.name} {one.key}".rstrip() + f" ({age(one.open_s)})"
 
 
 def _queues(rows: Sequence[QueueGlance], paces: Mapping[str | None, Pace | None], known: int, *, wide: bool) -> Table:

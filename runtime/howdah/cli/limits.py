@@ -7,7 +7,7 @@ from ..management.limits import LimitInfo, LimitTerms
 from .asking import TEXT, ask, dsn_option, json_option, print_lines
 from .durations import LENGTH
 from .plain import plain
-from .tables import table
+from .tables import moment, table
 
 
 @click.group()
@@ -42,10 +42,15 @@ def _rows(one: LimitInfo) -> list[tuple[object, ...]]:
         held = "" if key.blocked is None else f"held up by the failure of run {key.blocked}"
         state = "; ".join(word for word in (*words, held) if word)
         rows.append((one.name, key.key or "''", None, _allowed(key.terms or one.terms), None, state))
+    for opened in one.open:
+        state = f"open since {moment(opened.opened)}, next probe from {moment(opened.until)}"
+        rows.append((one.name, opened.key or "''", None, None, None, state))
     return rows
 
 
 def _allowed(terms: LimitTerms) -> str:
+    if terms.failures is not None:
+        return f"opens for {terms.open_s:g} s at {terms.failures:.3g} failed of {terms.of:,}"
     if terms.per_s is None:
         return f"{terms.number:,} at once"
     rates = [(terms.per_s * length_s, unit) for unit, length_s in (("s", 1), ("m", 60), ("h", 3600), ("d", 86400))]
@@ -74,7 +79,7 @@ def set_(dsn: str | None, name: str, n: int, per: float | None, burst: int | Non
 @click.argument("name", type=TEXT)
 @dsn_option
 def reset(dsn: str | None, name: str) -> None:
-    """Have the limit NAME allow what the code says of it. Keys keep what was set for them."""
+    """Have the limit NAME allow what the code says of it; keys keep what was set for them. A breaker is closed."""
     ask(dsn, lambda jobs: jobs.limits.reset(name))
     click.echo(f"Limit {plain(name)} allows what the code says of it.")
 

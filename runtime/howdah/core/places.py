@@ -80,7 +80,7 @@ class Places:
         """Those that it knows."""
         return list(self._scores)
 
-    def begin(self, now: float) -> None:
+    def begin(self, now: float = 0.0) -> None:
         """Another admission begins. now: of the clock by which runs wait for the best place."""
         self._left = self._batch_max
         self._hurried = self.patience.due(now)
@@ -91,10 +91,7 @@ class Places:
             return False
         if len(task) == 3:
             return self._best(task) is not None
-        places = self._by_kind.get(task)
-        if places is None:
-            places = self._by_kind[task] = [place for place in self._places.values() if place.serves(task)]
-        return any(place.held < place.capacity for place in places)
+        return any(place.held < place.capacity for place in self._of(task))
 
     def take(self, task: Kind) -> int:
         """Takes one of these places: on the node that has most room. Answers with the node."""
@@ -105,7 +102,7 @@ class Places:
             return best.node
         best = None
         most = 0
-        for place in self._by_kind[task]:
+        for place in self._of(task):
             free = place.capacity - place.held
             if free > most or (free == most and free > 0 and place.node == self._own):
                 best, most = place, free
@@ -166,6 +163,12 @@ class Places:
         if len(kept) != len(self._places):
             self._places = kept
             self._index()
+
+    def _of(self, kind: Kind) -> list[Place]:
+        places = self._by_kind.get(kind)
+        if places is None:
+            places = self._by_kind[kind] = [place for place in self._places.values() if place.serves(kind)]
+        return places
 
     def _index(self) -> None:
         self._by_kind = {}

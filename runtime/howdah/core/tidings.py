@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from .keyed import Key
+
 MOST = 20_000
 """So many runs or ranges are kept apart: beyond that everything is looked at, or checked, which costs as much."""
 
@@ -29,6 +31,8 @@ class Heard(msgspec.Struct):
     ended: dict[int, int] = {}
     doubtful: dict[int, int] = {}
     runs: set[int] = set()
+    closed: set[Key] = set()
+    """Keys of rates that were closed."""
     over: set[int] = set()
     """Runs that kept permits and may have ended."""
     ranges: list[tuple[int, int]] = []
@@ -38,11 +42,8 @@ class Heard(msgspec.Struct):
     everything: bool = False
 
     def __bool__(self) -> bool:
-        heard = self
-        return bool(
-            heard.ended or heard.doubtful or heard.over or heard.runs or heard.ranges or heard.spaces or heard.terms or heard.labels
-            or heard.everything
-        )  # fmt: skip
+        said = self.ended or self.doubtful or self.closed or self.over or self.runs or self.ranges or self.spaces
+        return bool(said or self.terms or self.labels or self.everything)
 
 
 class Tidings:
@@ -99,6 +100,13 @@ class Tidings:
         first = not self._heard
         if len(self._heard.spaces) < MOST or (space.node, space.room) in self._heard.spaces:
             self._heard.spaces[space.node, space.room] = space
+        return first
+
+    def add_closed(self, key: Key) -> bool:
+        """A key of a rate is closed for a while."""
+        first = not self._heard
+        if len(self._heard.closed) < MOST:  # The others are found where somebody would be admitted under them.
+            self._heard.closed.add(key)
         return first
 
     def add_terms(self) -> bool:

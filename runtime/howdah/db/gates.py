@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 
 from ..config import Config
+from ..core.breaker import Breaker, Guard
 from ..core.keyed import Admitted
 from ..messages import Claimed, Held, SeatLost, Terms, Waiting
 from .files import query
@@ -29,6 +30,9 @@ class _Allowed(msgspec.Struct):
     number: int | None = None
     per_s: float | None = None
     burst: float | None = None
+    failures: float = 0
+    of: int = 0
+    open_s: float = 0
 
 
 class Gates:
@@ -76,6 +80,27 @@ class Gates:
         """What the keys of rates have left: limit, key, tokens, and as of when in Unix time."""
         rows = await self._ask(lambda c: c.fetch(query("gate_buckets")))
         return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+    async def closed(self, keys: Sequence[tuple[str, str]]) -> list[tuple[str, str, float]]:
+        """Which of these keys are closed, and for how many seconds more."""
+        rows = await self._ask(lambda c: c.fetch(query("gate_closed"), [name for name, _ in keys], [key for _, key in keys]))
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    async def breakers(self) -> list[tuple[tuple[str, str], Breaker]]:
+        """What is known of the keys of breakers. Moments are Unix time."""
+        rows = await self._ask(lambda c: c.fetch(query("gate_breakers")))
+        return [((row[0], row[1]), Breaker(row[2], row[3], row[4])) for row in rows]
+
+    async def verdicts(self, runs: Sequence[int], leases: Sequence[int], tasks: Sequence[int]) -> list[tuple[int, bool]]:
+        """Which of these attempts failed, and which did not; the others say nothing."""
+        rows = await self._ask(lambda c: c.fetch(query("gate_verdicts"), runs, leases, tasks))
+        return [(row[0], row[1]) for row in rows]
+
+    async def note_breakers(self, epoch: int, states: Sequence[tuple[tuple[str, str], Breaker]]) -> None:
+        """Writes down what is known of these now."""
+        rows = [(*key, state.ends, state.opened, state.until) for key, state in states]
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        await self._ask(lambda c: c.execute(query("gate_note_breakers"), epoch, *columns))
 
     async def held(self) -> list[Held]:
         """What nodes hold under limits."""
@@ -169,4 +194,5 @@ class Gates:
 
 def _terms(name: str, key: str | None, kind: str, said: str | None, paused: bool, when_full: str | None) -> Terms:  # noqa: FBT001 - a row
     allowed = _Allowed() if said is None else msgspec.json.decode(said, type=_Allowed)
-    return Terms(name, key, kind, allowed.number, allowed.per_s, allowed.burst, paused, when_full)
+    guard = Guard(allowed.failures, allowed.of, allowed.open_s) if allowed.of else None
+    return Terms(name, key, kind, allowed.number, allowed.per_s, allowed.burst, paused, when_full, guard)

@@ -18,7 +18,7 @@ from ..config import Config
 from ..core.lines import Key, Line
 from ..core.states import Kind
 from ..labels import Labels, LabelValue
-from ..messages import EVENT_COLUMNS, Claimed, Fact, Failure, Looked, Outcome, Rejection
+from ..messages import EVENT_COLUMNS, Claimed, Closing, Fact, Failure, Looked, Outcome, Rejection
 from ..progress import Reporter
 from .files import query
 from .link import Link, Owned, is_lost
@@ -141,6 +141,12 @@ class Outcomes:
         """Tells others what the batch means for them."""
         self.unsettled = False
         await self._link.call(lambda c: c.execute(query("settle")))
+
+    async def close_buckets(self, closings: Sequence[Closing]) -> None:
+        """Closes rates, however long Postgres is away. Said twice it is said once: their outcomes are not written yet."""
+        columns = zip(*map(msgspec.structs.astuple, closings), strict=True)
+        arguments = [list(column) for column in columns]
+        await self._link.call(lambda c: c.execute(query("close_buckets"), *arguments))
 
     async def tell_gate(self, said: Sequence[str]) -> None:
         """Tells the gate, on another node."""

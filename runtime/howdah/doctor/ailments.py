@@ -155,6 +155,11 @@ AILMENTS: dict[str, Ailment] = {
     "paused_node": Ailment("warning", "It starts nothing until it is resumed.", "`howdah nodes resume ...`"),
     "paused_queue": Ailment("warning", "None of its runs starts, on any node, until it is resumed.", "`howdah queues resume ...`"),
     "paused_task": Ailment("warning", "None of its runs starts, on any node, until it is resumed.", "`howdah tasks resume ...`"),
+    "open_breaker": Ailment(
+        "warning",
+        "What its runs need has failed: they wait, and one at a time is tried.",
+        "what they need; `howdah limits override ...` closes it by hand",
+    ),
     "unsettled_effects": Ailment(
         "warning",
         "Who awaits results hears nothing; unique keys stay taken; handlers of failures do not start.",

@@ -76,10 +76,19 @@ class HeldGlance(msgspec.Struct, frozen=True):
     reported_s: float | None
 
 
+class BreakerGlance(msgspec.Struct, frozen=True):
+    """A key of a breaker that is not closed, for open_s by now. probe_s: until one run goes as a probe; negative: that may be under way."""
+
+    name: str
+    key: str
+    open_s: float
+    probe_s: float
+
+
 class Glance(msgspec.Struct, frozen=True):
     """What goes on at one moment of the database. queues: the busiest ones of all those that are known.
 
-    paused_tasks: by name, at most as many as queues were asked for."""
+    paused_tasks: by name; open_breakers: the oldest first; at most as many of each as queues were asked for."""
 
     at: datetime
     database: str
@@ -90,6 +99,7 @@ class Glance(msgspec.Struct, frozen=True):
     nodes: list[NodeGlance]
     runs: list[HeldGlance]
     paused_tasks: list[str] = []
+    open_breakers: list[BreakerGlance] = []
 
 
 async def glance(client: Client, queues: int, nodes: int, runs: int) -> Glance:
@@ -101,6 +111,7 @@ async def glance(client: Client, queues: int, nodes: int, runs: int) -> Glance:
     return Glance(
         row["at"], row["database"], row["known"], total, busiest, _decoded(row["fleet"], FleetGlance),
         _decoded(row["nodes"], list[NodeGlance]), _decoded(row["runs"], list[HeldGlance]), _decoded(row["paused_tasks"], list[str]),
+        _decoded(row["open_breakers"], list[BreakerGlance]),
     )  # fmt: skip
 
 

@@ -18,11 +18,15 @@ from .asking import asking
 
 
 class LimitTerms(msgspec.Struct, frozen=True):
-    """What a limit allows. number: so many at once; or per_s: so many tokens a second, of which its bucket holds burst."""
+    """What a limit allows. number: so many at once; or per_s: so many tokens a second, of which its bucket holds burst; or what opens a
+    breaker: this share of failures among the last `of` ends, for open_s seconds."""
 
     number: int | None = None
     per_s: float | None = None
     burst: float | None = None
+    failures: float | None = None
+    of: int | None = None
+    open_s: float | None = None
 
 
 class LimitKey(msgspec.Struct, frozen=True):
@@ -35,9 +39,18 @@ class LimitKey(msgspec.Struct, frozen=True):
     blocked: int | None = None
 
 
+class OpenKey(msgspec.Struct, frozen=True):
+    """A key whose breaker is not closed, since `opened`. until: nothing starts under it before then, and one probe at a time after that."""
+
+    key: str
+    opened: datetime
+    until: datetime
+
+
 class LimitInfo(msgspec.Struct, frozen=True):
-    """A limit: a row of howdah.limits. kind: "limit" or "rate". terms: what it allows now; said: what the code says of it; live: what
-    somebody set instead, None: nothing. keys: those that have terms of their own or are paused, at most a thousand."""
+    """A limit: a row of howdah.limits. kind: "limit", "rate" or "breaker". terms: what it allows now; said: what the code says of it; live: what
+    somebody set instead, None: nothing. keys: those that have terms of their own or are paused, at most a thousand.
+    open: those of a breaker that are not closed."""
 
     name: str
     kind: str
@@ -47,6 +60,7 @@ class LimitInfo(msgspec.Struct, frozen=True):
     paused: bool
     changed_at: datetime
     keys: list[LimitKey]
+    open: list[OpenKey] = []
 
 
 class Limits:
@@ -62,8 +76,8 @@ class Limits:
         async with asking(self._client) as connection:
             rows = await connection.fetch(query("limits"))
         return [
-            LimitInfo(name, kind, _read(terms), _read(said), None if live is None else _read(live), paused, at, _keys(keys))
-            for name, kind, terms, said, live, paused, at, keys in rows
+            LimitInfo(name, kind, _read(terms), _read(said), None if live is None else _read(live), paused, at, _keys(keys), _open(opened))
+            for name, kind, terms, said, live, paused, at, keys, opened in rows
         ]
 
     async def set(self, name: str, n: int, *, per: Duration | None = None, burst: int | None = None) -> None:
@@ -72,11 +86,12 @@ class Limits:
         await self._set(name, _terms(name, n, per, burst), None)
 
     async def reset(self, name: str) -> None:
-        """What the code says of a limit holds again. Keys keep what was set for them, and pauses stay."""
+        """What the code says of a limit holds again. Keys keep what was set for them, and pauses stay. A breaker is closed, all of its keys."""
         await self._set(name, None, None)
 
     async def override(self, name: str, key: KeyText, n: int | None, *, per: Duration | None = None, burst: int | None = None) -> None:
-        """What one key of a limit allows from now on, as set() takes it. None: what holds for its limit."""
+        """What one key of a limit allows from now on, as set() takes it. None: what holds for its limit; a breaker is
+        closed."""
         if n is None and (per is not None or burst is not None):
             raise ArgumentsInvalid("per= and burst= say how often n may start: pass n as well, or neither to remove what was set")
         await self._set(name, None if n is None else _terms(name, n, per, burst), key)
@@ -121,3 +136,7 @@ def _read(terms: str) -> LimitTerms:
 
 def _keys(keys: str | None) -> list[LimitKey]:
     return [] if keys is None else codec.decoder(list[LimitKey]).decode(keys)
+
+
+def _open(opened: str | None) -> list[OpenKey]:
+    return [] if opened is None else codec.decoder(list[OpenKey]).decode(opened)

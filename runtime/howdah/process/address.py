@@ -31,7 +31,8 @@ def terms(definition: Definition, middlewares: Sequence[Middleware], app: str | 
     main = {name: main[name] for name in _MAIN if name in main}
     address = Address(definition.name, functions[0], functions[1:], app, main, sys.argv)
     policy, level = definition.policy, logging.getLogger().getEffectiveLevel()
-    hello = Hello(address, policy.retry.stored(), policy.timeout_s, definition.hash, config, level, place.to_hand_on())
+    rates = list(definition.demands.rates)
+    hello = Hello(address, policy.retry.stored(), policy.timeout_s, definition.hash, config, level, place.to_hand_on(), rates)
     return Terms(hello, definition.memory, definition.max_runs)
 
 

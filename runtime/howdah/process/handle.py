@@ -17,7 +17,7 @@ from collections.abc import Callable
 from multiprocessing import spawn
 
 from ..errors import ProcessDied
-from ..messages import Begun, Extended, Reported, Sign
+from ..messages import Begun, Extended, Limited, Reported, Sign
 from .wire import Broken, Ended, Frames, FromChild, Hello, Ready, Start, ToChild, framed
 
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from howdah.child import main; main({fds})"
@@ -166,7 +166,7 @@ class Child(asyncio.Protocol):
         return answer
 
     def _hear(self, message: FromChild | None) -> None:
-        if isinstance(message, Extended | Reported):
+        if isinstance(message, Extended | Reported | Limited):
             if self._told is not None and self._answer is not None:  # Of the attempt under way: a thread may outlive its own.
                 self._told(message)
         elif self._answer is not None and not self._answer.done():

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from ..config import Config
-from ..messages import Claimed, Extended, Outcome, Reported
+from ..messages import Claimed, Extended, Limited, Outcome, Reported
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -39,6 +39,8 @@ class Hello(msgspec.Struct, frozen=True, tag=True):
     log_level: int
     scopes: list[tuple[str, str]] = []
     """What it enters before it imports anything: see place.handed_on()."""
+    rates: list[str] = []
+    """Those among the limits of the task, which the bare function does not name."""
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
@@ -72,7 +74,7 @@ class Ended(msgspec.Struct, frozen=True, tag=True):
 
 
 ToChild = Hello | Start | Leave
-FromChild = Ready | Broken | Ended | Extended | Reported
+FromChild = Ready | Broken | Ended | Extended | Reported | Limited
 
 _HEAD = struct.Struct(">I")
 _encoder = msgspec.msgpack.Encoder()

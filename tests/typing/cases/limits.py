@@ -76,7 +76,7 @@ async def welcome(user: User, pages: int = 1) -> int:
 
 @tasks.task(limits=(Limit("per-tenant", 2, key=tenant_of),))
 def shrink(user: User, pages: int = 1) -> int:
-    raise RateLimited("smtp", retry_after=30)
+    raise RateLimited(retry_after=30)
 
 
 @jobs.on("run.failed", limits=[Limit("x", 1)])
