@@ -20,7 +20,7 @@ from .errors import ArgumentsInvalid, ConfigurationError
 from .facts import Alert, Fact, FailedRun
 from .importable import why_hidden
 from .limits import AnyLimit
-from .placement import Preferred, Required, Sticky, check_meant, stated
+from .placement import Preferred, Required, Sticky, check_meant, checked_slots, stated
 from .policy import LIBRARY, SILENT, Defaults, Delivery, Policy, check_choice, check_name, known, policy
 from .size import Size, in_bytes
 
@@ -90,9 +90,7 @@ class Definition:
         whose = f"task {self.name!r} ({self.place})"
         self.placement = stated(whose, requires=requires, prefers=prefers, prefer_for=prefer_for, sticky=sticky)
         check_meant(self.placement, whose)
-        self.slots = slots
-        if not isinstance(slots, int) or isinstance(slots, bool) or slots < 1:  # pyright: ignore[reportUnnecessaryIsInstance] - whatever is given
-            raise ConfigurationError(f"slots={slots!r} of {whose} must be a whole number, at least 1: what a run takes on its node")
+        self.slots = checked_slots(slots, whose)
         self._check_isolation()
         if on_failure is not None:
             on_failure.check_takes_one("FailedRun")

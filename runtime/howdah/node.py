@@ -88,7 +88,7 @@ class Node:
         self._app = app
         # Unique in the database: a claim connection that hangs is found, and ended, by its name.
         self.name = f"{platform.node()[:16]}-{os.getpid()}-{random.getrandbits(32):08x}"
-        self.labels = Labels(config.labels or {}, self._labelled)
+        self.labels = Labels(config.labels or {}, lambda: self._heart and self._heart.ask())
         """What it says of itself. set() and remove() take effect within a second."""
         self.started = False
         self.order: str | None = None
@@ -334,10 +334,6 @@ class Node:
         else:
             log.warning("node %s was told to %s", self.name, "pause: it starts nothing new" if self.paused else "resume")
             self._look()
-
-    def _labelled(self) -> None:
-        if self._heart is not None:
-            self._heart.ask()  # From any thread: the row is the heart's, which says so with its next renewal.
 
     def _remind(self, in_s: float) -> None:
         # A full mailbox holds reminders enough: upkeep runs at once.

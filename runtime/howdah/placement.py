@@ -103,6 +103,13 @@ def check_meant(said: Mapping[str, Any], what: str) -> None:
         )
 
 
+def checked_slots(slots: object, what: str) -> int:
+    """How many slots a run takes. ConfigurationError: that is no number of them."""
+    if not isinstance(slots, int) or isinstance(slots, bool) or slots < 1:
+        raise ConfigurationError(f"slots={slots!r} of {what} must be a whole number, at least 1: what a run takes on its node")
+    return slots
+
+
 def _items(labels: object, word: str, what: str) -> list[tuple[str, Any]]:
     if not isinstance(labels, Mapping):
         raise ConfigurationError(f"{word}={labels!r} of {what} is no mapping: pass labels and values, as in {word}={{'zone': 'eu'}}")

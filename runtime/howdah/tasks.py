@@ -161,14 +161,7 @@ class Task(Generic[P, R]):
         the place of what the task says. conn: a connection of asyncpg, psycopg or Django, or a connection or session of SQLAlchemy;
         the run appears when its transaction commits.
         """
-        if at is not None and at.tzinfo is None:
-            raise ConfigurationError(f"at={at!r} has no time zone, so it names no instant: use datetime.now(UTC) and the like")
-        if priority is not None and not -32767 <= priority <= 32767:
-            raise ConfigurationError(f"priority={priority} is out of range: it is from -32767 to 32767")
-        if timeout is not None and seconds(timeout) == 0:
-            raise ConfigurationError("timeout=0 would end each attempt at its start; a timeout is positive")
-        if queue is not None:
-            check_name("queue", queue)
+        _check_start(at, priority, timeout, queue)
         if on_parent_cancel is not None:
             check_choice("on_parent_cancel", on_parent_cancel, ("cancel", "keep"))
         if isinstance(tags, str):
@@ -290,6 +283,18 @@ class Task(Generic[P, R]):
         else:
             keys.append(self._demands.keys(*self.definition.decode(payload)))
         return payload
+
+
+def _check_start(at: datetime | None, priority: int | None, timeout: Duration | None, queue: str | None) -> None:
+    """ConfigurationError: no run could start so."""
+    if at is not None and at.tzinfo is None:
+        raise ConfigurationError(f"at={at!r} has no time zone, so it names no instant: use datetime.now(UTC) and the like")
+    if priority is not None and not -32767 <= priority <= 32767:
+        raise ConfigurationError(f"priority={priority} is out of range: it is from -32767 to 32767")
+    if timeout is not None and seconds(timeout) == 0:
+        raise ConfigurationError("timeout=0 would end each attempt at its start; a timeout is positive")
+    if queue is not None:
+        check_name("queue", queue)
 
 
 def _emptied(keys: list[str]) -> list[str] | None:
