@@ -79,6 +79,14 @@ class BatchWords(TypedDict, total=False):
     """How many of its runs go at once, and how often: Limit(...) and Rate(...)."""
     debounce: Debounce | Duration | None
     """A run starts so long after the last enqueue of its kind, with what that one gave: a duration, or a Debounce(...)."""
+    requires: Mapping[str, Required] | None
+    """What the labels of a node must be for its runs to go there, as in {"gpu": True, "mem_gb": at_least(16)}."""
+    prefers: Mapping[str, Preferred] | None
+    """What they had better be, as in {"zone": weight("eu", 10)}."""
+    prefer_for: Duration
+    """How long a run waits for the best node while that is full; default 5 s."""
+    sticky: Sticky | None
+    """Enqueued inside of a run, it goes to that run's node: soft prefers it, hard requires it while the node lives."""
 
 
 class TaskWords(BatchWords, total=False):
@@ -90,14 +98,6 @@ class TaskWords(BatchWords, total=False):
     """Of that process, as in "512MB": over it the process is killed and the attempt fails."""
     max_runs: int | None
     """That process is replaced after so many runs."""
-    requires: Mapping[str, Required] | None
-    """What the labels of a node must be for its runs to go there, as in {"gpu": True, "mem_gb": at_least(16)}."""
-    prefers: Mapping[str, Preferred] | None
-    """What they had better be, as in {"zone": weight("eu", 10)}."""
-    prefer_for: Duration
-    """How long a run waits for the best node while that is full; default 5 s."""
-    sticky: Sticky | None
-    """Enqueued inside of a run, it goes to that run's node: soft prefers it, hard requires it while the node lives."""
     slots: int
     """How many slots of its node each run takes; default 1."""
 

@@ -123,15 +123,15 @@ begin
         v_trace := 'apart ' || v_trace;
       end if;
     end if;
-    if v_debounce is not null then
-      select o.ids, o.created, o.fresh, o.args, o.keys into v_ids, v_created, v_fresh, v_args, v_keys
-      from howdah.put_off(v_task, p_task, v_limits, v_debounce, v_fresh, p_args, p_keys, v_due, v_expires,
-                          v_tags, v_metadata, v_kept, v_parent, v_root, v_trace) o;
-      v_flags := v_flags | 776;
-    end if;
   end if;
   if v_said is not null or p_options ?| '{requires,prefers,prefer_for,sticky}' then
     v_placement := howdah.placement_of(p_task, v_said, p_options, v_parent);
+  end if;
+  if v_debounce is not null then
+    select o.ids, o.created, o.fresh, o.args, o.keys into v_ids, v_created, v_fresh, v_args, v_keys
+    from howdah.put_off(v_task, p_task, v_limits, v_debounce, v_fresh, p_args, p_keys, v_due, v_expires,
+                        v_tags, v_metadata, v_kept, v_parent, v_root, v_trace, v_placement) o;
+    v_flags := v_flags | 776;
   end if;
   if (v_limits is not null or v_placement is not null) and v_fresh <> '{}' then
     v_demands := case when v_limits is null then array_fill('[]'::jsonb, array[cardinality(v_fresh)])

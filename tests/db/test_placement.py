@@ -348,3 +348,27 @@ async def test_runs_that_no_node_may_have_are_listed_with_the_reason(db: Session
     }
     assert (rows[rack]["task"], rows[rack]["queue"], json.loads(rows[rack]["requires"])) == ("work", "default", {"rack": 7})
     assert [row["first_run"] for row in await db.fetch("select * from howdah.unimplemented where task = 'nobody'")] == [nobody]
+
+
+async def test_a_debounced_run_goes_where_the_last_enqueue_of_it_says(db: Session) -> None:
+    said = {"debounce": {"wait": 60}, "requires": {"gpu": True}}
+    (run,) = await world.enqueue(db, **said)
+    before = await db.fetchval("select line from howdah.timer where id = $1", run)
+    assert await world.enqueue(db, **said) == [run]
+    assert await db.fetchval("select line from howdah.timer where id = $1", run) == before
+    assert await world.enqueue(db, **said | {"requires": {"gpu": False}}) == [run]
+    assert await placement(db, run) == {"requires": {"gpu": False}}
+    assert await db.fetchval("select line from howdah.timer where id = $1", run) not in (None, before)
+    assert await world.enqueue(db, debounce={"wait": 60}) == [run]
+    assert await placement(db, run) is None
+    assert tuple(await db.fetchrow("select line, demands from howdah.timer t join howdah.run r using (id) where id = $1", run)) == (
+        None,
+        None,
+    )
+    await world.enqueue(db, **said)
+    await world.shift(db, "20 minutes")
+    await db.fetchval("select howdah.fire(10)")
+    assert await world.enqueue(db, **said) == [run], "it is ready, and waits still"
+    (other,) = await world.enqueue(db, **said | {"requires": {"gpu": False}})
+    assert other != run, "the gate may be about to admit it where it was to go"
+    await world.shift(db, "0")
