@@ -23,7 +23,10 @@ def test_labels_are_read_as_people_write_them() -> None:
     assert read("list=[1],nothing=null", "x") == {"list": "[1]", "nothing": "null"}
 
 
-@pytest.mark.parametrize(("name", "value"), [("zone", "eu"), ("a", "7"), ("a", 7), ("a", True), ("a", "true"), ("a", 0.5), ("a", "")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("zone", "eu"), ("a", "7"), ("a", 7), ("a", True), ("a", "true"), ("a", 0.5), ("a", ""), ("a", 'b,"c'), ("a", " b "), ("a", "b\\")],
+)
 def test_a_written_label_reads_the_same(name: str, value: Any) -> None:
     assert read(written(name, value), "x") == {name: value}
 

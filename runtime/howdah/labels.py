@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
@@ -14,6 +15,9 @@ LABEL_MAX = 200
 
 LABELS_MAX = 64
 """Labels of a node, and those that a task may name: each placement is compared with each node."""
+
+_PARTS = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,])+')
+"""What stands between commas, those in quotes aside."""
 
 LabelValue: TypeAlias = str | int | float | bool
 """A text, a number or a truth value."""
@@ -50,7 +54,7 @@ def read(text: str, where: str) -> dict[str, LabelValue]:
     true, false and numbers are such; a text in double quotes is a text whatever it holds; a name alone is true.
     """
     found: dict[str, LabelValue] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    for part in filter(None, map(str.strip, _PARTS.findall(text))):
         name, equals, value = part.partition("=")
         found[name.strip()] = _value(value.strip()) if equals else True
     return checked(found, where)
@@ -58,7 +62,7 @@ def read(text: str, where: str) -> dict[str, LabelValue]:
 
 def written(name: str, value: LabelValue) -> str:
     """A label as read() takes it."""
-    plain = isinstance(value, str) and _value(value) == value
+    plain = isinstance(value, str) and _value(value) == value and value.strip() == value and not {'"', ","} & {*value}
     return f"{name}={value if plain else json.dumps(value)}"
 
 
