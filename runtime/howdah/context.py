@@ -21,6 +21,7 @@ from .core.ancestry import headers
 from .core.verdict import Cause
 from .duration import Duration, seconds
 from .errors import ConfigurationError, HowdahError, LeaseLost
+from .labels import Labels
 from .logs import Logbook
 from .messages import Claimed
 from .progress import Board, Reporter
@@ -31,13 +32,23 @@ UserConnection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 Transaction: TypeAlias = "Callable[[CurrentRun], AbstractAsyncContextManager[UserConnection]]"
 
 
+class CurrentNode(msgspec.Struct, frozen=True):
+    """The node that runs this code."""
+
+    name: str
+    """As `howdah nodes ls` has it."""
+    labels: Labels
+    """What it says of itself: labels.set(zone="us") and labels.remove("zone") take effect within a second."""
+
+
 class Home(msgspec.Struct, frozen=True):
-    """What an attempt finds on its node. dsn: the database that the run is in."""
+    """What an attempt finds on its node. dsn: the database that the run is in. node: None in a process of a task's own."""
 
     transaction: Transaction
     board: Board
     installation: UUID
     dsn: str | None = None
+    node: CurrentNode | None = None
 
 
 CURRENT: ContextVar[CurrentRun] = ContextVar("howdah_current_run")
@@ -230,6 +241,23 @@ def current_batch() -> CurrentBatch:
         return CurrentBatch(CURRENT.get())
     except LookupError:
         raise HowdahError("current_batch() was called outside of a run; it works inside a task's function") from None
+
+
+def current_node() -> CurrentNode:
+    """The node that is executing this code. HowdahError outside of a run, and in a process of its own (isolation="process"), which
+    is no node."""
+    run = CURRENT.get(None)
+    if run is None:
+        raise HowdahError(
+            "current_node() was called outside of a run; it works inside a task's function. Elsewhere the node is what"
+            " `async with jobs.work() as node:` gives, and node.labels are its labels"
+        )
+    if run.home.node is None:
+        raise HowdahError(
+            f"current_node() was called by {run!r} in a process of its own, which is no node: leave isolation= out, or set labels in"
+            " another task"
+        )
+    return run.home.node
 
 
 def check_held() -> None:

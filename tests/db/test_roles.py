@@ -1,7 +1,6 @@
 """Least privilege: who may call which function and touch which table, all of them, and what each role is tried for.
 
-A new function or table without a line here fails. `-` stands for nobody but the owner: functions call it, or upkeep.
-"""
+A new function or table without a line here fails. `-` stands for nobody but the owner: functions call it, or upkeep."""
 
 from contextlib import suppress
 
@@ -57,11 +56,19 @@ FUNCTIONS = {
     "gate_look": "n",
     "gate_news": "n",
     "gate_note_breakers": "n",
+    "gate_places": "n",
     "gate_remind": "n",
     "gate_terms": "n",
     "gate_verdicts": "n",
     "is_count": "-",
+    "checked_labels": "-",
+    "checked_placement": "-",
+    "fits": "-",
+    "head_sinces": "-",
     "knock": "-",
+    "label_node": "n",
+    "placement_of": "-",
+    "unplaced_lines": "nr",
     "limit_pending": "-",
     "line_of": "-",
     "note_limits": "-",
@@ -201,6 +208,7 @@ TABLES = {
     "total": "-",
     "trim": "-",
     "unimplemented": "nr",
+    "unplaced": "nr",
 }
 """Who may select from which table or view. Nobody may do more, save that a node inserts what an outcome has
 into event, and who enqueues inserts into enqueue_view."""

@@ -136,6 +136,10 @@ class Gate:
         elif (merged := line.among(heads, most)) is not None:
             self.offer(number, task, demands, merged[0], more=merged[1])
 
+    def kinds(self) -> list[Kind]:
+        """The kinds of runs that wait here, and perhaps some of which none does any more."""
+        return list(self._tasks)
+
     def hungry(self) -> list[int]:
         """Lines that have others waiting, of which the gate was not told: each until it is told of them."""
         return list(self._hungry)

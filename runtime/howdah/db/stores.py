@@ -17,7 +17,8 @@ from .. import codec
 from ..config import Config
 from ..core.lines import Key, Line
 from ..core.states import Kind
-from ..messages import EVENT_COLUMNS, Claimed, Closing, Fact, Failure, Outcome, Rejection
+from ..labels import Labels, LabelValue
+from ..messages import EVENT_COLUMNS, Claimed, Closing, Fact, Failure, Looked, Outcome, Rejection
 from ..progress import Reporter
 from .files import query
 from .link import Link, Owned, is_lost
@@ -56,10 +57,11 @@ class Claims:
         """Connects, so that the first claim need not wait for it."""
         await self._link.connected()
 
-    async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]:
-        """The head of each line that has a run for one of these tasks of the node, and whether some are only to be had aside."""
+    async def look(self, node: int, tasks: list[int]) -> Looked:
+        """The head of each line that has a run for one of these tasks of the node, and what else waits."""
         rows = await self._link.call(lambda c: c.fetch(query("look"), node, tasks, self._queues))
-        return [((row[0], row[1]), (row[2], row[3])) for row in rows], any(row[4] for row in rows)
+        heads = [((row[0], row[1]), (row[2], row[3])) for row in rows if row[0] is not None]
+        return Looked(heads, any(row[4] for row in rows), frozenset(row[1] for row in rows if row[0] is None))
 
     async def claim(
         self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int], *, aside: bool, durable: bool
@@ -285,6 +287,8 @@ class Member(msgspec.Struct, frozen=True):
     tasks: list[int]
     hashes: list[str]
     queues: list[int] | None
+    labels: Labels
+    """Others from time to time."""
 
 
 class Leases:
@@ -293,17 +297,21 @@ class Leases:
     def __init__(self, config: Config, member: Member) -> None:
         self._link = Link(config, f"heart {member.name}", direct=True)
         self._member = member
+        self._labels: Mapping[str, LabelValue] = {}
+        """Those that the database was told of."""
 
     async def enter(self, node: int, lease_s: float) -> datetime:
         """Enters the node under a new identity; returns the database's time. Repeated after a loss, it is one identity still."""
-        who = self._member
+        who, labels = self._member, self._member.labels.now()
+        said = codec.encode(dict(labels))
 
         async def work(connection: Owned) -> datetime:
             now = None
             while now is None:
                 try:
                     now = await connection.fetchval(
-                        query("join_node"), node, who.name, who.host, who.pid, who.version, who.tasks, who.hashes, who.queues, lease_s
+                        query("join_node"),
+                        *(node, who.name, who.host, who.pid, who.version, who.tasks, who.hashes, who.queues, lease_s, said),
                     )
                 except asyncpg.UniqueViolationError:
                     # An earlier try did commit. No answer: it has been reaped since then, or that was in another world.
@@ -313,13 +321,21 @@ class Leases:
             assert isinstance(now, datetime)
             return now
 
-        return await self._link.call(work)
+        entered = await self._link.call(work)
+        self._labels = labels
+        return entered
 
     async def renew(self, node: int, lease_s: float, within_s: float) -> tuple[datetime, bool, str | None] | None:
-        """Extends the lease; the database's time, whether effects wait unsettled, and what the node was told to do (pause, drain).
-        None: the node was reaped. TimeoutError: Postgres did not answer within the time."""
+        """Extends the lease, and says which labels the node has, if these are others than before. The database's time, whether effects
+        wait unsettled, and what the node was told to do (pause, drain). None: the node was reaped. TimeoutError: Postgres did not answer
+        within the time."""
         with anyio.fail_after(within_s):
             row = await self._link.call(lambda c: c.fetchrow(query("renew"), node, lease_s))
+            labels = self._member.labels.now()
+            if row is not None and labels is not self._labels:
+                said = codec.encode(dict(labels))
+                if await self._link.call(lambda c: c.fetchval(query("label_node"), node, said)):
+                    self._labels = labels
         return None if row is None else (row["now"], row["unsettled"], row["ordered"])
 
     async def give_way(self, within_s: float) -> None:

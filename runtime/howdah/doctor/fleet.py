@@ -28,19 +28,10 @@ def judge_checkup(patient: Patient, rows: Sequence[Row]) -> Iterator[Finding]:
     """Symptoms; see functions/checkup.sql."""
     config = patient.config
     upkeep = sql("round_of_upkeep", quarantine_after=config.quarantine_after)
-    alive = sum(row["n"] for row in rows if row["symptom"] == "living_nodes")
-    waiting = [row for row in rows if row["symptom"] == "unknown_task"]
-    if waiting and not alive:
-        seen = f"{sum(row['n'] for row in waiting):,} runs wait, and no node is alive."
-        yield finding("no_node", seen, _START)
+    yield from _judge_waiting(rows)
     for row in rows:
         subject, late_s = row["subject"], row["age_s"]
         match row["symptom"]:
-            case "unknown_task" if alive:
-                seen = f"{row['n']:,} runs of task {subject} wait in queue {row['detail']}, and no living node takes them."
-                yield finding(
-                    "unknown_task", seen, f"howdah runs cancel --task {shlex.quote(subject)} --yes   # or start a worker that has it"
-                )
             case "homeless_rows":
                 seen = f"{row['n']:,} rows of day {subject} lie in the default partitions."
                 yield finding("homeless_rows", seen, sql("make_day", day=subject, hashes=config.hashes))
@@ -76,6 +67,25 @@ def _judge_standstill(patient: Patient, row: Row) -> Iterator[Finding]:
             yield finding("open_breaker", seen, f"howdah limits override -- {shlex.quote(subject)} {shlex.quote(key)} default")
         case _:
             pass
+
+
+def _judge_waiting(rows: Sequence[Row]) -> Iterator[Finding]:
+    """Runs that no living node will start."""
+    alive = sum(row["n"] for row in rows if row["symptom"] == "living_nodes")
+    waiting = [row for row in rows if row["symptom"] == "unknown_task"]
+    if waiting and not alive:
+        seen = f"{sum(row['n'] for row in waiting):,} runs wait, and no node is alive."
+        yield finding("no_node", seen, _START)
+    for row in waiting if alive else ():
+        seen = f"{row['n']:,} runs of task {row['subject']} wait in queue {row['detail']}, and no living node takes them."
+        mend = f"howdah runs cancel --task {shlex.quote(row['subject'])} --yes   # or start a worker that has it"
+        yield finding("unknown_task", seen, mend)
+    for row in rows:
+        if row["symptom"] == "unplaced_runs" and row["age_s"] > LATE_S:
+            seen = (
+                f"Run {row['n']} of task {row['subject']}, and what waits behind it, has waited for {ago(row['age_s'])}: {row['detail']}."
+            )
+            yield finding("unplaced_runs", seen, f"howdah runs cancel {row['n']}   # or start a worker that has it: --label NAME=VALUE")
 
 
 def _late(_: Patient) -> Sequence[object]:
