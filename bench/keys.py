@@ -167,7 +167,9 @@ async def memory_once(dsn: str) -> None:
         gc.collect()
         print(rss_mb(), flush=True)
         for part in range(0, USED_ONCE, 10_000):
-            runs = await keyed.enqueue_many(keyed.call(10_000 + number, "someone@example.com", NOTE) for number in range(part, part + 10_000))
+            runs = await keyed.enqueue_many(
+                keyed.call(10_000 + number, "someone@example.com", NOTE) for number in range(part, part + 10_000)
+            )
             await runs[-1].result(timeout="60s")
         await asyncio.sleep(25)
         gc.collect()
@@ -213,7 +215,7 @@ async def measure(bed: Bed, runs: int) -> list[Figure]:
         *figures,
         Figure("keys.hot.4", "runs/s", hot, {**about, "limit": 100, "keys": 1, "nodes": 4}),
         Figure("keys.several.1", "runs/s", several, {**about, "limit": "two limits and a rate on each run", "keys": 10_000, "nodes": 1}),
-        Figure("keys.hand_over", "ms", turns, {**about, "limit": 1, "of": f"medians of {TURNS} turns: end of a function to the next start"}),
+        Figure("keys.hand_over", "ms", turns, {**about, "limit": 1, "of": f"medians of {TURNS} turns: an end to the next start"}),
         Figure("keys.behind", "ms", behind, {**about, "of": f"enqueue to start of a free run behind {BEHIND:,} that cannot go"}),
         Figure("keys.memory", "MB", memory, {**about, "of": f"growth of an idle node after {USED_ONCE:,} keys that were used once"}),
     ]

@@ -24,6 +24,7 @@ from howdah.limits import NUMBER_MAX
         (lambda: Limit("users/group", 1), "what ends in '/group' or '/cost' belongs to another limit"),
         (lambda: Rate("users/cost", 1, per=1), "cannot be a name"),
         (lambda: Limit("*", 1), "and '.' to all"),
+        (lambda: Limit("/debounce", 1), "and '/debounce' to none"),
         (lambda: Limit("x", 1, key=7), "neither a field path, as in key='user.id', nor a function"),  # pyright: ignore[reportArgumentType]
         (lambda: Limit("x", 1, fair_by=("a",)), "neither a field path, as in fair_by='user.id'"),  # pyright: ignore[reportArgumentType]
         (lambda: Limit("x", 1, hold="end"), "hold='end' is not one of 'active', 'run'"),  # pyright: ignore[reportArgumentType]

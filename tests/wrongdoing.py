@@ -177,6 +177,10 @@ async def ping(number: int) -> int:
     return number
 
 
+async def pings_all(numbers: list[int]) -> list[int]:
+    return numbers
+
+
 async def pings(number: int, *, loud: bool = False) -> int:
     return number
 

@@ -1,9 +1,10 @@
 """Howdah runs your Python functions durably on the Postgres you already have."""
 
 from .app import App
-from .context import CurrentRun, current_run, transaction
+from .context import CurrentBatch, CurrentRun, current_batch, current_run, transaction
 from .core.retry import Retry
 from .core.states import State
+from .debounce import Debounce
 from .dependencies import use
 from .duration import Duration
 from .errors import (
@@ -43,8 +44,10 @@ __all__ = [
     "Breaker",
     "Call",
     "ConfigurationError",
+    "CurrentBatch",
     "CurrentRun",
     "DatabaseAway",
+    "Debounce",
     "Defaults",
     "Duration",
     "EmbeddedError",
@@ -72,6 +75,7 @@ __all__ = [
     "State",
     "Task",
     "Tasks",
+    "current_batch",
     "current_run",
     "run_fields",
     "transaction",

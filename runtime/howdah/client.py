@@ -165,7 +165,7 @@ class Client:
             await self.ready()
             if request.alone:
                 return (await self._submit([request]))[0].made()[0]
-            return Made(await self.combiner.enqueue(request), created=True)
+            return await self.combiner.enqueue(request)
         check_held()
         name = request.definition.name
         self._warn_of_idleness(name)

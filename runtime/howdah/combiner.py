@@ -14,13 +14,13 @@ import anyio
 
 from .config import Config
 from .errors import AppNotOpen, DatabaseAway
-from .submission import Request, Submitted
+from .submission import Made, Request, Submitted
 
 Submit = Callable[[Sequence[Request]], Awaitable[list[Submitted]]]
 """Commits all of these requests or none, and tells the nodes."""
 
-Wish = tuple[Request, "asyncio.Future[int]"]
-"""A request for one run, and who waits for its id."""
+Wish = tuple[Request, "asyncio.Future[Made]"]
+"""A request for one run, and who waits for it."""
 
 
 class Combiner:
@@ -34,12 +34,12 @@ class Combiner:
         self._servers = anyio.Lock()
         self._served = False
 
-    async def enqueue(self, request: Request) -> int:
+    async def enqueue(self, request: Request) -> Made:
         """Enqueues one run durably, together with whoever else is about to."""
         if not self._served:
             # Who serves has been cancelled, and the caller, in a shielded scope, has not.
-            return (await self._submit([request]))[0].ids[0]
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            return (await self._submit([request]))[0].made()[0]
+        future: asyncio.Future[Made] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, future))
         self._stir()
         return await future
@@ -112,12 +112,12 @@ class Combiner:
             await self._commit(batch[half:])
         else:
             for group, submitted in zip(groups, answers, strict=True):
-                for (_, future), number in zip(group, submitted.ids, strict=True):
+                for (_, future), made in zip(group, submitted.made(), strict=True):
                     if not future.done():
-                        future.set_result(number)
+                        future.set_result(made)
 
 
-def _fail(future: asyncio.Future[int], error: Exception) -> None:
+def _fail(future: asyncio.Future[Made], error: Exception) -> None:
     if not future.done():
         future.set_exception(error)
 

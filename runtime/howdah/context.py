@@ -174,12 +174,60 @@ class CurrentRun(msgspec.Struct, eq=False):
         return self.home.transaction(self)
 
 
+class BatchAttempt(CurrentRun):
+    """One attempt of many runs, as its node sees it. runs: one for each item that waited. places: of those whose items the function
+    was given, in its order. answers: what is known of each place: an exception, or its result as json text."""
+
+    runs: list[CurrentRun] = []
+    places: list[int] = []
+    answers: dict[int, BaseException | str | None] = {}
+
+    def __repr__(self) -> str:
+        return f"<batch of {len(self.runs)} runs of {self.task}>"
+
+
+class CurrentBatch:
+    """The batch whose function is running here."""
+
+    def __init__(self, attempt: BatchAttempt) -> None:
+        self._attempt = attempt
+        self.task = attempt.task
+        self.runs: tuple[CurrentRun, ...] = tuple(attempt.runs[place] for place in attempt.places)
+        """In the order of the items. `cancelled` of one says that this item need not be done; its answer counts for nothing."""
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def __repr__(self) -> str:
+        return repr(self._attempt)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the whole batch should end: for sync functions, as current_run().cancelled. LeaseLost: it lost its runs."""
+        return self._attempt.cancelled
+
+    def extend(self, timeout: Duration) -> None:
+        """Moves the deadline of the whole batch: it ends so long from now, whatever was left. LeaseLost: it lost its runs."""
+        self._attempt.extend(timeout)
+
+
 def current_run() -> CurrentRun:
-    """The run that is executing this code. HowdahError outside of a run."""
+    """The run that is executing this code. HowdahError outside of a run, and in a batch, which is many of them."""
     try:
-        return CURRENT.get()
+        run = CURRENT.get()
     except LookupError:
         raise HowdahError("current_run() was called outside of a run; it works inside a task's function") from None
+    if isinstance(run, BatchAttempt):
+        raise HowdahError(f"current_run() was called in a {run!r}: current_batch().runs has them, in the order of the items")
+    return run
+
+
+def current_batch() -> CurrentBatch:
+    """The batch that is executing this code. HowdahError outside of a batch."""
+    run = CURRENT.get(None)
+    if not isinstance(run, BatchAttempt):
+        raise HowdahError("current_batch() was called outside of a batch; it works inside the function of a @jobs.batch_task")
+    return CurrentBatch(run)
 
 
 def check_held() -> None:

@@ -12,8 +12,10 @@ from msgspec import UNSET
 
 from . import codec
 from .core.retry import Retry
+from .debounce import Debounce, debounce_of
 from .demands import Demands
 from .dependencies import Plan, Used
+from .duration import Duration
 from .errors import ArgumentsInvalid, ConfigurationError
 from .facts import Alert, Fact, FailedRun
 from .importable import why_hidden
@@ -35,7 +37,7 @@ class Definition:
 
     said: the task's own words; fill() adds what others say. stub: it is run by another program. facts: it is called when
     they happen. memory: in bytes, of the process that isolation= asks for; max_runs: after so many it is a new process.
-    limits: what its runs wait for.
+    limits: what its runs wait for. debounce: which enqueues of it are one.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Definition:
         memory: Size | None = None,
         max_runs: int | None = None,
         limits: Sequence[AnyLimit] = (),
+        debounce: Debounce | Duration | None = None,
         on_failure: "Definition | None" = None,
         facts: Sequence[Fact] = (),
         stub: bool = False,
@@ -74,9 +77,9 @@ class Definition:
         if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
             raise ConfigurationError(f"task {self.name!r} is a generator: return the result instead of yielding it")
         self._signature = inspect.signature(function)
-        self._parameters = _parameters(self._signature, self.name)
+        self._parameters = self.stored(_parameters(self._signature, self.name))
         self.plan = Plan(function, self._parameters)
-        self.demands = Demands(limits, self.name, self.place, self.names)
+        self.demands = Demands(limits, self.name, self.place, self.names, debounce_of(debounce))
         self._check_isolation()
         if on_failure is not None:
             on_failure.check_takes_one("FailedRun")
@@ -97,10 +100,30 @@ class Definition:
         if not -32767 <= self.priority <= 32767:
             raise ConfigurationError(f"priority={self.priority} of task {self.name!r} is out of range: it is from -32767 to 32767")
 
+    def stored(self, parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:
+        """The parameters as arguments of a run are stored: by default as they are."""
+        return parameters
+
+    @staticmethod
+    def is_filled(parameter: inspect.Parameter) -> bool:
+        """Whether `use` fills it."""
+        return isinstance(parameter.default, Used)
+
     @property
     def _given(self) -> list[inspect.Parameter]:
         """The parameters that a caller gives: not those that `use` fills."""
         return [parameter for parameter in self._parameters if parameter.name not in self.plan.names]
+
+    @property
+    def _given_defaults(self) -> dict[str, Any]:
+        return {p.name: p.default for p in self._given if p.default is not inspect.Parameter.empty}
+
+    def debounced(self, debounce: Debounce) -> tuple[Demands, dict[str, Any]]:
+        """What runs demand that are debounced otherwise than the task says, and how Postgres is told: in full, so that nothing of the
+        task's own debounce is left. ConfigurationError: its key does not fit the arguments."""
+        demands = self.demands.debounced(debounce)
+        said = demands.stated_debounce(self.arguments, self._given_defaults)
+        return demands, {"max": None, "path": None, "default": None, "asked": None, **(said or {})}
 
     def check_takes_one(self, kind: str) -> None:
         """ConfigurationError: Postgres enqueues this as a handler and has one argument to give, and it does not take exactly one, or
@@ -109,6 +132,11 @@ class Definition:
             names = ", ".join(parameter.name for parameter in self._given) or "none"
             raise ConfigurationError(
                 f"the handler {self.name!r} ({self.place}) must take one argument, a howdah.{kind}, and its parameters are: {names}"
+            )
+        if self.demands.debounce is not None:
+            raise ConfigurationError(
+                f"the handler {self.name!r} ({self.place}) is started once for each time that it has to hear of, and debounce= would leave"
+                " some out: take it away, and let the handler enqueue a task that is debounced"
             )
         for asked in self.demands.asked.values():
             raise ConfigurationError(
@@ -308,7 +336,7 @@ class Definition:
     def catalogue(self) -> dict[str, Any]:
         """What the task table holds of it: defaults, schemas, limits and a hash of the whole."""
         described = {"defaults": self._defaults(), "input": codec.schema(self.arguments), "output": codec.schema(self.result)}
-        limits = self.demands.stated(self.arguments, {p.name: p.default for p in self._given if p.default is not inspect.Parameter.empty})
+        limits = self.demands.stated(self.arguments, self._given_defaults)
         text = codec.encode([self.name, self.queue, self.priority, described, *(limits or ())])
         return described | {"limits": limits, "hash": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
@@ -331,6 +359,8 @@ class Definition:
         defaults: dict[str, Any] = {"timeout": self.policy.timeout_s, "retry": self.policy.retry.stored()}
         if self.delivery != LIBRARY.delivery:
             defaults["delivery"] = self.delivery
+        if (debounce := self.demands.stated_debounce(self.arguments, self._given_defaults)) is not None:
+            defaults["debounce"] = debounce
         if self.on_failure is not None:
             defaults["on_failure"] = {"task": self.on_failure.name, "parameter": self.on_failure.parameter_of(FailedRun)}
         if self.facts:

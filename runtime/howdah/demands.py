@@ -9,13 +9,17 @@ from uuid import UUID
 import msgspec
 
 from . import codec
+from .debounce import DEBOUNCE, Debounce
 from .errors import ArgumentsInvalid, ConfigurationError
 from .limits import COST, GROUP, KEY_MAX, AnyLimit, Breaker, Limit, Rate, is_positive
 from .limits import Sequence as InOrder
-from .paths import PathError, Wanted, locate, parts
+from .paths import PathError, locate, parts
 
 Names = tuple[tuple[str, ...], tuple[str, ...]]
 """The parameters that are passed by position, and those that are passed by keyword."""
+
+_PLACES = {"key": ("path", "asked"), "fair_by": ("group", "group_asked"), "cost": ("cost_path", "cost_asked")}
+"""The words of the catalogue for where each stands in the arguments, and for that the producer gives it."""
 
 
 class Asked(NamedTuple):
@@ -27,16 +31,18 @@ class Asked(NamedTuple):
 
 
 class Demands:
-    """The limits of one task. names: of the parameters that a caller gives.
+    """The limits of one task, and how it is debounced. names: of the parameters that a caller gives.
 
     ConfigurationError: the limits are none, or do not fit the parameters."""
 
-    def __init__(self, limits: Sequence[AnyLimit], task: str, place: str, names: Names) -> None:
+    def __init__(self, limits: Sequence[AnyLimit], task: str, place: str, names: Names, debounce: Debounce | None = None) -> None:
+        self._whose = task, place, names
         self._task = f"task {task!r} ({place})"
         self._names = names
         self.limits: tuple[AnyLimit, ...] = self._checked(limits, task)
         self.rates = tuple(limit.name for limit in self.limits if isinstance(limit, Rate))
         """The names of those that are rates."""
+        self.debounce = debounce
         self.asked: dict[str, Asked] = {}
         """The functions, by the words that their answers stand under."""
         for limit in self.limits:
@@ -45,10 +51,21 @@ class Demands:
                 self._take(limit.fair_by, limit.name + GROUP, "fair_by", limit)
             elif isinstance(limit, Rate):
                 self._take(limit.cost, limit.name + COST, "cost", limit)
+        if debounce is not None:
+            self._take(debounce.key, DEBOUNCE, "key", debounce)
+
+    def debounced(self, debounce: Debounce) -> "Demands":
+        """The same for runs that are debounced otherwise than the task says."""
+        return Demands(self.limits, *self._whose, debounce)
 
     def stated(self, arguments: type[msgspec.Struct], defaults: Mapping[str, object]) -> list[dict[str, Any]] | None:
         """The limits as the catalogue holds them. ConfigurationError: a path does not fit the types of the arguments."""
         return [self._stated(limit, arguments, defaults) for limit in self.limits] or None
+
+    def stated_debounce(self, arguments: type[msgspec.Struct], defaults: Mapping[str, object]) -> dict[str, Any] | None:
+        """How it is debounced, as the catalogue holds it. ConfigurationError: as above."""
+        debounce = self.debounce
+        return None if debounce is None else debounce.terms() | self._where(debounce, debounce.key, "key", arguments, defaults)
 
     def keys(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         """What the functions answer for these arguments, as json text. ArgumentsInvalid: one of them fails."""
@@ -79,7 +96,7 @@ class Demands:
             checked.append(mine)
         return tuple(checked)
 
-    def _take(self, key: object, word: str, said: str, limit: AnyLimit) -> None:
+    def _take(self, key: object, word: str, said: str, limit: AnyLimit | Debounce) -> None:
         """Notes a function, or checks where a path begins: parameters are known before their types are."""
         what = f"{said}= of {limit}"
         if isinstance(key, str):
@@ -110,24 +127,28 @@ class Demands:
             return
 
     def _stated(self, limit: AnyLimit, arguments: type[msgspec.Struct], defaults: Mapping[str, object]) -> dict[str, Any]:
-        def where(given: object, said: str, path: str, asked: str, wanted: Wanted = "text") -> dict[str, Any]:
-            """Where Postgres finds it: by a path, or in what the producer gives."""
-            if not isinstance(given, str):
-                return {asked: True} if callable(given) else {}
-            try:
-                located = locate(arguments, defaults, given, wanted)
-            except PathError as error:
-                raise ConfigurationError(f"{said}= of {limit} does not fit the types of {self._task}: {error}") from error
-            return {path: located.path} | ({"default": located.default} if said == "key" and located.default is not None else {})
-
-        stated = {"limit": limit.name, "kind": limit.kind, "terms": limit.terms(), **where(limit.key, "key", "path", "asked")}
+        key = self._where(limit, limit.key, "key", arguments, defaults)
+        stated = {"limit": limit.name, "kind": limit.kind, "terms": limit.terms(), **key}
         if isinstance(limit, Rate):
-            return stated | where(limit.cost, "cost", "cost_path", "cost_asked", "number") | _beyond_default(limit)
+            return stated | self._where(limit, limit.cost, "cost", arguments, defaults) | _beyond_default(limit)
         if isinstance(limit, Breaker):
             return stated
         if isinstance(limit, InOrder):
             return stated | {"hold": limit.on_failure if limit.on_failure == "block" else "run", "sequence": True}
-        return stated | where(limit.fair_by, "fair_by", "group", "group_asked") | _beyond_default(limit)
+        return stated | self._where(limit, limit.fair_by, "fair_by", arguments, defaults) | _beyond_default(limit)
+
+    def _where(
+        self, whose: AnyLimit | Debounce, given: object, said: str, arguments: type[msgspec.Struct], defaults: Mapping[str, object]
+    ) -> dict[str, Any]:
+        """Where Postgres finds it: by a path, or in what the producer gives."""
+        path, asked = _PLACES[said]
+        if not isinstance(given, str):
+            return {asked: True} if callable(given) else {}
+        try:
+            located = locate(arguments, defaults, given, "number" if said == "cost" else "text")
+        except PathError as error:
+            raise ConfigurationError(f"{said}= of {whose} does not fit the types of {self._task}: {error}") from error
+        return {path: located.path} | ({"default": located.default} if said == "key" and located.default is not None else {})
 
     def _ask(self, asked: Asked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | float:
         try:

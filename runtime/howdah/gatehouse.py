@@ -52,10 +52,9 @@ class Gatehouse:
             )
         if not names or not self._config.hears:
             return
-        once = frozenset[int]().union(*(room.once & room.limited for room in rooms))
         gates = Gates(self._config, self._name, self._hear, self._wake)
         try:
-            await keep_gate(gates, self, self._gate_desk, self._tidings, self._config, once)
+            await keep_gate(gates, self, self._gate_desk, self._tidings, self._config)
         finally:
             await gates.close()
 

@@ -68,8 +68,8 @@ class Limit:
     def __post_init__(self) -> None:
         _check_own_name(self.name)
         _check_number(self, "n", self.n)
-        _check_key(self, "key", self.key)
-        _check_key(self, "fair_by", self.fair_by)
+        check_key(self, "key", self.key)
+        check_key(self, "fair_by", self.fair_by)
         check_choice("hold", self.hold, get_args(Hold))
         check_choice("when_full", self.when_full, get_args(WhenFull))
         if self.weights is not None:
@@ -123,7 +123,7 @@ class Rate:
         if self.burst is not None:
             _check_number(self, "burst", self.burst)
         check_choice("when_full", self.when_full, get_args(WhenEmpty))
-        _check_key(self, "key", self.key)
+        check_key(self, "key", self.key)
         if not (isinstance(self.cost, str) or callable(self.cost) or is_positive(self.cost)):
             raise ConfigurationError(f"cost={self.cost!r} of {self} is neither a positive number nor the field path of one nor a function")
 
@@ -156,7 +156,7 @@ class Sequence:
     def __post_init__(self) -> None:
         if self.name:
             _check_own_name(self.name)
-        _check_key(self, "key", self.key)
+        check_key(self, "key", self.key)
         check_choice("on_failure", self.on_failure, get_args(AfterFailure))
 
     def __str__(self) -> str:
@@ -198,7 +198,7 @@ class Breaker:
             raise ConfigurationError(f"failures={self.failures!r} of {self} is no share: it is above 0 and at most 1, as in failures=0.5")
         if seconds(self.open_for) == 0:
             raise ConfigurationError(f"open_for=0 of {self} is no time, and it would never be open: say how long nothing starts")
-        _check_key(self, "key", self.key)
+        check_key(self, "key", self.key)
 
     def __str__(self) -> str:
         return f"Breaker({self.name!r})"
@@ -215,10 +215,10 @@ def _check_own_name(name: object) -> None:
     if not isinstance(name, str):
         raise ConfigurationError(f"{name!r} is no name of a limit: a limit starts with one, as in Limit('per-user', 2)")
     check_name("limit", name)
-    if name.endswith((GROUP, COST)) or name == "*":
+    if name.endswith((GROUP, COST)) or name in {"*", "/debounce"}:
         raise ConfigurationError(
             f"limit={name!r} cannot be a name: where keys are given, what ends in {GROUP!r} or {COST!r} belongs to another limit, and"
-            " '*' to all"
+            " '*' to all, and '/debounce' to none"
         )
 
 
@@ -227,11 +227,12 @@ def _check_number(limit: AnyLimit, what: str, number: object) -> None:
         raise ConfigurationError(f"{what}={number!r} of {limit} must be a whole number from 1 to {NUMBER_MAX:,}")
 
 
-def _check_key(limit: AnyLimit, what: str, key: object) -> None:
+def check_key(whose: object, what: str, key: object) -> None:
+    """ConfigurationError: it is neither a field path nor a function."""
     if key is None or callable(key):
         return
     if not isinstance(key, str):
-        raise ConfigurationError(f"{what}={key!r} of {limit} is neither a field path, as in {what}='user.id', nor a function")
+        raise ConfigurationError(f"{what}={key!r} of {whose} is neither a field path, as in {what}='user.id', nor a function")
 
 
 def is_positive(value: object) -> bool:

@@ -25,9 +25,10 @@ import anyio.to_thread
 
 from . import notices
 from .actors.dispatcher import dispatch
+from .actors.gathering import GatheringSlot
 from .actors.heart import Heart, Watch
 from .actors.keeper import ASK, keep_house
-from .actors.lane import Surroundings
+from .actors.lane import Lane, Surroundings
 from .actors.listener import listen
 from .actors.processes import Attempts
 from .actors.reporter import Reporter
@@ -56,7 +57,7 @@ from .process.pool import Children, Terms
 from .process.wire import Start
 from .progress import Board
 from .registry import Registry
-from .rooms import Furniture, build_rooms
+from .rooms import Furniture, build_rooms, held_max
 from .telemetry import origin
 from .tracing import Tracing
 from .transactions import Transactions
@@ -103,7 +104,7 @@ class Node:
         self._claims: Claims | None = None
         self._transactions = Transactions(pool, config.lease_s, self._offset_s)
         # One outcome, and at most one receipt, for each run held; beside them one Woken and one Stop.
-        held = 2 * (config.prefetch_max + config.claim_max) + config.concurrency + config.threads + config.processes
+        held = held_max(registry, config)
         self._ledger = Mailbox[Outcome](held)
         # As many Admitted, each with a run of those held.
         self._desk = Mailbox[ToDispatcher](2 * held + 2)
@@ -228,15 +229,15 @@ class Node:
         return dict(zip(queues or (), self._queues.values(), strict=True)) if isinstance(self._queues, Mapping) else None
 
     def _build_rooms(self, tasks: dict[int, Definition], home: Home) -> list[Room]:
-        build = functools.partial(
-            Room,
-            ledger=self._ledger,
-            standing=self._standing,
-            slice_s=self._config.slice_s,
-            tally=self._tally,
-            tracing=self._tracing,
-            permits=self._gatehouse.permits,
-        )
+        def build(kind: type[Room], name: str, slots: int, lanes: dict[int, Lane]) -> Room:
+            return kind(
+                *(name, slots, lanes, self._ledger, self._standing),
+                slice_s=self._config.slice_s,
+                tally=self._tally,
+                tracing=self._tracing,
+                permits=self._gatehouse.permits,
+            )
+
         around = Surroundings(tuple(self._registry.middlewares), self._stock)
 
         def attempts(definition: Definition) -> Attempts:
@@ -249,7 +250,11 @@ class Node:
         return self._children.attempt(terms, Start(run.claimed, self._offset_s(), run.home.installation, span), hear)
 
     async def _beat(self, heart: Heart, left: anyio.Event) -> None:
-        watch = Watch(Slot.work.__code__, self._config.block_warning_s, None if self._tally is None else self._tally.lags.add)
+        watch = Watch(
+            (Slot.work.__code__, GatheringSlot.together.__code__),
+            self._config.block_warning_s,
+            None if self._tally is None else self._tally.lags.add,
+        )
         await anyio.to_thread.run_sync(
             heart.beat, asyncio.get_running_loop(), watch, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)
         )

@@ -2,7 +2,7 @@
 
 import logging
 
-from .context import CURRENT
+from .context import CURRENT, BatchAttempt
 from .telemetry import current_ids, traced_ids
 
 FIELDS = ("run", "task", "attempt", "trace_id", "span_id")
@@ -15,7 +15,9 @@ def run_fields() -> dict[str, str | int]:
     run = CURRENT.get(None)
     if run is None or run.ended:
         return {}
-    fields: dict[str, str | int] = {"run": run.id, "task": run.task, "attempt": run.attempt}
+    fields: dict[str, str | int] = {"task": run.task}
+    if not isinstance(run, BatchAttempt):  # A batch is of many runs.
+        fields |= {"run": run.id, "attempt": run.attempt}
     ids = current_ids() or (None if run.claimed.trace is None else traced_ids(run.claimed.trace))
     if ids is not None:
         fields["trace_id"], fields["span_id"] = ids

@@ -4,13 +4,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Concatenate, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
 
+from .batch_tasks import AsyncBatchTask, SyncBatchTask, batch_task_of
+from .batches import Batch, BatchDefinition, batch_of
 from .client import Client
 from .core.retry import Retry
+from .debounce import Debounce
 from .definitions import Definition, Isolation
 from .duration import Duration
 from .errors import ConfigurationError
 from .facts import FACTS, Alert, Fact, FailedRun
-from .limits import AnyLimit
+from .limits import AnyLimit, Key
 from .policy import SILENT, Defaults, Delivery, check_choice
 from .portal import Portal
 from .registry import Registry
@@ -19,6 +22,7 @@ from .tasks import AsyncTask, Call, SyncTask, Task, task_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
+I = TypeVar("I")  # noqa: E741 - the item of a batch
 
 
 class FailureHandler(Protocol):
@@ -47,10 +51,12 @@ class StubWords(TypedDict, total=False):
     """Attempts in all, the first included, or a Retry."""
     timeout: Duration
     """Of each attempt."""
+    debounce: Debounce | Duration
+    """They start so long after the last enqueue of their kind."""
 
 
-class TaskWords(TypedDict, total=False):
-    """What @jobs.task(...) takes."""
+class BatchWords(TypedDict, total=False):
+    """What @jobs.batch_task(...) takes beside how items are gathered."""
 
     name: str
     """Default the function's name."""
@@ -68,14 +74,21 @@ class TaskWords(TypedDict, total=False):
     """at_least_once (default): a run whose node died is run again. at_most_once: it ends as lost."""
     on_failure: FailureHandler | None
     """A task of one FailedRun, enqueued when a run has failed for the last time."""
+    limits: Sequence[AnyLimit]
+    """How many of its runs go at once, and how often: Limit(...) and Rate(...)."""
+    debounce: Debounce | Duration | None
+    """A run starts so long after the last enqueue of its kind, with what that one gave: a duration, or a Debounce(...)."""
+
+
+class TaskWords(BatchWords, total=False):
+    """What @jobs.task(...) takes."""
+
     isolation: Isolation | None
     """"process": the function runs in a process of its own, which a timeout kills and whose crash hurts nobody else."""
     memory: Size | None
     """Of that process, as in "512MB": over it the process is killed and the attempt fails."""
     max_runs: int | None
     """That process is replaced after so many runs."""
-    limits: Sequence[AnyLimit]
-    """How many of its runs go at once, and how often: Limit(...) and Rate(...)."""
 
 
 class _Making:
@@ -94,6 +107,20 @@ class Decorator(_Making):
     ) -> AsyncTask[P, R]: ...
     @overload
     def __call__(self, function: Callable[P, R]) -> SyncTask[P, R]: ...
+    def __call__(self, function: Callable[..., Any]) -> Task[..., Any]:
+        """The function as a task."""
+        return self._make(function)
+
+
+class BatchDecorator(_Making):
+    """@jobs.batch_task(...): of a function of a list the task of one of its items."""
+
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[list[I], P], Coroutine[Any, Any, Sequence[R | Exception]]]
+    ) -> AsyncBatchTask[I, P, R]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[list[I], P], Sequence[R | Exception]]) -> SyncBatchTask[I, P, R]: ...
     def __call__(self, function: Callable[..., Any]) -> Task[..., Any]:
         """The function as a task."""
         return self._make(function)
@@ -163,13 +190,31 @@ class Registrar(ABC):
         (default 3, with full jitter). timeout: of each attempt (default 15 minutes). aliases: names it had before.
         delivery: "at_most_once" never runs again what a dead node had begun. on_failure: a task of one FailedRun.
         isolation="process": a process of its own, with memory="512MB" and max_runs=100 as its limits. limits: Limit(...) says
-        how many runs go at once, Rate(...) how often one starts, over all nodes.
+        how many runs go at once, Rate(...) how often one starts, over all nodes. debounce: a run starts so long after the last
+        enqueue of its kind.
         """
 
         def make(function: Callable[..., Any]) -> Task[..., Any]:
             return self._made(function, said, TaskWords)
 
         return Decorator(make) if function is None else make(function)
+
+    def batch_task(self, *, size: int, within: Duration, key: Key | None = None, **said: Unpack[BatchWords]) -> BatchDecorator:
+        """Makes a function of many items a task of one: each enqueue is one item with its own run, result, retries and history, and the
+        function gets those that are at hand.
+
+        async def f(items: list[Item]) -> list[Answer | Exception]: answers stand in the order of the items. What it raises fails all
+        of them; an exception among the answers fails, retries or snoozes its item alone; another number of answers fails all.
+
+        size: at most so many items. within: so long is waited for others since the first was at hand on the node. key: items of one
+        key alone: a field path that begins at the item ("item.customer_id"), or a function of one item. The rest as in task().
+        """
+        batch = batch_of(size, within, key)
+
+        def make(function: Callable[..., Any]) -> Task[..., Any]:
+            return self._made(function, said, BatchWords, batch=batch)
+
+        return BatchDecorator(make)
 
     @overload
     def stub(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload] - the first that fits wins
@@ -182,7 +227,7 @@ class Registrar(ABC):
     def stub(self, function: Callable[..., Any] | None = None, /, **said: Unpack[StubWords]) -> Task[..., Any] | StubDecorator:
         """Makes a signature the task of this name that lives in another program: to enqueue it and to read its results.
 
-        name: default the function's. queue, priority, retry, timeout: of the runs that are enqueued here; default what the
+        name: default the function's. queue, priority, retry, timeout, debounce: of the runs that are enqueued here; default what the
         task says where it lives.
         """
 
@@ -210,17 +255,28 @@ class Registrar(ABC):
         return AlertDecorator(make)
 
     def _made(
-        self, function: Callable[..., Any], said: Mapping[str, Any], words: type, *, stub: bool = False, facts: Sequence[Fact] = ()
+        self,
+        function: Callable[..., Any],
+        said: Mapping[str, Any],
+        words: type,
+        *,
+        stub: bool = False,
+        facts: Sequence[Fact] = (),
+        batch: Batch | None = None,
     ) -> Task[..., Any]:
         if not callable(function):
             raise ConfigurationError(f"a task was made of {function!r}, which is no function: words are given by name, as in name=...")
-        _check_words("task", said, words)
+        _check_words("task" if batch is None else "batch_task", said, words)
         rest = dict(said)
         own = Defaults(**{word: rest.pop(word) for word in Defaults.__struct_fields__ if word in rest})
         handler: FailureHandler | None = rest.pop("on_failure", None)
         if handler is not None and not isinstance(handler, Task):
             raise ConfigurationError(f"on_failure= takes a task, and {handler!r} is none: decorate it with @jobs.task")
         on_failure = None if handler is None else handler.definition
+        if batch is not None:
+            gathered = BatchDefinition(function, batch, said=own, on_failure=on_failure, **rest)
+            self.take(gathered)
+            return batch_task_of(gathered, self)
         definition = Definition(function, said=own, on_failure=on_failure, stub=stub, facts=facts, **rest)
         self.take(definition)
         return task_of(definition, self)

@@ -10,9 +10,11 @@ import msgspec
 
 from . import codec
 from .client import CallsFailed, Client, chunked, chunked_as_they_come
-from .context import CURRENT
+from .context import CURRENT, BatchAttempt
 from .core.retry import Retry
+from .debounce import Debounce, debounce_of
 from .definitions import Definition
+from .demands import Demands
 from .duration import Duration, seconds
 from .errors import ArgumentsInvalid, ConfigurationError
 from .policy import check_choice, check_metadata, check_name
@@ -31,7 +33,7 @@ OnParentCancel = Literal["cancel", "keep"]
 KEY_MAX = 500
 """Characters of a key: an entry of an index has at most a third of a page."""
 
-KEYS = ("unique_key", "unique_args", "child")
+KEYS = ("unique_key", "unique_args", "child", "debounce")
 """Options whose key somebody else may hold."""
 
 
@@ -52,10 +54,11 @@ class Task(Generic[P, R]):
         self._host = host
         self._given = options
         self._conn = options.get("conn")
-        self._said = {name: value for name, value in options.items() if name != "conn"}
+        self._demands: Demands = options.get("demands", definition.demands)
+        self._said = {name: value for name, value in options.items() if name not in {"conn", "demands"}}
         self._options = codec.encode(self._said) if self._said else None
         self._canonical = "unique_args" in self._said
-        self._alone = not self._said.keys().isdisjoint(KEYS)
+        self._alone = definition.demands.debounce is not None or not self._said.keys().isdisjoint(KEYS)
 
     def __repr__(self) -> str:
         return f"<task {self.name}>"
@@ -137,6 +140,7 @@ class Task(Generic[P, R]):
         unique_for: Duration | None = None,
         child: str | None = None,
         on_parent_cancel: OnParentCancel | None = None,
+        debounce: Debounce | Duration | None = None,
         conn: object = None,
     ) -> Self:
         """The task with these options for enqueue.
@@ -146,9 +150,10 @@ class Task(Generic[P, R]):
         attempts in all, or a Retry. unique: a key, or True for task and arguments: while a run holds it, that run is
         returned and none is made (run.created). unique_for: the key is held for this time, whatever the run does; default
         until the run ends; a retry of that run does not take it again. child: a key, once per parent run, however often
-        that is retried. on_parent_cancel: "cancel" (default) or "keep" this run when its parent is cancelled. conn: a
-        connection of asyncpg, psycopg or Django, or a connection or session of SQLAlchemy; the run appears when its
-        transaction commits.
+        that is retried. on_parent_cancel: "cancel" (default) or "keep" this run when its parent is cancelled. debounce: start
+        so long after the last enqueue of its kind, with what that one gave: a Debounce, or a duration that takes the place of the
+        task's own and leaves the rest of it. conn: a connection of asyncpg, psycopg or Django, or a connection or session of
+        SQLAlchemy; the run appears when its transaction commits.
         """
         if at is not None and at.tzinfo is None:
             raise ConfigurationError(f"at={at!r} has no time zone, so it names no instant: use datetime.now(UTC) and the like")
@@ -177,6 +182,7 @@ class Task(Generic[P, R]):
             **_keys(unique=unique, unique_for=unique_for, child=child),
             "on_parent_cancel": on_parent_cancel,
             "conn": conn,
+            **self._debounced(debounce),
         }
         said = {name: value for name, value in given.items() if value is not None}
         merged = {**self._given, **said}
@@ -184,7 +190,29 @@ class Task(Generic[P, R]):
             raise ConfigurationError(
                 "child= and unique= are two keys for one run: child= is unique within its parent, so leave the other out"
             )
+        self._check_debounce(merged)
         return type(self)(self.definition, self._host, merged)
+
+    def _debounced(self, debounce: Debounce | Duration | None) -> dict[str, Any]:
+        """The options that say how runs are debounced."""
+        if debounce is None:
+            return {}
+        if isinstance(debounce, Debounce):
+            demands, said = self.definition.debounced(debounce)
+            return {"demands": demands, "debounce": said}
+        short = debounce_of(debounce)
+        assert short is not None, "it is a duration"
+        return {"debounce": {**self._said.get("debounce", {}), **short.terms()}}
+
+    def _check_debounce(self, merged: Mapping[str, Any]) -> None:
+        if "debounce" not in merged and self.definition.demands.debounce is None:
+            return
+        other = next((word for word in ("delay", "at", "unique_key", "unique_args", "child") if word in merged), None)
+        if other is not None:
+            raise ConfigurationError(
+                f"runs of {self.name!r} are debounced, which says when they start and that one of a kind waits:"
+                f" leave {other.partition('_')[0]}= out"
+            )
 
     def attach(self, run_id: int) -> Run[R]:
         """A run of this task that was enqueued earlier, perhaps by another process."""
@@ -198,8 +226,8 @@ class Task(Generic[P, R]):
 
     def _keys(self, payload: str) -> list[str] | None:
         """What the task's limits say of one run."""
-        keys = self.definition.keys_of(payload)
-        return None if keys is None else [keys]
+        demands = self._demands
+        return [demands.keys(*self.definition.decode(payload))] if demands.asked else None
 
     def _run(self, made: Made) -> Run[R]:
         return Run(made.id, self.definition, self._host, created=made.created)
@@ -210,8 +238,8 @@ class Task(Generic[P, R]):
     def _asked(self, *, batch: bool = False) -> str | None:
         """The options of an enqueue here and now: a run and a span that it happens in go along."""
         run, trace = CURRENT.get(None), origin(apart=batch)
-        if run is not None and run.home.dsn != self._host.client.config.dsn:
-            run = None  # A run of another database is nobody's parent here.
+        if isinstance(run, BatchAttempt) or (run is not None and run.home.dsn != self._host.client.config.dsn):
+            run = None  # A run of another database is nobody's parent here, and of those of a batch none is.
         if run is None and "child" in self._said:
             raise ConfigurationError(
                 f"{self.name!r} was enqueued with child={self._said['child']!r} outside of a run: child= is a key within the run"
@@ -228,7 +256,7 @@ class Task(Generic[P, R]):
         config = self._host.client.config
         most = config.enqueue_chunk, config.enqueue_chunk_characters
         keys: list[str] = []  # Of the chunk that is being filled.
-        payload = partial(self._keyed_payload, keys) if self.definition.demands.asked else self._payload
+        payload = partial(self._keyed_payload, keys) if self._demands.asked else self._payload
         try:
             if isinstance(calls, AsyncIterable):
                 async for chunk in chunked_as_they_come((payload(call) async for call in calls), *most):
@@ -249,8 +277,11 @@ class Task(Generic[P, R]):
     def _keyed_payload(self, keys: list[str], call: Call) -> str:
         """The same, and notes what the task's limits say of it."""
         payload = self._payload(call)
-        assert call.keys is not None, "a call of a task with such limits was made with them"
-        keys.append(call.keys)
+        if self._demands is self.definition.demands:
+            assert call.keys is not None, "a call of a task with such limits was made with them"
+            keys.append(call.keys)
+        else:
+            keys.append(self._demands.keys(*self.definition.decode(payload)))
         return payload
 
 

@@ -23,7 +23,7 @@ from opentelemetry.trace import (
 
 from . import codec
 from .config import Config
-from .context import CurrentRun
+from .context import BatchAttempt, CurrentRun
 from .core.ancestry import is_child, read
 from .core.states import Kind
 from .core.verdict import Cause
@@ -99,6 +99,10 @@ class Tracing:
         claimed = run.claimed
         name, shared = self._known.get((claimed.task, claimed.queue)) or self._know(run)
         attributes = {**shared, RUN: str(claimed.id)}
+        if isinstance(run, BatchAttempt):
+            attributes = {**shared, BATCH: len(run.runs)}
+            asked = [one.claimed.trace for one in run.runs if one.claimed.trace is not None]
+            links = [Link(context_of(origin)) for trace in asked if (origin := read(trace)) is not None]
         if claimed.attempt > 1:  # Each attribute costs the SDK as much as a tenth of the span.
             attributes[ATTEMPT] = claimed.attempt
         if waited_s is not None:

@@ -18,7 +18,7 @@ begin
   ), asked as (
     update howdah.job j set flags = j.flags | 1 from e where j.id = e.run and e.kind = 16
   ), freed as (
-    update howdah.job j set lease = null, node = null, attempt = j.attempt - 1, crashes = j.crashes + (e.kind = 19)::int
+    update howdah.job j set lease = null, node = null, attempt = j.attempt - 1, crashes = j.crashes + (e.kind = 19)::int, flags = j.flags & ~512
     from e where j.id = e.run and e.kind in (19, 20) returning j.queue, j.task, e.kind
   ), ended as (
     delete from howdah.job j using e where j.id = e.run and e.kind in (17, 18, 21, 22, 24, 25)

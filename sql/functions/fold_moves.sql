@@ -1,6 +1,6 @@
 -- The part of fold() for outcomes after which a run goes on: retried and snoozed runs become timers, released ones
 -- are ready again without having burned an attempt, misfits wait for a node with another definition, and a run whose
--- cancel was asked for ends here instead. Returns the runs whose fence held. Locks: the job rows of these runs, in id order.
+-- cancel was asked for ends here instead. None of them waits to be debounced any more (512, see hold_open). Returns the runs whose fence held. Locks: the job rows of these runs, in id order.
 create or replace function howdah.fold_moves(p_runs bigint[], p_leases bigint[], p_nodes bigint[], p_kinds smallint[], p_dues timestamptz[])
   returns bigint[]
   language plpgsql security definer
@@ -37,12 +37,12 @@ begin
     select p.queue, p.task, p.kind, count(*), 0, -count(*), count(*) from parked p group by p.queue, p.task, p.kind
   )
   insert into howdah.timer (id, due, queue, task, priority, attempt, flags, crashes, retrying, line)
-  select p.id, p.due, p.queue, p.task, p.priority, case p.kind when 5 then p.attempt - 1 else p.attempt end, p.flags, p.crashes, p.kind = 4, p.line
+  select p.id, p.due, p.queue, p.task, p.priority, case p.kind when 5 then p.attempt - 1 else p.attempt end, p.flags & ~512, p.crashes, p.kind = 4, p.line
   from parked p;
   with e as materialized (
     select * from unnest(v_held, v_kinds) e(run, kind) where kind = 6
   ), back as (
-    update howdah.job j set lease = null, node = null, attempt = j.attempt - 1 from e where j.id = e.run
+    update howdah.job j set lease = null, node = null, attempt = j.attempt - 1, flags = j.flags & ~512 from e where j.id = e.run
     returning j.id, j.queue, j.task, j.priority, j.line
   ), counted as (
     insert into howdah.tally (queue, task, kind, n, ready, running, later)

@@ -1,15 +1,16 @@
 -- Admits runs that wait for the gate: each gets a lease of the node named beside it, which is the claim as well. Answers those that
 -- it admitted; for runs of p_own, the gate's own node, with all that claim() answers, for others without their payload: these nodes
 -- are told, and fetch it (fetch_admitted). One that is not answered was not admitted: it has ended, is held, expired, paused or locked, is a
--- suspect beside another one on its node, or its node has lost its lease.
+-- suspect beside another one on its node, of which each has one at a time, or its node has lost its lease.
 -- One autocommitted statement under the gate's row for share, with its epoch: who took over since then waits for it or is seen here
 -- (HW004). A plain comparison, and for key share, would admit too much. What rates have left after it goes to disk with it; where one of
 -- them is closed (close_buckets) it stays so, and nothing is admitted: the gate has yet to hear of it, or its clock is ahead.
 -- A run that keeps permits until its end (flag 32) has them from here on (64), and a line of its own with others that do.
--- Locks: the gate's row for share; rows of bucket, by name and key; rows of nodes for key share, by id; job rows with skip locked.
--- Commits without waiting for the disk, unless p_durable: admissions that a crash loses are made again.
+-- Locks: the gate's row for share; rows of bucket, by name and key; rows of nodes for key share, by id, or for no key update where there
+-- are suspects; job rows with skip locked.
+-- Waits for the disk, unlike claims: what a crash of Postgres forgot would run on beside those that are admitted instead.
 create or replace function howdah.gate_admit(
-  p_epoch bigint, p_own bigint, p_runs bigint[], p_nodes bigint[], p_durable boolean,
+  p_epoch bigint, p_own bigint, p_runs bigint[], p_nodes bigint[],
   p_names text[], p_keys text[], p_levels double precision[], p_times double precision[]
 ) returns table (node bigint, id bigint, queue int, task int, priority smallint, attempt smallint, lease bigint, args json,
                  tags text[], metadata jsonb, options jsonb, aside boolean, trace text, asked double precision)
@@ -30,6 +31,8 @@ declare
   v_lowest bigint := (select min(r) from unnest(p_runs) r);
   v_highest bigint := (select max(r) from unnest(p_runs) r);
   v_pauses boolean := exists (select from howdah.paused);
+  v_suspects boolean := exists (select from howdah.job j where j.crashes >= 2);
+  v_suspect bigint;
   v_closed boolean;
 begin
   perform 1 from howdah.gate g where g.epoch = p_epoch for share;
@@ -50,13 +53,18 @@ begin
       return;
     end if;
   end if;
-  if not p_durable then
-    perform set_config('synchronous_commit', 'off', true);
-  end if;
   v_lease := nextval('howdah.lease_number');
   for v_node in
     select n.id from howdah.node n where n.id = any(p_nodes) and n.world in ('', howdah.world()) order by n.id for key share
   loop
+    if v_suspects then
+      -- Against claims of the same node, which may take one aside.
+      perform 1 from howdah.node n where n.id = v_node for no key update;
+      select min(w.id) into v_suspect from unnest(p_runs, p_nodes) a(run, node) cross join lateral (
+        select j.id from howdah.job j where j.id = a.run and j.crashes >= 2 and j.lease is null offset 0
+      ) w
+      where a.node = v_node and not exists (select from howdah.job o where o.crashes >= 2 and o.node = v_node);
+    end if;
     with held as (
       update howdah.job j set attempt = least(j.attempt::int + 1, 32767), node = v_node, lease = v_lease,
         flags = case when j.flags & 32 <> 0 then j.flags | 64 else j.flags end,
@@ -64,7 +72,7 @@ begin
       where j.ctid = any(array(
         select f.ctid from unnest(p_runs, p_nodes) a(run, node) cross join lateral (
           select w.ctid from howdah.job w
-          where w.id = a.run and w.lease is null and w.line is not null and w.crashes < 2
+          where w.id = a.run and w.lease is null and w.line is not null and (w.crashes < 2 or w.id = v_suspect)
             and (w.expires is null or w.attempt > 0 or w.expires > howdah.clock())
             and not (v_pauses and exists (select from howdah.paused h where h.queue = w.queue or h.task = w.task))
           for update skip locked

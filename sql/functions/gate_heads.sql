@@ -1,5 +1,6 @@
 -- The first runs of these lines that wait: what the gate asks for where it has admitted all that it knew of. A line of which nothing
--- is left, or whose queue or task is paused, has no runs in the answer. See gate_look(). Takes no locks.
+-- is left, or whose queue or task is paused, has no runs in the answer. -n is the line of a suspect, run n. See gate_look(). Takes no
+-- locks.
 create or replace function howdah.gate_heads(p_lines bigint[], p_heads int)
   returns table (line bigint, queue int, task int, demands jsonb, priorities smallint[], runs bigint[], more boolean)
   language plpgsql stable security definer
@@ -17,9 +18,14 @@ begin
     select min(x.queue) as queue, min(x.task) as task, min(x.flags) as flags, array_agg(x.priority order by x.priority, x.id) as priorities,
            array_agg(x.id order by x.priority, x.id) as runs
     from (
+      (
+        select j.queue, j.task, j.priority, j.id, j.flags from howdah.job j
+        where j.line = w.line and j.line is not null and j.crashes < 2 and j.lease is null
+        order by j.priority, j.id limit p_heads + 1
+      )
+      union all
       select j.queue, j.task, j.priority, j.id, j.flags from howdah.job j
-      where j.line = w.line and j.line is not null and j.crashes < 2 and j.lease is null
-      order by j.priority, j.id limit p_heads + 1
+      where j.id = -w.line and j.line is not null and j.crashes >= 2 and j.lease is null
     ) x
     where not exists (select from howdah.paused p where p.queue = x.queue or p.task = x.task)
   ) h

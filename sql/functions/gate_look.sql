@@ -1,7 +1,8 @@
 -- Lines that wait for the gate, from behind p_after on (null: from the first), at most p_lines of them, with up to p_heads of
 -- their runs by priority, then id, and whether there are more. One index probe for each line, however many runs wait. The
 -- line of a paused queue or task has none.
--- An answer with fewer lines than asked for is the last. Takes no locks.
+-- An answer with fewer lines than asked for is the last. Before the first line come suspects, of which each node has one at a time:
+-- each is a line of its own, -n for run n. Takes no locks.
 create or replace function howdah.gate_look(p_after bigint, p_lines int, p_heads int)
   returns table (line bigint, queue int, task int, demands jsonb, priorities smallint[], runs bigint[], more boolean)
   language plpgsql stable security definer
@@ -11,6 +12,17 @@ create or replace function howdah.gate_look(p_after bigint, p_lines int, p_heads
 as $$
 #variable_conflict use_column
 begin
+  if p_after is null then
+    return query
+    select -s.id, s.queue, s.task, howdah.active_demands(r.demands, s.flags), array[s.priority], array[s.id], false
+    from (
+      select j.id, j.queue, j.task, j.priority, j.flags from howdah.job j
+      where j.crashes >= 2 and j.line is not null and j.lease is null
+        and not exists (select from howdah.paused p where p.queue = j.queue or p.task = j.task)
+      order by j.id limit p_lines
+    ) s
+    cross join lateral (select r.demands from howdah.run r where r.id = s.id offset 0) r;
+  end if;
   return query
   with recursive walk as (
     (select j.line, 1 as n, j.queue, j.task from howdah.job j

@@ -1,5 +1,5 @@
 -- Which of these runs wait for the gate, by line: those from p_low to p_high, at most p_limit, or those of p_runs; and how far this
--- went (null: to the end), which a row without a line says where none waits. Takes no locks.
+-- went (null: to the end), which a row without a line says where none waits. A suspect, run n, is a line of its own: -n. Takes no locks.
 create or replace function howdah.gate_news(p_low bigint, p_high bigint, p_runs bigint[], p_limit int)
   returns table (line bigint, queue int, task int, demands jsonb, priorities smallint[], runs bigint[], last bigint)
   language plpgsql stable security definer
@@ -15,9 +15,9 @@ begin
     union all
     select j.id, j.line, j.queue, j.task, j.priority, j.lease, j.crashes, j.flags from unnest(p_runs) u cross join lateral (select * from howdah.job j where j.id = u) j
   ), grouped as (
-    select f.line, min(f.queue) as queue, min(f.task) as task, min(f.flags) as flags, array_agg(f.priority order by f.priority, f.id) as priorities,
+    select case when f.crashes < 2 then f.line else -f.id end as line, min(f.queue) as queue, min(f.task) as task, min(f.flags) as flags, array_agg(f.priority order by f.priority, f.id) as priorities,
            array_agg(f.id order by f.priority, f.id) as runs
-    from found f where f.line is not null and f.lease is null and f.crashes < 2 group by f.line
+    from found f where f.line is not null and f.lease is null group by 1
   ), reached as (
     select case when count(*) = p_limit then max(f.id) end as last from found f
   )

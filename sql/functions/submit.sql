@@ -2,12 +2,13 @@
 -- whether this call made each: where a unique key or a child's is held, it is the run that holds it.
 -- Options (all optional): delay, expires, timeout, unique_for in seconds; at (timestamptz); priority; queue; retry; tags;
 -- metadata; unique_key (text); unique_args (true); child (a key within its parent); parent (a run); on_parent_cancel;
--- trace: as howdah.run has it; default the parent's;
+-- trace: as howdah.run has it; default the parent's; debounce (what it says of wait, max and its key goes before what the task
+-- says; null: not even where the task does): the run that waits under its key is put off, see put_off();
 -- node: which holds the parent, needed from a role that may only enqueue, lest it take the keys of children that are not its own.
--- p_notify: wake nodes at the commit of the caller's transaction; otherwise the caller calls hint() after it.
+-- p_notify: wake nodes at the commit of the caller's transaction; otherwise the caller calls hint() after it, null: for many callers.
 -- p_keys: what the producer has worked out for the limits of each run, as demands() takes it.
--- Right under READ COMMITTED, and right or 40001 under stricter levels. Locks: entries of held_key where there are keys;
--- else none that another run waits for.
+-- Right under READ COMMITTED, and right or 40001 under stricter levels. Locks: entries of held_key where there are keys, and those
+-- of put_off() where it is debounced; else none that another run waits for.
 create or replace function howdah.submit(p_task text, p_args text[], p_options jsonb, p_notify boolean, p_keys text[] default null)
   returns table (ids bigint[], queue int, task int, priority smallint, due_s double precision, created boolean[])
   language plpgsql volatile security definer
@@ -35,6 +36,7 @@ declare
   v_fresh bigint[] := v_ids;
   v_args text[] := p_args;
   v_limits jsonb;
+  v_debounce jsonb;
   v_keys text[] := p_keys;
   v_demands jsonb[];
   v_lines bigint[];
@@ -50,14 +52,18 @@ begin
         using errcode = '40001', hint = 'Run the transaction again.';
     end if;
   end if;
+  if (v_flags & 256 <> 0 or p_options ? 'debounce') and p_options -> 'debounce' is distinct from 'null'::jsonb then
+    v_debounce := howdah.debounce_of(v_task, p_task, p_options, p_notify);
+    p_options := coalesce(p_options, '{}') || jsonb_build_object('delay', v_debounce -> 'wait');
+  end if;
   if p_options is not null then
     select k into v_unknown from jsonb_object_keys(p_options) k
-    where k <> all ('{delay,at,priority,queue,expires,timeout,retry,tags,metadata,unique_key,unique_args,unique_for,child,parent,node,on_parent_cancel,trace}'::text[])
+    where k <> all ('{delay,at,priority,queue,expires,timeout,retry,tags,metadata,unique_key,unique_args,unique_for,child,parent,node,on_parent_cancel,trace,debounce}'::text[])
     limit 1;
     if found then
       raise exception 'howdah.enqueue does not know the option "%"', v_unknown
         using errcode = '22023', hint = 'Options are delay, at, priority, queue, expires, timeout, retry, tags, metadata, unique_key, unique_args,'
-          ' unique_for, child, parent, on_parent_cancel and trace.';
+          ' unique_for, child, parent, on_parent_cancel, trace and debounce.';
     end if;
     if p_options ? 'queue' then
       v_queue := howdah.queue_id(p_options ->> 'queue');
@@ -107,12 +113,18 @@ begin
       from unnest(v_fresh, v_ids, p_args, p_keys) with ordinality f(id, held, args, keys, n);
     end if;
     v_kept := nullif(
-      p_options - '{delay,at,priority,queue,expires,tags,metadata,unique_key,unique_args,unique_for,child,parent,node,trace}'::text[], '{}');
+      p_options - '{delay,at,priority,queue,expires,tags,metadata,unique_key,unique_args,unique_for,child,parent,node,trace,debounce}'::text[], '{}');
     if v_due > howdah.clock() then
       v_kept := coalesce(v_kept, '{}') || jsonb_build_object('due', v_due);  -- Its timer is gone by the time that anybody asks how long it waited.
       if not starts_with(v_trace, 'apart ') then
         v_trace := 'apart ' || v_trace;
       end if;
+    end if;
+    if v_debounce is not null then
+      select o.ids, o.created, o.fresh, o.args, o.keys into v_ids, v_created, v_fresh, v_args, v_keys
+      from howdah.put_off(v_task, p_task, v_limits, v_debounce, v_fresh, p_args, p_keys, v_due, v_expires,
+                          v_tags, v_metadata, v_kept, v_parent, v_root, v_trace) o;
+      v_flags := v_flags | 776;
     end if;
   end if;
   if v_limits is not null and v_fresh <> '{}' then

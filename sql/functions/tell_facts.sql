@@ -24,7 +24,7 @@ begin
       'state', coalesce(v_one.fact ->> 'state', case v_one.fact ->> 'fact' when 'run.quarantined' then 'quarantined' end),
       'attempt', v_one.fact -> 'attempt', 'error_type', v_one.fact ->> 'error_type', 'message', v_one.fact ->> 'message',
       'node', v_one.fact -> 'node', 'lease', v_one.fact -> 'lease', 'other_node', v_one.fact -> 'other_node',
-      'other_lease', v_one.fact -> 'other_lease', 'at', howdah.clock())))::text], null, true);
+      'other_lease', v_one.fact -> 'other_lease', 'at', howdah.clock())))::text], '{"debounce": null}', true);
   end loop;
 end
 $$;

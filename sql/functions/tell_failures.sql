@@ -22,7 +22,7 @@ begin
       begin
         perform howdah.submit(v_one.handler ->> 'task', array[json_build_object(v_one.handler ->> 'parameter', json_build_object(
           'run_id', v_one.id, 'task', v_one.name, 'state', v_one.state, 'attempt', v_one.attempt, 'error_type', v_one.type,
-          'message', v_one.message, 'args', v_one.args))::text], jsonb_build_object('parent', v_one.id), true);
+          'message', v_one.message, 'args', v_one.args))::text], jsonb_build_object('parent', v_one.id, 'debounce', null), true);
       exception when data_exception or integrity_constraint_violation then
         raise warning 'the failure of run % could not be told to its handler: %', v_one.id, sqlerrm;
       end;

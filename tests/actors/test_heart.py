@@ -88,7 +88,7 @@ class Body:
 
         def beat() -> None:
             try:
-                self.heart.beat(here, Watch(beat.__code__, 60))
+                self.heart.beat(here, Watch((beat.__code__,), 60))
             except BaseException as error:
                 raised.append(error)
             here.call_soon_threadsafe(ended.set)
@@ -162,7 +162,7 @@ async def test_the_line_that_blocks_the_loop_is_logged(caplog: pytest.LogCapture
         assert seen.wait(30)  # What is looked at is a loop that does nothing else.
         del run
 
-    watch = Watch(blocks.__code__, 0.02)
+    watch = Watch((blocks.__code__,), 0.02)
     loop = asyncio.get_running_loop()
 
     def look() -> None:

@@ -1,4 +1,4 @@
-"""python -m tests.chaos [--seed N] [--minutes M] [--rate R] [--only KIND,KIND] [--json]: one storm, and what it did not break."""
+"""python -m tests.chaos [--seed N] [--minutes M] [--rate R] [--only KIND,KIND] [--limits] [--json]: one storm, and what it did not break."""
 
 import argparse
 import asyncio
@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=600.0, help="runs enqueued in a second")
     parser.add_argument("--every", type=float, default=2.5, help="seconds between two faults, on average")
     parser.add_argument("--only", default=",".join(FAULTS), help="kinds of faults: %(default)s")
+    parser.add_argument("--limits", action="store_true", help="most of the runs are under limits and rates")
     parser.add_argument("--keep", action="store_true", help="keep logs and diaries, and say where")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     asked = parser.parse_args()
@@ -30,7 +31,7 @@ def main() -> int:
         parser.error(f"there is no such fault: {', '.join(sorted(unknown))}")
     folder = Path(tempfile.mkdtemp(prefix="howdah-chaos-"))
     os.chmod(folder, 0o755)  # noqa: PTH101 - root's server runs as another account
-    storm = Storm(asked.seed, asked.minutes * 60, asked.rate, kinds, asked.every)
+    storm = Storm(asked.seed, asked.minutes * 60, asked.rate, kinds, asked.every, limits=asked.limits)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             report = runner.run(World(storm, folder).live())
@@ -53,6 +54,7 @@ def told(report: Report) -> str:
         f"faults: {', '.join(f'{kind} {count}' for kind, count in report.faults.items())}",
         f"not made: {report.skipped}" if report.skipped else "",
         f"processes: {', '.join(f'{why} {count}' for why, count in report.deaths.items())}",
+        f"under limits: {report.permits} permits, {report.zombies} attempts that went on when their node was off the list",
         f"ends: {', '.join(f'{end} {count}' for end, count in report.ends.items())}",
         f"takeovers, first run again after the kill: {', '.join(_takeover(one) for one in report.takeovers)}",
         f"violations: {report.violations} {report.by_check or ''}",

@@ -20,12 +20,17 @@ import uvloop
 from howdah import DatabaseAway, Run
 
 from .diary import now_us
-from .tasks import apart, diary, flaky, jobs, once, parent, patient, plain, stored, threaded
+from .tasks import apart, diary, flaky, jobs, narrow, once, paced, parent, patient, plain, stored, threaded
 
 BOOK = "insert into chaos.booking (mark) values ($1)"
 SLACK_S = 3.0
 PATIENT_S = 1.5
 ADOPTED_S = 4.0
+KEYS = 6
+PACED_S = 1.0
+"""A batch under the rate so often at most: what comes faster would wait longer than the storm lasts."""
+LIMITS = "CHAOS_LIMITS" in os.environ
+"""Most of what is not in bulk is under limits."""
 BACKLOG_MAX = 4000
 """So far behind after an outage a producer makes up for it in bulk."""
 LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -40,6 +45,7 @@ class Producer:
         self._name = f"{number}-{os.getpid()}"
         self._numbers = 0
         self._kept: asyncpg.Connection | None = None
+        self._paced_at = 0.0
         config = jobs.config
         self._patience_s = config.connect_timeout_s + 2 * config.command_timeout_s + SLACK_S
 
@@ -107,6 +113,27 @@ class Producer:
         marks = self.marks("slow", self.random.randint(5, 30))
         seconds = self.random.uniform(0.05, 1.0)
         await self.many("patient", marks, lambda: patient.enqueue_many(patient.call(mark, seconds) for mark in marks))
+
+    async def limited(self) -> None:
+        """What waits for limits: some fails, some rests, some is cancelled while it waits or runs."""
+        random = self.random
+        marks = self.marks("narrow", random.randint(4, 30))
+        async with self.asked("narrow", marks):
+            runs = await narrow.enqueue_many(
+                narrow.call(
+                    mark, f"k{random.randrange(KEYS)}", random.uniform(0.0, 0.08), random.choice((0, 0, 0, 1, 2)), random.random() < 0.1
+                )
+                for mark in marks
+            )
+            for mark, run in zip(marks, runs, strict=True):
+                self.note(mark, run)
+            if random.random() < 0.2:
+                doomed = random.choice(runs)
+                diary.write("C", doomed.id, await doomed.cancel("chaos"), now_us())
+        if time.monotonic() >= self._paced_at:
+            self._paced_at = time.monotonic() + PACED_S
+            marks = self.marks("paced", random.randint(5, 25))
+            await self.many("paced", marks, lambda: paced.enqueue_many(paced.call(mark) for mark in marks))
 
     async def in_threads(self) -> None:
         marks = self.marks("thread", self.random.randint(2, 12))
@@ -209,7 +236,7 @@ async def produce(producer: Producer, rate: float, asked_to_end: anyio.Event) ->
     some = {
         producer.one_by_one: 6, producer.transactional: 9, producer.at_most_once: 5, producer.failing: 4, producer.delayed: 3,
         producer.in_threads: 3, producer.in_processes: 0.3, producer.unique: 8, producer.in_own_transaction: 6, producer.families: 3,
-        producer.cancelled: 1.5, producer.adopted: 0.7, producer.slow: 12,
+        producer.cancelled: 1.5, producer.adopted: 0.7, producer.slow: 12, producer.limited: 300 if LIMITS else 6,
     }  # fmt: skip
     began = time.monotonic()
     while not asked_to_end.is_set():
@@ -218,7 +245,7 @@ async def produce(producer: Producer, rate: float, asked_to_end: anyio.Event) ->
             await asyncio.sleep(min(1.0, (1 - due) / rate))
             continue
         # Most runs are plain ones in bulk: the others cost more.
-        if producer.random.random() < 0.2 or due > BACKLOG_MAX:
+        if producer.random.random() < (0.02 if LIMITS else 0.2) or due > BACKLOG_MAX:
             await producer.in_bulk()
         else:
             await producer.random.choices(list(some), list(some.values()))[0]()

@@ -14,6 +14,31 @@ end
 $$;
 create trigger keep_gone after delete on howdah.node for each row execute function chaos.keep_gone();
 
+-- What runs with limits held, by the instants of the transactions that admitted and freed them.
+create table chaos.permit (run bigint not null, lease bigint not null, node bigint not null, taken timestamptz not null, freed timestamptz);
+create index on chaos.permit (run);
+create function chaos.note_permit() returns trigger language plpgsql as $$
+begin
+  if old.lease is not null then
+    update chaos.permit p set freed = clock_timestamp() where p.run = old.id and p.lease = old.lease and p.freed is null;
+  end if;
+  if tg_op = 'UPDATE' then
+    if new.lease is not null then
+      insert into chaos.permit (run, lease, node, taken) values (new.id, new.lease, new.node, clock_timestamp());
+    end if;
+  end if;
+  return null;
+end
+$$;
+create trigger note_permit after update on howdah.job for each row
+  when (new.line is not null and old.lease is distinct from new.lease) execute function chaos.note_permit();
+create trigger note_permit_ended after delete on howdah.job for each row
+  when (old.line is not null and old.lease is not null) execute function chaos.note_permit();
+
+-- What each limit allowed from when on.
+create table chaos.terms (name text not null, number int not null, at timestamptz not null);
+insert into chaos.terms (name, number, at) values ('chaos-key', 3, '-infinity'), ('chaos-all', 10, '-infinity');
+
 create table chaos.attempt (
   run bigint not null, lease bigint not null, node bigint not null, attempt int, process text not null,
   began timestamptz not null, ended timestamptz, how text

@@ -3,7 +3,7 @@
 set session_replication_role = replica; -- no fold()
 
 insert into howdah.task (name, queue, implemented)
-select name, 1, true from unnest('{plain,stored,once,flaky,patient,child,parent,apart,murder}'::text[]) name;
+select name, 1, true from unnest('{plain,stored,once,flaky,patient,child,parent,apart,murder,narrow,paced}'::text[]) name;
 
 create function chaos.id(n int) returns bigint language sql stable return howdah.day_base() + n;
 create function chaos.at(seconds double precision) returns timestamptz language sql stable
@@ -59,3 +59,14 @@ insert into chaos.process (name, pid, began, ended, why) values ('process 3', 10
 select chaos.make(11, 'plain', 'bulk-11'), chaos.try(11, 13, 3, 29, null), chaos.say(11, 19, 33, 13, 3), chaos.try(11, 14, 2, 33.1, 33.2), chaos.say(11, 1, 33.3, 14, 2);
 insert into chaos.gone (node, pid, renewed, until, at) values (3, 103, chaos.at(29.5), chaos.at(32.5), chaos.at(33));
 insert into chaos.fault (number, kind, variant, target, began, ended) values (1, 'kill', '', 'process 3', chaos.at(30), chaos.at(30));
+-- 20, 21: under one key at once. 22, 23: under a rate.
+insert into howdah.limit_terms (name, kind, said) values ('chaos-rate', 'rate', '{"per_s": 1, "burst": 1}');
+select chaos.make(20, 'narrow', 'narrow-20'), chaos.try(20, 20, 2, 20.1, 20.3), chaos.say(20, 1, 20.4, 20, 2);
+select chaos.make(21, 'narrow', 'narrow-21'), chaos.try(21, 21, 2, 20.2, 20.5), chaos.say(21, 1, 20.6, 21, 2);
+select chaos.make(22, 'paced', 'paced-22'), chaos.try(22, 22, 2, 22.1, 22.2), chaos.say(22, 1, 22.3, 22, 2);
+select chaos.make(23, 'paced', 'paced-23'), chaos.try(23, 23, 2, 24.1, 24.2), chaos.say(23, 1, 24.3, 23, 2);
+update howdah.run set demands = '[["chaos-key", "k"], ["chaos-all", ""]]' where id in (chaos.id(20), chaos.id(21));
+update howdah.run set demands = '[["chaos-rate", ""]]' where id in (chaos.id(22), chaos.id(23));
+insert into chaos.permit (run, lease, node, taken, freed) values
+  (chaos.id(20), 20, 2, chaos.at(20), chaos.at(20.4)), (chaos.id(21), 21, 2, chaos.at(20.15), chaos.at(20.6)),
+  (chaos.id(22), 22, 2, chaos.at(22), chaos.at(22.3)), (chaos.id(23), 23, 2, chaos.at(24), chaos.at(24.3));

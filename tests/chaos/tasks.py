@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import howdah
-from howdah import App, Retry
+from howdah import App, Limit, Rate, Retry, Snooze
 
 from .diary import Diary
 
@@ -87,6 +87,23 @@ def apart(mark: str, dies: int = 0) -> None:
     with diary.attempt() as run:
         if run.attempt <= dies:
             ctypes.string_at(0)
+
+
+@jobs.task(retry=Retry(10, base=0.05, cap=0.5), limits=[Limit("chaos-key", 3, key="key"), Limit("chaos-all", 10)])
+async def narrow(mark: str, key: str, seconds: float, fails: int = 0, rests: bool = False) -> None:
+    """What waits for two limits at once. It fails so many times, and is put off once where it rests."""
+    with diary.attempt() as run:
+        await asyncio.sleep(seconds)
+        if rests and _first(run.id, "rest"):
+            raise Snooze(0.1)
+        if run.attempt <= fails:
+            raise ValueError("not yet")
+
+
+@jobs.task(limits=[Rate("chaos-rate", 40, per="1s", burst=20)])
+async def paced(mark: str) -> None:
+    with diary.attempt():
+        pass
 
 
 @jobs.task

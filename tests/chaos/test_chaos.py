@@ -32,5 +32,14 @@ async def test_a_short_storm_breaks_nothing(folder: Path) -> None:
     assert sum(report.faults.values()) >= 5, report.faults
 
 
+async def test_in_a_short_storm_no_limit_is_exceeded_and_nothing_waits_for_ever(folder: Path) -> None:
+    kinds = ("kill", "pause", "terminate", "restart", "roll")
+    report = await World(Storm(seed=11, seconds=10, rate=150, kinds=kinds, every_s=0.6, disk_mb=1000, limits=True), folder).live()
+
+    assert report.violations == 0, told(report)
+    assert report.permits > 300
+    assert sum(report.faults.values()) >= 5, report.faults
+
+
 def test_every_kind_of_the_plan_can_be_made() -> None:
     assert set(FAULTS) == set(SORTS)

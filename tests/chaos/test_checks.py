@@ -55,6 +55,10 @@ PLANTED: list[tuple[str, int, str]] = [
     ("cancels", 7, "update howdah.event set kind = 1 where run = chaos.id(7)"),
     ("ends", 1, "update howdah.event set kind = 2 where run = chaos.id(1)"),
     ("ends", 11, "update howdah.event set kind = 22 where run = chaos.id(11) and kind = 1"),
+    ("permits", 21, "update chaos.terms set number = 1 where name = 'chaos-key'"),
+    ("permits", 20, "update chaos.terms set number = 0 where name = 'chaos-all'"),
+    ("crowds", 21, "update chaos.terms set number = 1 where name = 'chaos-all'"),
+    ("rates", 23, "update chaos.permit set taken = chaos.at(22.05) where lease = 23; update howdah.limit_terms set said = '{\"per_s\": 0.1, \"burst\": 1}'"),
     ("tallies", 0, "insert into howdah.tally (queue, task, kind, n, ready, running, later) values (1, 1, 1, 1, 0, 0, 0)"),
     ("tallies", 0, "insert into howdah.tally (queue, task, kind, n, ready, running, later) values (1, 1, 1, 0, 1, 0, 0)"),
     ("replay", 1, "select chaos.say(1, 19, 1.4, 1, 1)"),
@@ -118,6 +122,18 @@ async def test_what_an_asynchronous_standby_had_not_heard_of_may_be_lost(small: 
     assert (await checks.violations(small, ["promises", "at_most_once"])).counts == {"promises": 1, "at_most_once": 1}
     await small.execute(LOST)
     assert (await checks.violations(small, ["promises", "at_most_once"])).counts == {}
+
+
+async def test_new_terms_count_once_every_gate_has_heard_of_them_and_zombies_do_not(small: asyncpg.Connection) -> None:
+    names = ["permits", "crowds"]
+    await small.execute("insert into chaos.terms (name, number, at) values ('chaos-key', 1, chaos.at(18))")
+    assert (await checks.violations(small, names)).counts == {}
+    await small.execute("update chaos.terms set at = chaos.at(5) where number = 1")
+    assert (await checks.violations(small, names)).counts == {"permits": 1, "crowds": 1}
+    await small.execute("update chaos.permit set freed = chaos.at(20.12) where lease = 20")
+    await small.execute("insert into chaos.gone (node, pid, at) values (9, 109, chaos.at(20.12))")
+    await small.execute("update chaos.attempt set node = 9 where lease = 20")
+    assert (await checks.violations(small, names)).counts == {}
 
 
 async def test_a_takeover_is_measured_from_the_kill(small: asyncpg.Connection) -> None:

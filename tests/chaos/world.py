@@ -34,6 +34,14 @@ SETTINGS = {
 PROXIED = (1, 3)
 SETTLED_S = 60.0
 ENDED_S = 30.0
+TURN = """
+with noted as (insert into chaos.terms (name, number, at) values ($1, $2, clock_timestamp()))
+select howdah.set_limit(name, jsonb_build_object('number', $2::int))::text from howdah.limit_terms where name = $1
+"""
+ZOMBIES = """
+select count(*) from chaos.attempt a join howdah.run r on r.id = a.run and r.demands is not null
+where a.ended > (select min(g.at) from chaos.gone g where g.node = a.node)
+"""
 PENDING = """
 select (select count(*) from howdah.job) + (select count(*) from howdah.timer) + (select count(*) from howdah.misfit)
      + (select count(*) from howdah.inbox)
@@ -50,6 +58,8 @@ class Storm(msgspec.Struct, frozen=True):
     kinds: tuple[str, ...] = tuple(FAULTS)
     every_s: float = 2.5
     disk_mb: int = 8000
+    limits: bool = False
+    """Most of what is not in bulk is under limits."""
 
 
 class Report(msgspec.Struct):
@@ -63,6 +73,9 @@ class Report(msgspec.Struct):
     runs_per_s: float = 0.0
     settled_s: float = 0.0
     unknown: int = 0
+    permits: int = 0
+    zombies: int = 0
+    """Attempts under limits that went on when their node was off the list."""
     stale: int = 0
     faults: dict[str, int] = {}
     skipped: dict[str, str] = {}
@@ -115,6 +128,8 @@ class World:
 
     def _fleet(self, proxies: dict[str, Proxy]) -> Fleet:
         environment = {f"HOWDAH_{name}": value for name, value in SETTINGS.items()}
+        if self.storm.limits:
+            environment["CHAOS_LIMITS"] = "1"
         environment |= {"CHAOS_FOLDER": str(self._folder), "HOWDAH_DSN": self.server.dsn}
         storm = self.storm
 
@@ -143,6 +158,7 @@ class World:
                     group.start_soon(member.live)
                 began = time.monotonic()
                 async with anyio.create_task_group() as storm:
+                    storm.start_soon(self._turn, began + self.storm.seconds)
                     for fault in plan(self.storm.seed, self.storm.seconds, self.storm.kinds, self.storm.every_s):
                         await anyio.sleep(max(0.0, began + fault.at_s - time.monotonic()))
                         storm.start_soon(self._break, scene, fault)
@@ -165,6 +181,19 @@ class World:
             scene.skipped[fault.kind] = repr(error)
         except Exception as error:
             self.report(f"the fault {fault} could not be made or mended: {error!r}")
+
+    async def _turn(self, until: float) -> None:
+        """Changes what limits allow, live, until the storm is over."""
+        random = Random(f"terms {self.storm.seed}")
+        while True:
+            await anyio.sleep(random.uniform(2.0, 8.0))
+            if time.monotonic() > until:
+                return
+            name, number = random.choice([("chaos-all", random.choice((4, 10, 16))), ("chaos-key", random.randint(1, 4))])
+            try:
+                await self.server.ask(TURN, name, number)
+            except LOST:
+                continue  # Whether it took effect or not, its row says so.
 
     async def _settle_down(self) -> float:
         began = time.monotonic()
@@ -227,5 +256,7 @@ async def _count(db: asyncpg.Connection, report: Report) -> None:
     report.ends = {row[0]: row[1] for row in rows}
     report.runs = await db.fetchval("select count(*) from howdah.run")
     report.events = await db.fetchval("select count(*) from howdah.event")
+    report.permits = await db.fetchval("select count(*) from chaos.permit")
+    report.zombies = await db.fetchval(ZOMBIES)
     report.stale = await db.fetchval("select count(*) from howdah.stale_event")
     report.runs_per_s = round(report.runs / report.seconds, 1)

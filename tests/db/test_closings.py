@@ -102,7 +102,7 @@ async def test_the_gate_is_told_which_key_it_is(db: Session, connect: Connect) -
 
 async def take(db: Session, epoch: int, node: int, run: int, key: str, level: float, at: float) -> int:
     """An admission that takes from crm; how many there were."""
-    return len(await db.fetch(query("gate_admit"), epoch, node, [run], [node], False, ["crm"], [key], [level], [at]))
+    return len(await db.fetch(query("gate_admit"), epoch, node, [run], [node], ["crm"], [key], [level], [at]))
 
 
 async def written(db: Session) -> tuple[Any, ...]:

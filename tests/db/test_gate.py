@@ -49,9 +49,7 @@ async def enter(db: Session, node: int) -> int:
 
 
 async def admit(db: Session, epoch: int, node: int, *runs: int, own: int | None = None) -> list[Claimed]:
-    rows = await db.fetch(
-        query("gate_admit"), epoch, node if own is None else own, list(runs), [node] * len(runs), False, None, None, None, None
-    )
+    rows = await db.fetch(query("gate_admit"), epoch, node if own is None else own, list(runs), [node] * len(runs), None, None, None, None)
     return [Claimed(*row) for row in rows]
 
 
@@ -237,6 +235,32 @@ async def test_what_a_dead_node_held_waits_again_and_the_gate_hears_of_it(db: Se
     assert waiting.runs == [run]
 
 
+async def test_a_suspect_is_a_line_of_its_own_and_each_node_has_one_at_a_time(db: Session) -> None:
+    await define(db, PER_USER)
+    runs = await ask(db, *[{"user_id": 1}] * 3)
+    for _ in range(2):
+        dead = await world.join(db)
+        await admit(db, await enter(db, dead), dead, *runs)
+        await world.shift(db, "1 hour")
+        await db.execute("select howdah.reap(3)")
+        await world.shift(db, "")
+    (fresh,) = await ask(db, {"user_id": 1})
+    lines = [(w.line, w.runs, w.demands) for w in await look(db) if w.runs]
+    assert [(line, found) for line, found, _ in lines[:3]] == [(-run, [run]) for run in runs]
+    assert lines[3][1] == [fresh]
+    assert len({demands for _, _, demands in lines}) == 1
+    heads = [Waiting(*row) for row in await db.fetch(query("gate_heads"), [-runs[1], lines[3][0]], 10)]
+    assert sorted(w.runs for w in heads) == [[runs[1]], [fresh]]
+    news = await db.fetch(query("gate_news"), None, None, [*runs, fresh], 10)
+    assert sorted((row["line"], row["runs"]) for row in news) == sorted((line, found) for line, found, _ in lines)
+    one, two = await world.join(db), await world.join(db)
+    epoch = await enter(db, one)
+    assert {run.id for run in await admit(db, epoch, one, *runs, fresh)} == {runs[0], fresh}
+    assert [run.id for run in await admit(db, epoch, two, *runs)] == [runs[1]]
+    assert await admit(db, epoch, one, *runs) == []
+    assert [(w.line, w.runs) for w in await look(db) if w.runs] == [(-runs[2], [runs[2]])]
+
+
 async def test_news_are_those_of_a_range_or_of_a_list_that_wait(db: Session) -> None:
     await define(db, PER_USER)
     ids = await ask(db, *({"user_id": n % 2} for n in range(6)))
@@ -256,7 +280,7 @@ async def test_what_a_rate_has_left_is_written_with_the_admission(db: Session) -
     (run,) = await ask(db, {})
     node = await world.join(db)
     epoch = await enter(db, node)
-    await db.fetch(query("gate_admit"), epoch, node, [run], [node], False, ["smtp"], [""], [3.5], [1e9])
+    await db.fetch(query("gate_admit"), epoch, node, [run], [node], ["smtp"], [""], [3.5], [1e9])
     assert [tuple(row) for row in await db.fetch(query("gate_buckets"))] == [("smtp", "", 3.5, 1e9)]
 
 

@@ -145,7 +145,7 @@ async def test_the_gate_finds_and_admits_nothing_of_what_is_paused(db: Session) 
         return {run for row in await db.fetch(query("gate_look"), None, 100, 10) for run in row["runs"] or ()}
 
     async def admitted(*runs: int) -> list[int]:
-        rows = await db.fetch(query("gate_admit"), epoch, node, list(runs), [node] * len(runs), False, None, None, None, None)
+        rows = await db.fetch(query("gate_admit"), epoch, node, list(runs), [node] * len(runs), None, None, None, None)
         return [row["id"] for row in rows]
 
     lines = [(row["line"], row["runs"]) for row in await db.fetch(query("gate_look"), None, 100, 10)]

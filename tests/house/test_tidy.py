@@ -18,6 +18,7 @@ CATCH_ALL: dict[str, str] = {
     "cli/otel.py": "what a log record is made of is user code, and logging has its own way to say so",
     "actors/lane.py": "user code is called here: whatever it raises is an outcome",
     "actors/room.py": "the same, for what interrupts it",
+    "actors/gathering.py": "the same, for all of a batch; and for the function of its key",
     "actors/stock.py": "the same, for what lives as long as the node",
     "app.py": "the error of the user's block is raised after the drain, so that it is not part of a group",
     "asgi.py": "the app inside is user code; and this is the process above a node, which would start a worker anew",

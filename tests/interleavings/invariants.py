@@ -9,7 +9,7 @@ from howdah.db.files import query
 
 from ..db.world import Session
 from .scene import Scene
-from .verbs import Awaited, Made, Taken
+from .verbs import Awaited, Made, Put, Taken
 
 _SILENT = {State.SCHEDULED: State.QUEUED, State.RETRYING: State.QUEUED, State.QUEUED: State.RUNNING}
 """Due timers and claims move hot rows and leave no event."""
@@ -94,6 +94,7 @@ async def violations(db: Session, scene: Scene, answers: Sequence[object], heard
         Counter(tuple(row) for row in await db.fetch(STALE)),
         Counter(tuple(row) for row in await db.fetch(ALARMS, scene.alarm)),
     )
+    found += _of_inputs(answers, {row[0]: row[1] for row in await db.fetch("select id, args from howdah.run")})
     found += await _of_tables(db, scene)
     return found
 
@@ -147,7 +148,7 @@ def _of_answers(
         if count > 1 + back:
             yield f"{run} was given to {count} and came back {back} times"
     for answer in answers:
-        if isinstance(answer, Made):
+        if isinstance(answer, Made | Put):
             yield from (f"{run} was promised and is not there" for run in answer.runs if run not in states)
         if isinstance(answer, Awaited):
             for run in answer.runs:
@@ -155,12 +156,31 @@ def _of_answers(
                     yield f"nobody was told of the end of {run}"
 
 
+def _of_inputs(answers: Sequence[object], args: dict[int, str]) -> Iterable[str]:
+    """A run is given to a node with the latest input, and keeps it; the latest is one of those that were told of this run."""
+    for answer in answers:
+        if isinstance(answer, Taken):
+            for run, given in zip(answer.runs, answer.args, strict=True):
+                if given != args.get(run):
+                    yield f"{run} was given with the input {given}, and was asked for with {args.get(run)}"
+    put: defaultdict[int, set[str]] = defaultdict(set)
+    for answer in answers:
+        if isinstance(answer, Put):
+            for run, given in zip(answer.runs, answer.args, strict=True):
+                put[run].add(given)
+    yield from (f"{run} lost its latest input, and has {args.get(run)}" for run, some in put.items() if args.get(run) not in some)
+
+
 TABLES_WRONG = """
 select 'a lease of run ' || j.id || ' belongs to no node' from howdah.job j
   where j.lease is not null and not exists (select from howdah.node n where n.id = j.node)
 union all
 select 'run ' || h.id || ' lives and its unique key is not held' from (HOT) h
-  where h.flags & 8 <> 0 and not exists (select from howdah.held_key k where k.run = h.id)
+  where h.flags & 264 = 8 and not exists (select from howdah.held_key k where k.run = h.id)
+union all
+select 'run ' || h.id || ' waits to be debounced and its key is not held' from (HOT) h
+  where h.flags & 512 <> 0 and h.at <> 'misfit' and h.state in ('queued', 'scheduled')
+    and not exists (select from howdah.held_key k where k.run = h.id)
 union all
 select 'effects of ' || e.run || ': ' || count(*) || ', and it is ' || coalesce(howdah.state(e.run), 'nowhere') from public.effect e
   group by e.run having count(*) > 1 or not exists (select from howdah.event v where v.run = e.run and v.kind = 1)

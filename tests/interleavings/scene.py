@@ -81,6 +81,11 @@ QUARANTINE = 3
 FACTS = ("run.failed", "run.quarantined", "run.stale", "node.lost")
 
 
+def debounced(key: str) -> dict[str, object]:
+    """How an enqueue is debounced here: for a minute, and as often as somebody likes."""
+    return {"key": key, "wait": 60, "max": 86400}
+
+
 async def make(db: Session) -> Scene:
     """Sets the scene and keeps a copy of every table."""
     scene = Scene()
@@ -118,9 +123,14 @@ async def make(db: Session) -> Scene:
     await _enqueue(db, scene, "child", parent=scene.run["parent"])
     await world.cancel(db, scene.run["parent"])
     await _enqueue(db, scene, "waiting", unique_key="c of waiting")
+    await world.shift(db, "-2 hours")
+    await _enqueue(db, scene, "ready", debounce=debounced("d of ready"))
+    await world.shift(db, "-110 minutes")
+    await db.fetchval("select howdah.fire(100)")
     await world.shift(db, "-1 hour")
     await _enqueue(db, scene, "late", expires=60)
     await _enqueue(db, scene, "due", delay=60)
+    await _enqueue(db, scene, "put off", debounce=debounced("e of put off"))
     await world.shift(db, "")
     row = await db.fetchrow("select queue, task from howdah.job where id = $1", scene.run["waiting"])
     assert row is not None

@@ -9,14 +9,14 @@ from howdah.db.files import listing
 from .conftest import Open
 from .engine import paused
 from .play import RC, RR, Theatre, told
-from .verbs import BY_NAME, LEAVER_CLAIMS, ONE_KEY
+from .verbs import BY_NAME, DEBOUNCE_NEW, LEAVER_CLAIMS, ONE_KEY
 
 pytestmark = pytest.mark.anyio
 
 TEXTS = dict(listing("functions"))
 
 RARE = "claim suspects and runs that start at most once"
-INSIDE = ("cancel", "fire", "hold_keys", "keep", "reap", "reap_nodes", "retry", "settle", "trim", "watch")
+INSIDE = ("cancel", "fire", "hold_keys", "hold_open", "put_off", "keep", "reap", "reap_nodes", "retry", "settle", "trim", "watch")
 
 PAIRS = [
     ("keep", "cancel"),
@@ -30,6 +30,13 @@ PAIRS = [
     ("watch", "fire timers"),
     ("cancel", "send outcomes"),
     ("settle", "enqueue once by key"),
+    ("debounce what waits", "debounce what waits"),
+    ("debounce what waits", "fire timers"),
+    ("debounce what waits", "cancel"),
+    ("debounce what waits", "watch"),
+    ("debounce what is ready", "claim"),
+    ("debounce what is ready", "debounce what is ready"),
+    ("debounce several", "debounce several"),
 ]
 
 
@@ -44,6 +51,14 @@ async def test_every_order_of_the_statements_inside_is_right(stage: Theatre, one
     count, wrong = await stage.play(BY_NAME[one], BY_NAME[two])
     assert not wrong, told(wrong)
     assert count >= 6
+
+
+async def test_two_that_debounce_a_key_that_is_free_are_answered_with_one_run(theatre: Open) -> None:
+    right = await theatre([paused(TEXTS[name]) for name in ("hold_open", "put_off")], sessions=2, pauses=True)
+    for level in (RC, RR):
+        assert (await right.play(DEBOUNCE_NEW, DEBOUNCE_NEW, callers=level))[1] == {}
+        runs = await right.db.fetch("select args from howdah.run where args ->> 'n' is not null")
+        assert len(runs) == 1
 
 
 async def test_a_key_taken_after_a_look_that_found_it_stale_is_not_deleted(theatre: Open) -> None:
@@ -78,6 +93,13 @@ async def test_a_key_taken_after_a_look_that_found_it_stale_is_not_deleted(theat
             "starts at most once, and a reaper gave",
         ),
         ("note_ends", "e.kind in (2, 18, 21, 22) and v_heard", "e.kind in (2, 18) and v_heard", ("reap", "settle"), "was told 0 times"),
+        (
+            "hold_open",
+            "j.lease is null order by j.id for update",
+            "j.lease is null order by j.id",
+            ("debounce what is ready", "claim"),
+            "was given with the input",
+        ),
         ("fire", "told as (", "told as (select * from gone where false), untold as (", ("fire timers", "settle"), "no node was told"),
     ],
     ids=[
@@ -88,6 +110,7 @@ async def test_a_key_taken_after_a_look_that_found_it_stale_is_not_deleted(theat
         "suspects without their lock",
         "a reaper that forgets what starts at most once",
         "an end that subscribers are not told of",
+        "an input that replaces another without a lock",
         "timers that wake nobody",
     ],
 )

@@ -19,6 +19,9 @@ THREES = [
     ("watch", "settle", "keep"),
     ("enqueue once by key", "enqueue once by key", "settle"),
     ("complete", "cancel", "reap"),
+    ("debounce what waits", "fire timers", "claim"),
+    ("debounce what is ready", "debounce what is ready", "claim"),
+    ("debounce what waits", "cancel and debounce", "settle"),
 ]
 
 

@@ -11,7 +11,7 @@ from howdah.db.files import query
 
 from ..db import world
 from ..db.world import Session
-from .scene import Scene
+from .scene import Scene, debounced
 
 
 class Made(msgspec.Struct):
@@ -20,10 +20,18 @@ class Made(msgspec.Struct):
     runs: list[int]
 
 
-class Taken(msgspec.Struct):
-    """Runs that a node was given."""
+class Put(msgspec.Struct):
+    """Runs that a debounced enqueue was answered with, and the input that it gave."""
 
     runs: list[int]
+    args: list[str]
+
+
+class Taken(msgspec.Struct):
+    """Runs that a node was given, and their input."""
+
+    runs: list[int]
+    args: list[str]
 
 
 class Awaited(msgspec.Struct):
@@ -65,6 +73,26 @@ def _unique(*keys: str) -> Statement:
     return enqueue
 
 
+def _debounced(key: str) -> Statement:
+    async def enqueue(db: Session, _scene: Scene, place: int) -> Put:
+        args = json.dumps({"n": place})
+        row = await db.fetchrow(query("submit"), "work", [args], json.dumps({"debounce": debounced(key)}), True, None)
+        assert row is not None
+        return Put(row["ids"], [args])
+
+    return enqueue
+
+
+async def _debounced_arguments(db: Session, _scene: Scene, place: int) -> Put:
+    """Several in one statement: one is ready, one waits, one's key is free."""
+    keys = ["d of ready", "e of put off", "f of nobody"][:: -1 if place else 1]
+    args = [json.dumps({"key": key, "n": place}) for key in keys]
+    options = {"debounce": {"path": ["key"], "wait": 60, "max": 86400}}
+    row = await db.fetchrow(query("submit"), "work", args, json.dumps(options), True, None)
+    assert row is not None
+    return Put(row["ids"], args)
+
+
 async def _unique_arguments(db: Session, _scene: Scene, place: int) -> Made:
     args = [json.dumps({"n": n}) for n in range(4)][:: -1 if place else 1]
     row = await db.fetchrow(query("submit"), "work", args, '{"unique_args": true}', True, None)
@@ -82,7 +110,7 @@ async def _claim_here(db: Session, scene: Scene, _place: int) -> Taken:
 
 async def _claim_for(node: int, db: Session, scene: Scene) -> Taken:
     rows = await db.fetch(query("claim"), node, 100, [scene.line[0]], [scene.line[1]], [-32768], [0], True, False)
-    return Taken([row["id"] for row in rows])
+    return Taken([row["id"] for row in rows], [row["args"] for row in rows])
 
 
 async def _claim_rare(db: Session, scene: Scene, place: int) -> Taken:
@@ -90,7 +118,7 @@ async def _claim_rare(db: Session, scene: Scene, place: int) -> Taken:
     queues, tasks = zip(*scene.rare[:: -1 if place else 1], strict=True)
     firsts = ([-32768] * len(tasks), [0] * len(tasks))
     rows = await db.fetch(query("claim"), scene.other, 100, list(queues), list(tasks), *firsts, True, True)
-    return Taken([row["id"] for row in rows])
+    return Taken([row["id"] for row in rows], [row["args"] for row in rows])
 
 
 async def _outcomes(db: Session, scene: Scene, place: int) -> object:
@@ -120,6 +148,10 @@ async def _cancel(db: Session, scene: Scene, place: int) -> object:
 
 async def _cancel_child(db: Session, scene: Scene, _place: int) -> object:
     return await world.cancel(db, scene.run["child"])
+
+
+async def _cancel_put_off(db: Session, scene: Scene, _place: int) -> object:
+    return await world.cancel(db, scene.run["put off"])
 
 
 async def _watch(db: Session, scene: Scene, place: int) -> Awaited:
@@ -178,6 +210,9 @@ VERBS = (
     Verb("enqueue", (_enqueue,), caller=True),
     Verb("enqueue once by key", (_unique("a of failed", "b of keyed"),), caller=True),
     Verb("enqueue once by arguments", (_unique_arguments,), caller=True),
+    Verb("debounce what waits", (_debounced("e of put off"),), caller=True),
+    Verb("debounce what is ready", (_debounced("d of ready"),), caller=True),
+    Verb("debounce several", (_debounced_arguments,), caller=True),
     Verb("claim", (_claim,)),
     Verb("claim suspects and runs that start at most once", (_claim_rare,)),
     Verb("send outcomes", (_outcomes,)),
@@ -185,6 +220,7 @@ VERBS = (
     Verb("settle", (_call(query("settle")),)),
     Verb("cancel", (_cancel,), caller=True),
     Verb("cancel and enqueue once", (_cancel_child, _unique("a of failed")), caller=True),
+    Verb("cancel and debounce", (_cancel_put_off, _debounced("e of put off")), caller=True),
     Verb("watch", (_watch,), caller=True),
     Verb("retry", (_retry,), caller=True),
     Verb("fire timers", (_call("select howdah.fire(100), howdah.expire(100)"),)),
@@ -199,6 +235,7 @@ VERBS = (
     Verb("resume", (_resume,)),
     Verb("trim", (_call("select * from howdah.trim(30, 100)"),)),
 )
+DEBOUNCE_NEW = Verb("debounce a key that is free", (_debounced("f of nobody"),), caller=True)
 ONE_KEY = Verb("enqueue once by the key of an ended run", (_unique("a of failed"),), caller=True)
 LEAVER_CLAIMS = Verb("claim for the node that leaves", (_claim_here,))
 BY_NAME = {verb.name: verb for verb in VERBS}

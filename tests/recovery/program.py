@@ -1,7 +1,8 @@
 """A worker in a process of its own, for tests that kill, freeze and block it.
 
-Its settings come as json in its argument. `keyed`: it has tasks with limits, too. Its tasks leave rows in the table `effect`, through connections of their own
-unless they say otherwise. It says `ready` when it works; SIGTERM drains it, a second one hurries it.
+Its settings come as json in its argument, with `keyed` where it is to have a task with a limit, too. Its tasks leave rows in the
+table `effect`, through connections of their own unless they say otherwise. It says `ready` when it works; SIGTERM drains it, a
+second one hurries it.
 """
 
 from __future__ import annotations

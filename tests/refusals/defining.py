@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from howdah import App, Breaker, Limit, Rate, Retry, Tasks
+from howdah import App, Breaker, Debounce, Limit, Rate, Retry, Tasks
 from howdah import errors as e
 
 from .. import wrongdoing
@@ -20,6 +20,7 @@ from ..wrongdoing import (
     one_float,
     ping,
     pings,
+    pings_all,
     position,
     report,
     star,
@@ -96,6 +97,24 @@ ROWS = [
     Row("a key that is awaited", lambda s: s.define(ping, limits=[Limit("x", 1, key=awaited_key)]), C, "an enqueue does not wait for it: make it plain", lambda s: s.define(ping, limits=[Limit("x", 1, key=long_key)])),
     Row("a key of other parameters", lambda s: s.define(ping, limits=[Limit("x", 1, key=keyless)]), C, "is called with the arguments of the task (number), and cannot take them", lambda s: s.define(fine, limits=[Limit("x", 1, key=keyless)])),
     Row("a handler with a function as key", lambda s: s.define(ping, on_failure=s.define(report, limits=[Limit("x", 1, key=key_of_failed)])), C, "which cannot call it: pass a field path", lambda s: s.define(pings, on_failure=s.define(report, name="r", limits=[Limit("x", 1, key="failed.task")]))),
+    # Debounce.
+    Row("a debounce of 0", lambda s: s.define(ping, debounce=0), C, "debounce=0 waits for no other enqueue", lambda s: s.define(ping, debounce="1ms")),
+    Row("a debounce that is no duration", lambda s: s.define(ping, debounce="soon"), ValueError, '"1h30m"', lambda s: s.define(ping, debounce="1h30m")),
+    Row("a debounce that ends too soon", lambda s: Debounce("30s", max_wait="10s"), C, "max_wait='10s' of Debounce('30s') is shorter than what it waits", lambda s: Debounce("30s", max_wait="30s")),
+    Row("a debounce by no key", lambda s: Debounce(1, key=cast("Any", 7)), C, "key=7 of Debounce(1) is neither a field path", lambda s: Debounce(1, key=str)),
+    Row("a debounce by no parameter", lambda s: s.define(ping, debounce=Debounce(1, key="user.id")), C, "key= of Debounce(1) in task 'ping'", lambda s: s.define(ping, debounce=Debounce(1, key="number"))),
+    Row("a debounce by a float", lambda s: s.define(one_float, debounce=Debounce(1, key="number")).definition.catalogue(), C, "key= of Debounce(1) does not fit the types of task 'one_float'", lambda s: s.define(one_float, debounce=Debounce(1, key=round)).definition.catalogue()),
+    Row("a handler that is debounced", lambda s: s.define(ping, on_failure=s.define(report, debounce=1)), C, "let the handler enqueue a task that is debounced", lambda s: s.define(ping, on_failure=s.define(report, name="r"))),
+    Row("facts that are debounced", lambda s: cast("Any", s.fresh.on("run.failed", debounce=1))(report), C, "debounce= would leave some out", None),
+    # Batches.
+    Row("a batch of none", lambda s: s.fresh.batch_task(size=0, within=1), C, "size=0 of a batch must be a whole number from 1 to 10,000", lambda s: s.fresh.batch_task(size=1, within=1)),
+    Row("a batch without end", lambda s: s.fresh.batch_task(size=1, within="soon"), ValueError, '"1h30m"', lambda s: s.fresh.batch_task(size=1, within="1h30m")),
+    Row("a batch by no key", lambda s: s.fresh.batch_task(size=1, within=1, key=cast("Any", 7)), C, "key=7 of @jobs.batch_task(size=1) is neither a field path", lambda s: s.fresh.batch_task(size=1, within=1, key="item.id")),
+    Row("a batch by a path from nowhere", lambda s: s.fresh.batch_task(size=1, within=1, key="user")(pings_all), C, "a path begins at the item, as in key='item.user'", lambda s: s.fresh.batch_task(size=1, within=1, key="item")(pings_all)),
+    Row("a batch by no field", lambda s: s.fresh.batch_task(size=1, within=1, key="item.id")(pings_all).definition.catalogue(), C, "does not fit the types of task 'pings_all'", None),
+    Row("a batch of one number", lambda s: cast("Any", s.fresh.batch_task(size=1, within=1))(ping).definition.catalogue(), C, "must say what its items are and what it answers for each, as in `def ping(number: list[Item]) -> list[Answer | Exception]`", lambda s: s.fresh.batch_task(size=1, within=1)(pings_all).definition.catalogue()),
+    Row("a batch of two lists", lambda s: cast("Any", s.fresh.batch_task(size=1, within=1))(limited), C, "must take one list of items, as its first parameter", None),
+    Row("a batch in a process", lambda s: cast("Any", s.fresh.batch_task)(size=1, within=1, isolation="process")(pings_all), C, "@jobs.batch_task does not know isolation=", None),
     # Words of the decorators, and Tasks.
     Row("an unknown word", lambda s: s.define(ping, nme="x"), C, "@jobs.task does not know nme=; it takes name, aliases", lambda s: s.define(ping, name="x")),
     Row("a function that is none", lambda s: s.fresh.task(cast("Any", "x")), C, "'x', which is no function", lambda s: s.fresh.task(ping)),

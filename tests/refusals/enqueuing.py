@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import asyncpg
-from howdah import Limit, Rate, current_run, transaction
+from howdah import Debounce, Limit, Rate, current_batch, current_run, transaction
 from howdah import errors as e
 
 from .. import mishaps
-from ..keymaking import by_number, by_text, lone_surrogate, long_key, no_key, raising_key, without_keys
+from ..keymaking import by_number, by_text, limited, lone_surrogate, long_key, no_key, raising_key, without_keys
 from ..wrongdoing import (
     fine,
     in_thread,
@@ -37,6 +37,15 @@ ROWS = [
     Row("tags as one text", lambda s: s.ping.options(tags="red"), C, "is one text: pass a list, as in tags=['red']", lambda s: s.ping.options(tags=["red"])),
     Row("a timeout of 0", lambda s: s.ping.options(timeout=0), C, "a timeout is positive", lambda s: s.ping.options(timeout="1ms")),
     Row("an empty queue", lambda s: s.ping.options(queue=""), C, "queue='' cannot be a name: it has 0 characters of 1 to 200, and no NUL", lambda s: s.ping.options(queue="q").enqueue(1)),
+    Row("a debounce beside a delay", lambda s: s.ping.options(debounce="5s", delay=1), C, "runs of 'ping' are debounced, which says when they start and that one of a kind waits: leave delay= out", lambda s: s.ping.options(debounce="5s")),
+    Row("a debounce beside a key", lambda s: s.ping.options(unique=True).options(debounce="5s"), C, "leave unique= out", lambda s: s.ping.options(debounce=Debounce("5s", key=str))),
+    Row("a delay of a debounced task", lambda s: s.define(ping, debounce="5s").options(delay=1), C, "leave delay= out", lambda s: s.define(pings, debounce="5s").options(debounce="1s")),
+    Row("a debounce key that is none", lambda s: s.define(ping, debounce=Debounce(1, key=no_key)).call(1), A, "key= of Debounce(1) in task 'ping'", None),
+    Row("no value at a debounce's path", lambda s: s.jobs.task(name="bounced", debounce=Debounce(1, key="text"))(limited).enqueue(1), A, "the debounce of bounced has no key here: the arguments have no text", None),
+    Row("SQL: a debounce key alone", lambda s: s.sql(f"{SELECT}('t', debounce_key => 'x')"), asyncpg.DataError, "the debounce of t does not say how long it waits for another enqueue", lambda s: s.sql(f"{SELECT}('t', debounce_key => 'x', debounce => '1s')")),
+    Row("SQL: a debounce beside a delay", lambda s: s.sql(f"{SELECT}('t', debounce => '1s', delay => '1s')"), asyncpg.DataError, "one of a kind waits: delay cannot be said as well", None),
+    Row("SQL: a debounce of 0", lambda s: s.sql(f"{SELECT}('t', debounce => '0s')"), asyncpg.DataError, "does not say how long it waits", lambda s: s.sql(f"{SELECT}('t', debounce => '1s')")),
+    Row("SQL: a long debounce key", lambda s: s.sql(f"{SELECT}('t', debounce => '1s', debounce_key => repeat('x', 501))"), asyncpg.DataError, "a debounce key of t has more than 500 characters", None),
     Row("metadata that is no text", lambda s: s.ping.options(metadata=cast("Any", {"customer": 7})), C, "metadata is found by text", lambda s: s.ping.options(metadata={"customer": "7"})),
     Row("metadata that is no mapping", lambda s: s.ping.options(metadata=cast("Any", "x")), C, "is no mapping: pass names and texts, as in metadata={'tenant': '7'}", lambda s: s.ping.options(metadata={"x": "y"})),
     Row("a tag with NUL", lambda s: s.ping.options(tags=["\0"]).enqueue(1), A, "Postgres refused to enqueue 'ping'", lambda s: s.ping.options(tags=["0"]).enqueue(1)),
@@ -69,6 +78,7 @@ ROWS = [
     Row("a run that is not there", lambda s: s.ping.attach(7).status(), e.HowdahError, "there is no run 7: its transaction has not committed or was rolled back", None),
     Row("the result of a run that is not there", lambda s: s.ping.attach(7).result(5), e.HowdahError, "there is no run 7: its transaction has not committed or was rolled back", None),
     Row("a reason with NUL", lambda s: s.ping.attach(7).cancel("\0"), A, "cannot store reason=", lambda s: s.ping.attach(7).cancel("0")),
+    Row("current_batch() outside", lambda s: current_batch(), e.HowdahError, "current_batch() was called outside of a batch; it works inside the function of a @jobs.batch_task", None),
     Row("current_run() outside", lambda s: current_run(), e.HowdahError, "current_run() was called outside of a run; it works inside a task's function", None),
     Row("transaction() outside", lambda s: transaction(), e.HowdahError, "inside a task's function", None),
     Row("a node without tasks", lambda s: s.fresh.work().__aenter__(), C, "decorate functions with @jobs.task", None),

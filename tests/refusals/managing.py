@@ -20,7 +20,7 @@ ROWS = [
     Row("SQL: no arguments", lambda s: s.sql(f"{SELECT}('t', null)"), asyncpg.DataError, "the arguments of t must be a json object of its parameters", lambda s: s.sql(f"{SELECT}('t')")),
     Row("SQL: an unknown option", lambda s: s.sql("select howdah.submit('t', array['{}'], '{\"colour\": 1}', true)"), asyncpg.DataError, 'does not know the option "colour"', None),
     Row("SQL: a priority", lambda s: s.sql(f"{SELECT}('t', priority => 40000)"), asyncpg.DataError, "priority is 40000 and not from -32767 to 32767", lambda s: s.sql(f"{SELECT}('t', priority => 4)")),
-    Row("SQL: over a hundred years", lambda s: s.sql(f"{SELECT}('t', expires => '101 years')"), asyncpg.DataError, "delay, expires, timeout and unique_for are at most a hundred years", lambda s: s.sql(f"{SELECT}('t', expires => '99 years')")),
+    Row("SQL: over a hundred years", lambda s: s.sql(f"{SELECT}('t', expires => '101 years')"), asyncpg.DataError, "delay, expires, timeout, unique_for, debounce and debounce_max are at most a hundred years", lambda s: s.sql(f"{SELECT}('t', expires => '99 years')")),
     Row("SQL: beyond the calendar", lambda s: s.sql(f"{SELECT}('t', at => '9999-06-01')"), asyncpg.DataError, "a run of t would be due or expire beyond the year 9998: it would wait for ever", lambda s: s.sql(f"{SELECT}('t', at => '9998-06-01')")),
     Row("SQL: a long key", lambda s: s.sql(f"{SELECT}('t', unique_key => repeat('x', 501))"), asyncpg.DataError, "a key has 501 characters and not at most 500", lambda s: s.sql(f"{SELECT}('t', unique_key => repeat('x', 500))")),
     Row("SQL: a child without a parent", lambda s: s.sql(f"{SELECT}('t', child => 'mail')"), asyncpg.DataError, "child=mail needs a parent", lambda s: s.sql(f"{SELECT}('t', child => 'mail', parent => {SELECT.removeprefix('select ')}('t'))")),
@@ -44,6 +44,7 @@ ROWS = [
     Row("SQL: a role that is not there", lambda s: s.sql("select howdah.permit('howdah_missing', 'node')"), asyncpg.UndefinedObjectError, "there is no role howdah_missing", None),
     Row("SQL: a kind of role", lambda s: s.sql("select howdah.permit(current_user, 'king')"), asyncpg.DataError, "as enqueue, node or read, not as king", None),
     Row("SQL: no retention", lambda s: s.sql("select howdah.old_days(0)"), asyncpg.DataError, "history is kept for at least a day, not for 0", None),
+    Row("SQL: a debounce without a time", lambda s: s.sql("select howdah.introduce('t10', 'default', 0::smallint, '{\"debounce\": {}}')"), asyncpg.DataError, 'debounce of t10 must be {"wait": seconds, ...}', None),
     Row("SQL: a handler of failures without a name", lambda s: s.sql("select howdah.introduce('t9', 'default', 0::smallint, '{\"on_failure\": {}}')"), asyncpg.DataError, 'on_failure of t9 must be {"task": ..., "parameter": ...}', None),
     # Looking after runs, queues and tasks.
     Row("a run that is not there", lambda s: s.jobs.runs.get(5), e.HowdahError, "there is no run 5: its transaction has not committed, or its history has been dropped", lambda s: s.jobs.runs.list()),

@@ -169,6 +169,26 @@ async def test_trace_parenting_can_be_switched_to_links_alone(jobs: App, spans: 
     assert begins(spans.one("process task"), beside=spans.one("send task"))
 
 
+async def test_a_batch_is_one_span_that_is_linked_with_each_of_its_items(jobs: App, spans: Spans) -> None:
+    @jobs.batch_task(size=3, within="1h", retry=1)
+    async def send(items: list[int]) -> list[int | Exception]:
+        return [*items[:-1], ValueError("no")]
+
+    async with jobs.work():
+        runs = [await send.enqueue(number) for number in range(3)]
+        await runs[0].result("10s")
+        with pytest.raises(RunFailed):
+            await runs[2].result("10s")
+    process = spans.one("process send")
+    assert process.parent is None
+    assert process.attributes is not None
+    assert process.attributes["messaging.batch.message_count"] == 3
+    assert "messaging.message.id" not in process.attributes
+    sent = {ids(span).span_id for span in spans.named("send send")}
+    assert {link.context.span_id for link in process.links} == sent
+    assert len(sent) == 3
+
+
 async def test_a_producer_in_sql_may_pass_a_traceparent(jobs: App, spans: Spans, db: Session) -> None:
     @jobs.task
     async def task() -> dict[str, str] | None:

@@ -40,10 +40,16 @@ class Gatehouse(Protocol):
 
 
 class _Space:
-    """How many runs a room holds, and how many more it may take."""
+    """How many runs a room holds, and how many more it may take: of tasks that start alone, or of one whose runs are gathered, so
+    that `size` of them are in a slot."""
 
-    def __init__(self, room: Room, config: Config, weights: Mapping[int, float] | None) -> None:
+    def __init__(self, room: Room, tasks: frozenset[int], size: int, config: Config, weights: Mapping[int, float] | None) -> None:
         self.room = room
+        self.tasks = tasks
+        self.once = room.once & tasks
+        self.limited = room.limited & tasks
+        self._size = size
+        self._slots = len(room.slots) * size
         self.turns = None if weights is None else Rota(weights)
         """Whose turn it is among the queues; None: they have no weights, and the best priority of all of them goes first."""
         self._config = config
@@ -63,8 +69,8 @@ class _Space:
 
     def for_gate(self, tasks: frozenset[int]) -> int:
         """How many runs with limits, of these tasks, the gate may have held here, those that it has had included."""
-        extra = 0 if tasks & self.room.once else min(self.prefetch.extra, self._config.prefetch_max)
-        return max(0, len(self.room.slots) + extra - self._total + self._gated_total)
+        extra = 0 if tasks & self.once else min(self.prefetch.extra, self._config.prefetch_max)
+        return max(0, self._slots + extra - self._total + self._gated_total)
 
     def want(self) -> int:
         """How many runs to ask for. While runs wait for a slot, small claims are put off: they cost as much.
@@ -72,20 +78,29 @@ class _Space:
         What has ended and is on its way to disk counts for memory alone: counted with what is to start, a slow disk
         would leave slots without work (held = rate x time until durable, and the rate follows what is held).
         """
-        capacity = len(self.room.slots) + self.prefetch.extra
-        free = min(capacity - self.room.unfinished, len(self.room.slots) + self._config.prefetch_max - self._total)
+        capacity = self._slots + self.prefetch.extra
+        free = min(capacity - self._unfinished, self._slots + self._config.prefetch_max - self._total)
+        if self._size > 1 and free < self._size and self.room.waiting:
+            # Others are held in advance: so is the next batch, or those would always be first.
+            return min(max(0, free, self._size - self.room.unstarted(self.tasks)), self._config.claim_max)
         if free <= 0 or (free < capacity * self._config.low_water and len(self.room.waiting) > len(self.room.slots)):
             return 0
         return min(free, self._config.claim_max)
 
     def want_now(self) -> int:
         """How many runs would start at once: those that start at most once are never held in advance."""
-        return max(0, len(self.room.slots) - self.room.unfinished)
+        return max(0, self._slots - self._unfinished)
+
+    @property
+    def _unfinished(self) -> int:
+        if self._size == 1:
+            return self.room.unfinished
+        return self.room.unfinished * self._size + self.room.gathering(self.tasks)
 
     def turn(self, lines: Lines) -> Turn | None:
         """Whose turn it is. None: that of all queues at once. So it is for a claim of what is to be had aside, wherever that waits:
         it comes once for each look, and what it takes counts like the rest."""
-        return None if self.turns is None or self.aside_is_next else self.turns.next(lines.queues(self.room.tasks))
+        return None if self.turns is None or self.aside_is_next else self.turns.next(lines.queues(self.tasks))
 
     def take(self, claimed: Sequence[Claimed], now: float) -> None:
         if self.turns is not None:
@@ -144,7 +159,7 @@ async def dispatch(
     lines = Lines(
         second_look_s=config.second_look_s, busy_look_s=config.busy_look_s, idle_look_s=config.idle_look_s, look_share=config.look_share
     )
-    spaces = [_Space(room, config, weights) for room in rooms]
+    spaces = [space for room in rooms for space in _spaces(room, config, weights)]
     tasks = sorted({task for room in rooms for task in room.tasks})
     stopping, more = False, True
     await claims.ready()
@@ -180,6 +195,13 @@ async def dispatch(
         await _tell_gate(spaces, claims, gate)
 
 
+def _spaces(room: Room, config: Config, weights: Mapping[int, float] | None) -> list[_Space]:
+    """Those for batches first: a slot that is free is filled by the others at once."""
+    spaces = [_Space(room, frozenset({task}), size, config, weights) for task, size in room.batched.items()]
+    alone = room.tasks - room.batched.keys()
+    return [*spaces, _Space(room, alone, 1, config, weights)] if alone else spaces
+
+
 def _next_at(lines: Lines, permits: Permits) -> float:
     late_at = permits.late_at()
     return lines.next_look_at() if late_at is None else min(late_at, lines.next_look_at())
@@ -199,9 +221,9 @@ def _take(spaces: Sequence[_Space], runs: Sequence[Claimed], permits: Permits) -
     now = monotonic()
     fresh = permits.grant(runs, now)
     for space in spaces:
-        if not space.room.limited:
+        if not space.limited:
             continue
-        mine = [run for run in fresh if run.task in space.room.tasks]
+        mine = [run for run in fresh if run.task in space.tasks]
         for lease in {run.lease for run in mine}:
             space.take([run for run in mine if run.lease == lease], now)
         if mine:
@@ -220,8 +242,7 @@ async def _tell_gate(spaces: Sequence[_Space], claims: Claims, gate: Gatehouse, 
     """Of the room that there is for runs with limits. Those that start at most once count apart: they are never held in advance."""
     said: list[str] = []
     for number, space in enumerate(spaces):
-        room = space.room
-        for kind, tasks in ((0, room.limited - room.once), (1, room.limited & room.once)):
+        for kind, tasks in ((0, space.limited - space.once), (1, space.limited & space.once)):
             if tasks:
                 said += gate.space(2 * number + kind, 0 if none else space.for_gate(tasks), tasks)
     if said:
@@ -252,8 +273,8 @@ async def _fill(space: _Space, spaces: Sequence[_Space], lines: Lines, claims: C
     room = space.room
     turn = space.turn(lines)
     queue = None if turn is None else turn.queue
-    once = lines.choose(room.once, queue) if room.once else []
-    ordinary = lines.choose(room.tasks - room.once if room.once else room.tasks, queue)
+    once = lines.choose(space.once, queue) if space.once else []
+    ordinary = lines.choose(space.tasks - space.once if space.once else space.tasks, queue)
     durable = bool(once) and (queue in space.once_is_next or not ordinary)
     want = space.want_now() if durable or space.aside_is_next else space.want()
     asked = once if durable else ordinary

@@ -64,7 +64,7 @@ class Seat(Protocol):
     async def cancel(self, runs: Sequence[int], reason: str) -> None: ...
     async def ask_for_space(self) -> None: ...
     async def admit(
-        self, epoch: int, own: int, decided: Sequence[Decided], levels: Sequence[tuple[str, str, float, float]], *, durable: bool
+        self, epoch: int, own: int, decided: Sequence[Decided], levels: Sequence[tuple[str, str, float, float]]
     ) -> list[Claimed]: ...
     async def rise(self) -> None: ...
 
@@ -81,8 +81,8 @@ class House(Protocol):
     def leaves(self) -> bool: ...
 
 
-async def keep_gate(seat: Seat, house: House, desk: Mailbox[Woken], tidings: Tidings, config: Config, once: frozenset[int]) -> None:
-    """Waits for the seat and is the gate while it has it, until the node leaves. once: tasks that start at most once."""
+async def keep_gate(seat: Seat, house: House, desk: Mailbox[Woken], tidings: Tidings, config: Config) -> None:
+    """Waits for the seat and is the gate while it has it, until the node leaves."""
     while not (desk.ended or house.leaves()):
         if house.standing() is None:  # Not on the list: it would be taken for one that froze on the seat.
             await desk.take(1024, config.backoff_s)
@@ -92,7 +92,7 @@ async def keep_gate(seat: Seat, house: House, desk: Mailbox[Woken], tidings: Tid
             standing = house.standing()
             if standing is not None and not (desk.ended or house.leaves()):
                 epoch = await seat.enter(standing.node)
-                keeper = _Keeper(seat, house, tidings, config, once, epoch, standing.node)
+                keeper = _Keeper(seat, house, tidings, config, epoch, standing.node)
                 await keeper.take_over()
                 house.opened()
                 await keeper.work(desk)
@@ -108,8 +108,8 @@ async def keep_gate(seat: Seat, house: House, desk: Mailbox[Woken], tidings: Tid
 class _Keeper:
     """One tenure. It owns the gate's memory; each statement of it is awaited before the next, so a look sees every admission before it."""
 
-    def __init__(self, seat: Seat, house: House, tidings: Tidings, config: Config, once: frozenset[int], epoch: int, node: int) -> None:
-        self._seat, self._house, self._tidings, self._config, self._once = seat, house, tidings, config, once
+    def __init__(self, seat: Seat, house: House, tidings: Tidings, config: Config, epoch: int, node: int) -> None:
+        self._seat, self._house, self._tidings, self._config = seat, house, tidings, config
         self._epoch, self._node = epoch, node
         self._gate = Gate()
         self._places = Places(node, config.claim_max)
@@ -220,7 +220,7 @@ class _Keeper:
         rows = await self._seat.look(self._cursor, LINES_AT_ONCE, HEADS_MIN)
         for row in rows:
             self._offer(row)
-        if len(rows) == LINES_AT_ONCE:
+        if len(rows) >= LINES_AT_ONCE:
             self._cursor = rows[-1].line
             return
         self._cursor = None
@@ -247,8 +247,7 @@ class _Keeper:
         if not decided:
             return bool(self._gate.hungry())
         decided.sort(key=_by_run)  # Neighbours in the table, as far as that goes.
-        durable = bool(self._once) and any(one.task[1] in self._once for one in decided)
-        rows = await self._seat.admit(self._epoch, self._node, decided, self._rules.levels(decided), durable=durable)
+        rows = await self._seat.admit(self._epoch, self._node, decided, self._rules.levels(decided))
         now = monotonic()
         demands = {one.run: one.demands for one in decided}
         for row in rows:

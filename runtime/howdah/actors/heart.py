@@ -10,7 +10,7 @@ import random
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from time import monotonic
 from types import CodeType, FrameType
@@ -169,9 +169,10 @@ class Heart:
 class Watch:
     """Notices that the node's loop is blocked, and logs the line: the heart's thread is the one that can."""
 
-    def __init__(self, attempt: CodeType, block_warning_s: float, late: Callable[[float], None] | None = None) -> None:
-        """late: hears on the loop of each answer how long it took, in seconds."""
-        self._attempt = attempt
+    def __init__(self, attempts: Collection[CodeType], block_warning_s: float, late: Callable[[float], None] | None = None) -> None:
+        """attempts: the code of what makes one, which has it as its local `run`. late: hears on the loop of each answer how long it
+        took, in seconds."""
+        self._attempts = attempts
         self._late = late
         self._block_warning_s = block_warning_s
         self._thread = threading.get_ident()
@@ -204,7 +205,7 @@ class Watch:
 
     def _culprit(self, frame: FrameType | None) -> str:
         while frame is not None:
-            if frame.f_code is self._attempt:
+            if frame.f_code in self._attempts:
                 return f"by {frame.f_locals.get('run')!r}"
             frame = frame.f_back
         return "outside of a run"

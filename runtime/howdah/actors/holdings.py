@@ -57,7 +57,8 @@ class Holdings:
         if permit is not None and permit.lease == lease:
             del self.permits[run]
             self._gate.free(permit.demands)
-            self._impatience.freed(run, permit.demands)
+            if self._impatience.modes:
+                self._impatience.freed(run, permit.demands)
             self._guards.freed(run, lease, permit.task, permit.since, permit.demands)
             self._places.free(permit.node, permit.task)
 

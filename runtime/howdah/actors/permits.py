@@ -8,26 +8,22 @@ several keys is in the lane of the first. Lanes are plain objects: a hundred tho
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from ..messages import Claimed, Closing, Outcome
 
 
-class KeyLane:
+class KeyLane(msgspec.Struct, gc=False):
     """The lane of one key: how many of its permits wait for a slot here, and how many are spent on attempts."""
 
-    __slots__ = ("spent", "unspent")
-
-    def __init__(self) -> None:
-        self.unspent = 0
-        self.spent = 0
+    unspent: int = 0
+    spent: int = 0
 
 
-class _Permit:
-    __slots__ = ("lane", "lease", "spent")
-
-    def __init__(self, lane: KeyLane, lease: int) -> None:
-        self.lane = lane
-        self.lease = lease
-        self.spent = False
+class _Permit(msgspec.Struct, gc=False):
+    lane: KeyLane
+    lease: int
+    is_spent: bool = False
 
 
 class Permits:
@@ -72,11 +68,12 @@ class Permits:
     def start(self, run: Claimed) -> bool:
         """Spends the permit of a run that is about to start. False: there is none, or it is spent, and it must not."""
         permit = self._permits.get(run.id)
-        if permit is None or permit.lease != run.lease or permit.spent:
+        if permit is None or permit.lease != run.lease or permit.is_spent:
             return False
-        permit.spent = True
-        permit.lane.unspent -= 1
-        permit.lane.spent += 1
+        permit.is_spent = True
+        lane = permit.lane
+        lane.unspent -= 1
+        lane.spent += 1
         self._unspent.pop(run.id, None)
         return True
 
@@ -119,7 +116,7 @@ class Permits:
             del permits[outcome.run]
             self._unspent.pop(outcome.run, None)
             lane = permit.lane
-            if permit.spent:
+            if permit.is_spent:
                 lane.spent -= 1
             else:
                 lane.unspent -= 1

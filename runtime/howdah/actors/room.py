@@ -80,7 +80,7 @@ class Slot:
                 self.interrupted = False
                 self.task.uncancel()
         # A cancellation that the function left behind would end the loop at its next await.
-        self.soiled = self.task.cancelling() > 0 or _differs(before)
+        self.soiled = self.task.cancelling() > 0 or differs(before)
         if span is not None:
             tracing.end(span, run, kind, data)
         dropped = run.completed or run.cause is Cause.LOST
@@ -106,6 +106,8 @@ class Slot:
 class Room:
     """Runs that wait for a slot, and the slots. Owned by its node: the dispatcher fills it, slots empty it."""
 
+    slot_kind = Slot
+
     def __init__(
         self,
         name: str,
@@ -123,10 +125,12 @@ class Room:
         self.lanes = lanes
         self.tasks = frozenset(lanes)
         self.once = frozenset(number for number, lane in lanes.items() if lane.definition.delivery == "at_most_once")
-        self.slots = [Slot(self) for _ in range(slots)]
+        self.slots = [self.slot_kind(self) for _ in range(slots)]
         self.waiting: deque[Claimed] = deque()
         self.tally = tally
         """Where ends are counted; None: nobody wants to know."""
+        self.batched: dict[int, int] = {}
+        """How many runs of a task are started at once, where they are gathered: see actors/gathering.py."""
         self.limited = frozenset(number for number, lane in lanes.items() if lane.definition.demands.limits)
         self._permits = permits
         self.closings: dict[tuple[int, int], str] = {} if permits is None else permits.closings
@@ -159,6 +163,14 @@ class Room:
     def at_work(self) -> int:
         """How many slots are used."""
         return self._at_work
+
+    def gathering(self, tasks: frozenset[int]) -> int:  # noqa: ARG002 - of each kind of room
+        """How many runs of these tasks wait for others to start with."""
+        return 0
+
+    def unstarted(self, tasks: frozenset[int]) -> int:  # noqa: ARG002 - the same
+        """The same, and those of batches that wait for a slot."""
+        return 0
 
     @property
     def unfinished(self) -> int:
@@ -303,7 +315,7 @@ async def _swallow_cancellation() -> None:
             raise
 
 
-def _differs(before: Context) -> bool:
+def differs(before: Context) -> bool:
     """Whether context variables changed. Nothing is compared where nothing was set: a context that is unchanged
     shares its inside with its copy."""
     try:

@@ -64,16 +64,13 @@ class Places:
         """Whether any node has room for such a run."""
         if self._left <= 0:
             return False
-        places = self._by_kind.get(task)
-        if places is None:
-            places = self._by_kind[task] = [place for place in self._places.values() if place.serves(task)]
-        return any(place.held < place.capacity for place in places)
+        return any(place.held < place.capacity for place in self._of(task))
 
     def take(self, task: Kind) -> int:
         """Takes one of these places: on the node that has most room. Answers with the node."""
         best = None
         most = 0
-        for place in self._by_kind[task]:
+        for place in self._of(task):
             free = place.capacity - place.held
             if free > most or (free == most and free > 0 and place.node == self._own):
                 best, most = place, free
@@ -94,6 +91,12 @@ class Places:
         if len(kept) != len(self._places):
             self._places = kept
             self._index()
+
+    def _of(self, kind: Kind) -> list[Place]:
+        places = self._by_kind.get(kind)
+        if places is None:
+            places = self._by_kind[kind] = [place for place in self._places.values() if place.serves(kind)]
+        return places
 
     def _index(self) -> None:
         self._by_kind = {}

@@ -145,12 +145,12 @@ class Gates:
         await self._ask(lambda c: c.execute(query("tell_gate"), "howdah_space", ["?"]))
 
     async def admit(
-        self, epoch: int, own: int, decided: Sequence[Admitted], levels: Sequence[tuple[str, str, float, float]], *, durable: bool
+        self, epoch: int, own: int, decided: Sequence[Admitted], levels: Sequence[tuple[str, str, float, float]]
     ) -> list[Claimed]:
         """Admits these runs; those that it did, for `own` with their payload. levels: as buckets() has them."""
         columns = [list(column) for column in zip(*levels, strict=True)] if levels else [None] * 4
         runs, nodes = [one.run for one in decided], [one.place for one in decided]
-        rows = await self._ask(lambda c: c.fetch(query("gate_admit"), epoch, own, runs, nodes, durable, *columns))
+        rows = await self._ask(lambda c: c.fetch(query("gate_admit"), epoch, own, runs, nodes, *columns))
         lanes = {one.run: ":".join(one.demands[0].key) if one.demands else "" for one in decided}
         return [Claimed(*row, lane=lanes[row[1]]) for row in rows]
 

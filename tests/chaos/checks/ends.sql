@@ -6,6 +6,6 @@ from (
   where e.kind <> 1
 ) x
 where not (
-  (x.task = 'once' and x.state in ('lost', 'failed')) or (x.task in ('patient', 'child') and x.state = 'cancelled')
+  (x.task = 'once' and x.state in ('lost', 'failed')) or (x.task in ('patient', 'child', 'narrow') and x.state = 'cancelled')
   or (x.task = 'murder' and x.state = 'quarantined')
 )
