@@ -170,9 +170,8 @@ async def test_buckets_that_are_full_again_are_swept_and_no_others(db: Session) 
     rows = [("full", 10.0, "-2 hours"), ("filled", -500.0, "-2 hours"), ("in debt", -1e9, "-2 hours"), ("fresh", 10.0, "-1 minute")]
     for key, level, ago in rows:
         await db.execute("insert into howdah.bucket values ('crm', $1, $2, howdah.clock() + $3::text::interval)", key, level, ago)
-    await db.execute(
-        "insert into howdah.bucket values ('crm', 'closed', 10, howdah.clock() + interval '1 day', howdah.clock() + interval '1 day')"
-    )
+    later = "howdah.clock() + interval '1 day'"
+    await db.execute(f"insert into howdah.bucket values ('crm', 'closed', 10, {later}, {later})")
     assert await db.fetchval(query("sweep"), 100) == 2
     assert await db.fetchval("select array_agg(key order by key) from howdah.bucket") == ["closed", "fresh", "in debt"]
 

@@ -1,7 +1,7 @@
 """Nodes, what they hold, and what waits for them."""
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from .ailments import finding
 from .finding import Finding
@@ -30,7 +30,6 @@ def judge_checkup(patient: Patient, rows: Sequence[Row]) -> Iterator[Finding]:
     if waiting and not alive:
         seen = f"{sum(row['n'] for row in waiting):,} runs wait, and no node is alive."
         yield finding("no_node", seen, _START)
-    yield from _open_breakers(row for row in rows if row["symptom"] == "open_breaker")
     for row in rows:
         subject, late_s = row["subject"], row["age_s"]
         match row["symptom"]:
@@ -45,27 +44,32 @@ def judge_checkup(patient: Patient, rows: Sequence[Row]) -> Iterator[Finding]:
             case "orphaned_runs":
                 seen = f"{row['n']:,} runs are held by node {subject}, which is no more."
                 yield finding("orphaned_runs", seen, sql("return_runs", node=subject))
-            case "paused_node" if late_s > patient.old_s:
-                seen = f"Node {subject} was told to pause {ago(late_s)} ago."
-                yield finding("paused_node", seen, f"howdah nodes resume {shlex.quote(subject)}")
-            case "paused_queue" | "paused_task" as symptom if late_s > patient.old_s:
-                what = symptom.removeprefix("paused_")
-                seen = f"The {what} {subject} was paused {ago(late_s)} ago."
-                yield finding(symptom, seen, f"howdah {what}s resume -- {shlex.quote(subject)}")
             case "unsettled_effects" if late_s > LATE_S:
                 yield finding("unsettled_effects", f"What ended {ago(late_s)} ago has not been told to others.", sql("settle"))
             case "overdue_timers" if late_s > LATE_S:
                 yield finding("overdue_timers", f"A run that was due {ago(late_s)} ago has not been made ready.", upkeep)
             case _:
-                pass
+                yield from _judge_standstill(patient, row)
 
 
-def _open_breakers(rows: Iterable[Row]) -> Iterator[Finding]:
-    """However short it is: what their runs need is broken now."""
-    for row in rows:
-        name, key = row["subject"], row["detail"]
-        seen = f"The breaker {name} is open{f' under the key {key}' if key else ''}, for {ago(row['age_s'])}."
-        yield finding("open_breaker", seen, f"howdah limits override -- {shlex.quote(name)} {shlex.quote(key)} default")
+def _judge_standstill(patient: Patient, row: Row) -> Iterator[Finding]:
+    """What starts nothing since somebody, or a breaker, said so."""
+    subject, late_s = row["subject"], row["age_s"]
+    match row["symptom"]:
+        case "paused_node" if late_s > patient.old_s:
+            yield finding(
+                "paused_node", f"Node {subject} was told to pause {ago(late_s)} ago.", f"howdah nodes resume {shlex.quote(subject)}"
+            )
+        case "paused_queue" | "paused_task" as symptom if late_s > patient.old_s:
+            what = symptom.removeprefix("paused_")
+            seen = f"The {what} {subject} was paused {ago(late_s)} ago."
+            yield finding(symptom, seen, f"howdah {what}s resume -- {shlex.quote(subject)}")
+        case "open_breaker":
+            key = row["detail"]
+            seen = f"The breaker {subject} is open{f' under the key {key}' if key else ''}, for {ago(late_s)}."
+            yield finding("open_breaker", seen, f"howdah limits override -- {shlex.quote(subject)} {shlex.quote(key)} default")
+        case _:
+            pass
 
 
 def _late(_: Patient) -> Sequence[object]:

@@ -86,8 +86,7 @@ class Limits:
         await self._set(name, _terms(name, n, per, burst), None)
 
     async def reset(self, name: str) -> None:
-        """What the code says of a limit holds again. Keys keep what was set for them, and pauses stay. All keys of a
-        breaker are closed."""
+        """What the code says of a limit holds again. Keys keep what was set for them, and pauses stay. All keys of a breaker are closed."""
         await self._set(name, None, None)
 
     async def override(self, name: str, key: KeyText, n: int | None, *, per: Duration | None = None, burst: int | None = None) -> None:
