@@ -218,6 +218,7 @@ class _Keeper:
             self._places.sweep()
             self._rules.sweep()
             self._placing.sweep(self._gate.kinds())
+            await self._guards.sweep(now + offset_s)
 
     async def _scan(self) -> None:
         """Looks at the next lines of all: at everything each idle_look_s, and for no more than a share of the time."""
