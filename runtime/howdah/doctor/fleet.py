@@ -38,9 +38,6 @@ def judge_checkup(patient: Patient, rows: Sequence[Row]) -> Iterator[Finding]:
             case "orphaned_runs":
                 seen = f"{row['n']:,} runs are held by node {subject}, which is no more."
                 yield finding("orphaned_runs", seen, sql("return_runs", node=subject))
-            case "no_gate" if alive:
-                seen = f"{row['n']:,}{' or more' if row['n'] >= WALK_MAX else ''} runs with limits wait, and no living node is the gate."
-                yield finding("no_gate", seen, f"{_START}   # with HOWDAH_DIRECT_DSN where HOWDAH_DSN goes through a pooler")
             case "unsettled_effects" if late_s > LATE_S:
                 yield finding("unsettled_effects", f"What ended {ago(late_s)} ago has not been told to others.", sql("settle"))
             case "overdue_timers" if late_s > LATE_S:
@@ -81,6 +78,9 @@ def _judge_waiting(rows: Sequence[Row]) -> Iterator[Finding]:
         mend = f"howdah runs cancel --task {shlex.quote(row['subject'])} --yes   # or start a worker that has it"
         yield finding("unknown_task", seen, mend)
     for row in rows:
+        if row["symptom"] == "no_gate" and alive:
+            seen = f"{row['n']:,}{' or more' if row['n'] >= WALK_MAX else ''} runs with limits wait, and no living node is the gate."
+            yield finding("no_gate", seen, f"{_START}   # with HOWDAH_DIRECT_DSN where HOWDAH_DSN goes through a pooler")
         if row["symptom"] == "unplaced_runs" and row["age_s"] > LATE_S:
             seen = (
                 f"Run {row['n']} of task {row['subject']}, and what waits behind it, has waited for {ago(row['age_s'])}: {row['detail']}."
