@@ -20,6 +20,8 @@ def other(name: str) -> Any:
         return True
     if name == "log_level":
         return "ERROR"
+    if name == "labels":
+        return {"zone": "eu"}
     if name == "processes":
         return 7
     if name == "tracing":
@@ -33,7 +35,7 @@ def other(name: str) -> Any:
 def test_a_setting_is_a_keyword_and_a_variable_and_the_keyword_wins(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     value = other(name)
     assert getattr(configure({name: value}), name) == value
-    monkeypatch.setenv(f"HOWDAH_{name.upper()}", str(value))
+    monkeypatch.setenv(f"HOWDAH_{name.upper()}", "zone=eu" if name == "labels" else str(value))
     assert getattr(configure({}), name) == value
     default = FIELDS[name].default
     if default not in (None, msgspec.NODEFAULT):
@@ -75,4 +77,5 @@ def test_the_dsn_is_the_first_argument_or_a_variable(monkeypatch: pytest.MonkeyP
 
 def test_every_setting_has_a_type_that_text_can_say() -> None:
     hints = typing.get_type_hints(Config)
-    assert {hints[name] for name in FIELDS} <= {bool, int, float, str, str | None, bool | None, Parenting}
+    own = dict[str, Any] | None  # Labels, which have a text of their own.
+    assert {hints[name] for name in FIELDS} <= {bool, int, float, str, str | None, bool | None, Parenting, own}

@@ -12,13 +12,13 @@ from howdah import errors as e
 from howdah.db.migrate import newest
 from howdah.embedded import Embedded
 
-from .refusals import defining, enqueuing, managing, running
+from .refusals import defining, enqueuing, managing, placing, running
 from .refusals.row import C, Row
 from .wrongdoing import Stage, ping
 
 pytestmark = pytest.mark.anyio
 
-TABLE = [*defining.ROWS, *enqueuing.ROWS, *running.ROWS, *managing.ROWS]
+TABLE = [*defining.ROWS, *enqueuing.ROWS, *running.ROWS, *managing.ROWS, *placing.ROWS]
 
 
 @pytest.fixture(scope="module")

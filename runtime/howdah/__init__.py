@@ -1,7 +1,7 @@
 """Howdah runs your Python functions durably on the Postgres you already have."""
 
 from .app import App
-from .context import CurrentBatch, CurrentRun, current_batch, current_run, transaction
+from .context import CurrentBatch, CurrentNode, CurrentRun, current_batch, current_node, current_run, transaction
 from .core.retry import Retry
 from .core.states import State
 from .debounce import Debounce
@@ -45,6 +45,7 @@ __all__ = [
     "Call",
     "ConfigurationError",
     "CurrentBatch",
+    "CurrentNode",
     "CurrentRun",
     "DatabaseAway",
     "Debounce",
@@ -76,6 +77,7 @@ __all__ = [
     "Task",
     "Tasks",
     "current_batch",
+    "current_node",
     "current_run",
     "run_fields",
     "transaction",

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from .errors import ConfigurationError
+from .labels import checked, read
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,6 +30,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Functions with isolation="process" that run at once on a node, each in a child process. Default: one for each CPU."""
     pool_size: int = 5
     """Connections for enqueues and for transaction(). A node holds at most six more for itself, a client one."""
+
+    labels: dict[str, Any] | None = None
+    """What a node says of itself, for runs to require and prefer: labels={"zone": "eu"}, or zone=eu,mem_gb=32,gpu in the variable."""
 
     lease_s: float = 15.0
     """How long a node that does not report keeps its runs. At least three heartbeats."""
@@ -178,6 +182,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 raise ConfigurationError(f"{name}={getattr(self, name)} must be at least {least}")
         if self.log_level not in logging.getLevelNamesMapping():
             raise ConfigurationError(f'log_level={self.log_level!r} is no level of logging: write "INFO", "WARNING" or the like')
+        checked(self.labels or {}, "labels=")
         if not 0 <= self.ageing_s < math.inf:
             raise ConfigurationError(f"ageing_s={self.ageing_s:g} must be a time, or 0: runs do not age then")
         if self.poll_s <= 0:
@@ -204,7 +209,9 @@ def configure(settings: Mapping[str, Any]) -> Config:
     unknown = sorted(set(settings) - set(known))
     if unknown:
         raise ConfigurationError(f"App does not know the setting {unknown[0]!r}; the settings are {', '.join(known)}")
-    given = {name: os.environ[f"HOWDAH_{name.upper()}"] for name in known if f"HOWDAH_{name.upper()}" in os.environ}
+    given: dict[str, Any] = {name: os.environ[f"HOWDAH_{name.upper()}"] for name in known if f"HOWDAH_{name.upper()}" in os.environ}
+    if "labels" in given:
+        given["labels"] = read(given["labels"], "HOWDAH_LABELS")
     given |= {name: value for name, value in settings.items() if value is not None}
     try:
         return msgspec.convert(given, Config, strict=False)

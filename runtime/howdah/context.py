@@ -21,6 +21,7 @@ from .core.ancestry import headers
 from .core.verdict import Cause
 from .duration import Duration, seconds
 from .errors import ConfigurationError, HowdahError, LeaseLost
+from .labels import Labels
 from .logs import Logbook
 from .messages import Claimed
 from .progress import Board, Reporter
@@ -31,13 +32,23 @@ UserConnection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 Transaction: TypeAlias = "Callable[[CurrentRun], AbstractAsyncContextManager[UserConnection]]"
 
 
+class CurrentNode(msgspec.Struct, frozen=True):
+    """The node that runs this code."""
+
+    name: str
+    """As `howdah nodes ls` has it."""
+    labels: Labels
+    """What it says of itself: labels.set(zone="us") and labels.remove("zone") take effect within a second."""
+
+
 class Home(msgspec.Struct, frozen=True):
-    """What an attempt finds on its node. dsn: the database that the run is in."""
+    """What an attempt finds on its node. dsn: the database that the run is in. node: None in a process of a task's own."""
 
     transaction: Transaction
     board: Board
     installation: UUID
     dsn: str | None = None
+    node: CurrentNode | None = None
 
 
 CURRENT: ContextVar[CurrentRun] = ContextVar("howdah_current_run")
@@ -187,12 +198,13 @@ class BatchAttempt(CurrentRun):
 
 
 class CurrentBatch:
-    """The batch whose function is running here."""
+    """The runs whose function is running here, all in one call."""
 
-    def __init__(self, attempt: BatchAttempt) -> None:
+    def __init__(self, attempt: CurrentRun) -> None:
         self._attempt = attempt
         self.task = attempt.task
-        self.runs: tuple[CurrentRun, ...] = tuple(attempt.runs[place] for place in attempt.places)
+        together = isinstance(attempt, BatchAttempt)
+        self.runs: tuple[CurrentRun, ...] = tuple(attempt.runs[place] for place in attempt.places) if together else (attempt,)
         """In the order of the items. `cancelled` of one says that this item need not be done; its answer counts for nothing."""
 
     def __len__(self) -> int:
@@ -223,11 +235,29 @@ def current_run() -> CurrentRun:
 
 
 def current_batch() -> CurrentBatch:
-    """The batch that is executing this code. HowdahError outside of a batch."""
+    """The batch that is executing this code; in a task of single runs it is of one, so that middleware may ask in either. HowdahError
+    outside of a run."""
+    try:
+        return CurrentBatch(CURRENT.get())
+    except LookupError:
+        raise HowdahError("current_batch() was called outside of a run; it works inside a task's function") from None
+
+
+def current_node() -> CurrentNode:
+    """The node that is executing this code. HowdahError outside of a run, and in a process of its own (isolation="process"), which
+    is no node."""
     run = CURRENT.get(None)
-    if not isinstance(run, BatchAttempt):
-        raise HowdahError("current_batch() was called outside of a batch; it works inside the function of a @jobs.batch_task")
-    return CurrentBatch(run)
+    if run is None:
+        raise HowdahError(
+            "current_node() was called outside of a run; it works inside a task's function. Elsewhere the node is what"
+            " `async with jobs.work() as node:` gives, and node.labels are its labels"
+        )
+    if run.home.node is None:
+        raise HowdahError(
+            f"current_node() was called by {run!r} in a process of its own, which is no node: leave isolation= out, or set labels in"
+            " another task"
+        )
+    return run.home.node
 
 
 def check_held() -> None:

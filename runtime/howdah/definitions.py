@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 import typing
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -20,6 +20,7 @@ from .errors import ArgumentsInvalid, ConfigurationError
 from .facts import Alert, Fact, FailedRun
 from .importable import why_hidden
 from .limits import AnyLimit
+from .placement import Preferred, Required, Sticky, check_meant, checked_slots, stated
 from .policy import LIBRARY, SILENT, Defaults, Delivery, Policy, check_choice, check_name, known, policy
 from .size import Size, in_bytes
 
@@ -37,7 +38,8 @@ class Definition:
 
     said: the task's own words; fill() adds what others say. stub: it is run by another program. facts: it is called when
     they happen. memory: in bytes, of the process that isolation= asks for; max_runs: after so many it is a new process.
-    limits: what its runs wait for. debounce: which enqueues of it are one.
+    limits: what its runs wait for. debounce: which enqueues of it are one. requires, prefers, prefer_for, sticky: where they go.
+    slots: how many each takes there.
     """
 
     def __init__(
@@ -52,6 +54,11 @@ class Definition:
         max_runs: int | None = None,
         limits: Sequence[AnyLimit] = (),
         debounce: Debounce | Duration | None = None,
+        requires: Mapping[str, Required] | None = None,
+        prefers: Mapping[str, Preferred] | None = None,
+        prefer_for: Duration | None = None,
+        sticky: Sticky | None = None,
+        slots: int = 1,
         on_failure: "Definition | None" = None,
         facts: Sequence[Fact] = (),
         stub: bool = False,
@@ -80,6 +87,10 @@ class Definition:
         self._parameters = self.stored(_parameters(self._signature, self.name))
         self.plan = Plan(function, self._parameters)
         self.demands = Demands(limits, self.name, self.place, self.names, debounce_of(debounce))
+        whose = f"task {self.name!r} ({self.place})"
+        self.placement = stated(whose, requires=requires, prefers=prefers, prefer_for=prefer_for, sticky=sticky)
+        check_meant(self.placement, whose)
+        self.slots = checked_slots(slots, whose)
         self._check_isolation()
         if on_failure is not None:
             on_failure.check_takes_one("FailedRun")
@@ -361,6 +372,8 @@ class Definition:
             defaults["delivery"] = self.delivery
         if (debounce := self.demands.stated_debounce(self.arguments, self._given_defaults)) is not None:
             defaults["debounce"] = debounce
+        if self.placement:
+            defaults["placement"] = self.placement
         if self.on_failure is not None:
             defaults["on_failure"] = {"task": self.on_failure.name, "parameter": self.on_failure.parameter_of(FailedRun)}
         if self.facts:

@@ -11,9 +11,10 @@ import msgspec
 from . import codec
 from .debounce import DEBOUNCE, Debounce
 from .errors import ArgumentsInvalid, ConfigurationError
-from .limits import COST, GROUP, KEY_MAX, AnyLimit, Breaker, Limit, Rate, is_positive
+from .limits import COST, GROUP, KEY_MAX, AnyLimit, Breaker, Limit, Rate
 from .limits import Sequence as InOrder
 from .paths import PathError, locate, parts
+from .policy import is_positive
 
 Names = tuple[tuple[str, ...], tuple[str, ...]]
 """The parameters that are passed by position, and those that are passed by keyword."""

@@ -4,7 +4,9 @@ What is said to the gate goes straight to it where it is here, and otherwise int
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+import anyio
 
 from . import knocks, notices
 from .actors.gate import keep_gate
@@ -39,19 +41,29 @@ class Gatehouse:
         self._leaves = False
         self._queues: list[int] | None = None
         self._told: dict[int, Space] = {}
+        self._tasks = frozenset[int]()
+        self._wanted = anyio.Event()
+        self.also: frozenset[int] = frozenset()
+        """Tasks whose definitions here do not say that their runs go by the gate, and runs of which do, since a call said so."""
 
     async def keep(self, queues: list[int] | None, rooms: Sequence[Room]) -> None:
-        """Is the gate whenever it is this node's turn, until the node leaves. A node that has no tasks with limits, or that hears
-        nothing, leaves the gate to others; to the latter nothing is admitted, since it would not hear of it."""
+        """Is the gate whenever it is this node's turn, until the node leaves. A node that has no tasks whose runs go by it, as far
+        as it knows, or that hears nothing, leaves the gate to others; to the latter nothing is admitted, since it would not hear of it."""
         self._queues = queues
         names = sorted({room.lanes[task].name for room in rooms for task in room.limited})
         if names and not self._config.hears:
             log.warning(
-                "this node hears nothing behind its pooler, so it runs none of its tasks with limits (%s): set HOWDAH_DIRECT_DSN",
+                "this node hears nothing behind its pooler, so it runs none of its tasks with limits or placement (%s): set"
+                " HOWDAH_DIRECT_DSN",
                 ", ".join(names),
             )
-        if not names or not self._config.hears:
+        if not self._config.hears:
             return
+        self._tasks = frozenset[int]().union(*(room.tasks for room in rooms))
+        if not any(room.limited for room in rooms):
+            await self._wanted.wait()
+            if self._leaves:
+                return
         gates = Gates(self._config, self._name, self._hear, self._wake)
         try:
             await keep_gate(gates, self, self._gate_desk, self._tidings, self._config)
@@ -61,15 +73,26 @@ class Gatehouse:
     def leave(self) -> None:
         """The node admits nothing more: another one is the gate from here on."""
         self._leaves = True
+        self._wanted.set()
         self._wake()
 
     def heard(self, channel: str, payload: str) -> None:
         """What a notification on one of its channels says: that the gate has admitted runs to this node, or that it asks for its room."""
         what, _, pairs = payload.partition(" ")
-        if channel == self.channels[0]:
+        if channel == self.channels[0] and what == "task":
+            self.found(notices.numbers([pairs], 1) or ())
+        elif channel == self.channels[0]:
             self.asked()
         elif what == "admitted":
             self.missed(notices.pairs(pairs))
+
+    def found(self, tasks: Iterable[int]) -> None:
+        """Runs of these tasks wait for the gate."""
+        fresh = self._tasks.intersection(tasks) - self.also
+        if fresh:
+            self.also |= fresh
+            self._wanted.set()
+            self._rouse()
 
     def asked(self) -> None:
         """A gate wants to know what room there is."""
@@ -81,14 +104,14 @@ class Gatehouse:
         if self._is_open and self._tidings.add_everything():
             self._wake()
 
-    def space(self, room: int, capacity: int, tasks: Iterable[int]) -> list[str]:
+    def space(self, room: int, capacity: int, tasks: Collection[int]) -> list[str]:
         """An executor has room for so many runs with limits. What is to be said of it to a gate on another node."""
         standing = self._standing()
         if standing is None or not self._config.hears:
             return []
         told = self._told.get(room)
         before = 0 if told is None else told.capacity
-        if told is not None and told.node == standing.node:
+        if told is not None and told.node == standing.node and len(told.tasks) == len(tasks):  # They only become more.
             if capacity == before:
                 return []
             if not self._is_open and capacity > 0 and before > 0 and abs(capacity - before) < SPACE_SHARE * before:

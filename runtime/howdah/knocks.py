@@ -37,10 +37,8 @@ def hear(payload: str, tidings: Tidings) -> bool:
             woken = tidings.add_space(Space(node, room, min(capacity, SPACE_MAX), numbers[4 + max(0, queues) :], served))
         case "over":
             woken = tidings.add_over(numbers)
-        case "terms":
-            woken = tidings.add_terms()
-        case "look":
-            woken = tidings.add_everything()
+        case "terms" | "labels" | "look":
+            woken = {"terms": tidings.add_terms, "labels": tidings.add_labels, "look": tidings.add_everything}[what]()
         case _:
             pass
     return woken

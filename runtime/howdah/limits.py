@@ -1,6 +1,5 @@
 """Limits as they are said on a task: how many of its runs go at once, and how often. A name is shared by every task that uses it."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from enum import Enum
@@ -9,7 +8,7 @@ from uuid import UUID
 
 from .duration import Duration, seconds
 from .errors import ConfigurationError
-from .policy import check_choice, check_name
+from .policy import check_choice, check_name, is_positive
 
 KEY_MAX = 200
 """Characters of the key of a limit, and of a group: the schema indexes what is waiting by them."""
@@ -197,7 +196,7 @@ class Breaker:
         if not is_positive(self.failures) or self.failures > 1:
             raise ConfigurationError(f"failures={self.failures!r} of {self} is no share: it is above 0 and at most 1, as in failures=0.5")
         if seconds(self.open_for) == 0:
-            raise ConfigurationError(f"open_for=0 of {self} is no time: it would be open for no run")
+            raise ConfigurationError(f"open_for=0 of {self} is no time, and it would never be open: say how long nothing starts")
         check_key(self, "key", self.key)
 
     def __str__(self) -> str:
@@ -233,8 +232,3 @@ def check_key(whose: object, what: str, key: object) -> None:
         return
     if not isinstance(key, str):
         raise ConfigurationError(f"{what}={key!r} of {whose} is neither a field path, as in {what}='user.id', nor a function")
-
-
-def is_positive(value: object) -> bool:
-    """Whether it is a number above 0, as weights and costs are."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf

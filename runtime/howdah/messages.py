@@ -1,6 +1,7 @@
 """What actors say to each other: frozen values, one closed union per mailbox."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 
@@ -28,7 +29,17 @@ class Claimed(msgspec.Struct, frozen=True, gc=False):
     """The span that asked for it (core/ancestry.py); asked: when that was, in Unix time of the database. None: there was none."""
     asked: float | None = None
     lane: str | None = None
-    """The concurrency key under which the gate admitted it, the first of its keys. None: it has no limits."""
+    """The concurrency key under which the gate admitted it, the first of its keys, or "" where only its placement brought it there.
+    None: the gate had nothing to do with it."""
+
+
+class Looked(NamedTuple):
+    """What a look at all lines found: the head of each that has a run to claim (queue and task, priority and id), whether some are only
+    to be had aside, and the tasks of which runs wait for the gate."""
+
+    heads: list[tuple[tuple[int, int], tuple[int, int]]]
+    aside: bool = False
+    gated: frozenset[int] = frozenset()
 
 
 class SeatLost(Exception):
@@ -74,6 +85,10 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
     runs: list[int]
     more: bool | None = None
     """Whether the line has more than these."""
+    placement: str | None = None
+    """Where they may go, as howdah.run has it, json text. None: anywhere."""
+    sinces: list[float] | None = None
+    """Since when each was ready, in Unix time, where they wait for a better node for a while. None: they do not."""
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):

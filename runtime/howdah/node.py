@@ -37,16 +37,18 @@ from .actors.stock import NodeStock
 from .actors.tally import Tally
 from .actors.writer import write
 from .config import Config
-from .context import CURRENT, CurrentRun, Home
+from .context import CURRENT, CurrentNode, CurrentRun, Home
 from .core.lines import Hints
 from .core.verdict import Cause
 from .db.catalogue import register
+from .db.leases import Leases, Member
 from .db.pool import Pool
 from .db.readings import Readings
-from .db.stores import Bell, Claims, Leases, Member, Outcomes, Upkeep
+from .db.stores import Bell, Claims, Outcomes, Upkeep
 from .definitions import Definition
 from .gatehouse import Gatehouse
 from .instruments import Gauges
+from .labels import Labels
 from .logs import captured
 from .mailbox import Mailbox
 from .messages import Outcome, Sign, Standing, Stop, ToDispatcher, Woken
@@ -87,6 +89,8 @@ class Node:
         self._app = app
         # Unique in the database: a claim connection that hangs is found, and ended, by its name.
         self.name = f"{platform.node()[:16]}-{os.getpid()}-{random.getrandbits(32):08x}"
+        self.labels = Labels(config.labels or {}, lambda: self._heart and self._heart.ask())
+        """What it says of itself. set() and remove() take effect within a second."""
         self.started = False
         self.order: str | None = None
         """What somebody told this node by howdah.order_node: pause, drain, or nothing."""
@@ -172,7 +176,7 @@ class Node:
             ordered=self._obey,
         )
         board = self._hang_board()
-        home = Home(self._transactions.open, board, installation, config.dsn)
+        home = Home(self._transactions.open, board, installation, config.dsn, CurrentNode(self.name, self.labels))
         self._rooms = self._build_rooms(tasks, home)
         claims = self._claims = Claims(config, self.name, queues, lambda: self._remind(ASK), self._tracing)
         outcomes, upkeep = Outcomes(config, self.name), Upkeep(config, self.name)
@@ -223,7 +227,7 @@ class Node:
     def _member(self, tasks: dict[int, Definition], queues: list[int] | None) -> Member:
         numbers = sorted(tasks)
         hashes = [tasks[number].hash for number in numbers]
-        return Member(self.name, platform.node(), os.getpid(), importlib.metadata.version("howdah"), numbers, hashes, queues)
+        return Member(self.name, platform.node(), os.getpid(), importlib.metadata.version("howdah"), numbers, hashes, queues, self.labels)
 
     def _weights(self, queues: list[int] | None) -> dict[int, float] | None:
         return dict(zip(queues or (), self._queues.values(), strict=True)) if isinstance(self._queues, Mapping) else None

@@ -88,6 +88,11 @@ def check_choice(what: str, value: object, choices: Sequence[object]) -> None:
         raise ConfigurationError(f"{what}={value!r} is not one of {', '.join(map(repr, choices))}")
 
 
+def is_positive(value: object) -> bool:
+    """Whether it is a number above 0, as weights and costs are."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+
+
 def known(value: T | UnsetType) -> T:
     """The word, which somebody has said."""
     assert value is not UNSET, "the library has a word for everything"

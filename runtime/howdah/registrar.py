@@ -14,6 +14,7 @@ from .duration import Duration
 from .errors import ConfigurationError
 from .facts import FACTS, Alert, Fact, FailedRun
 from .limits import AnyLimit, Key
+from .placement import Preferred, Required, Sticky
 from .policy import SILENT, Defaults, Delivery, check_choice
 from .portal import Portal
 from .registry import Registry
@@ -78,6 +79,14 @@ class BatchWords(TypedDict, total=False):
     """How many of its runs go at once, and how often: Limit(...) and Rate(...)."""
     debounce: Debounce | Duration | None
     """A run starts so long after the last enqueue of its kind, with what that one gave: a duration, or a Debounce(...)."""
+    requires: Mapping[str, Required] | None
+    """What the labels of a node must be for its runs to go there, as in {"gpu": True, "mem_gb": at_least(16)}."""
+    prefers: Mapping[str, Preferred] | None
+    """What they had better be, as in {"zone": weight("eu", 10)}."""
+    prefer_for: Duration
+    """How long a run waits for the best node while that is full; default 5 s."""
+    sticky: Sticky | None
+    """Enqueued inside of a run, it goes to that run's node: soft prefers it, hard requires it while the node lives."""
 
 
 class TaskWords(BatchWords, total=False):
@@ -89,6 +98,8 @@ class TaskWords(BatchWords, total=False):
     """Of that process, as in "512MB": over it the process is killed and the attempt fails."""
     max_runs: int | None
     """That process is replaced after so many runs."""
+    slots: int
+    """How many slots of its node each run takes; default 1."""
 
 
 class _Making:
@@ -191,7 +202,9 @@ class Registrar(ABC):
         delivery: "at_most_once" never runs again what a dead node had begun. on_failure: a task of one FailedRun.
         isolation="process": a process of its own, with memory="512MB" and max_runs=100 as its limits. limits: Limit(...) says
         how many runs go at once, Rate(...) how often one starts, over all nodes. debounce: a run starts so long after the last
-        enqueue of its kind.
+        enqueue of its kind. requires, prefers: of the labels of nodes, with
+        at_least(16) and weight("eu", 10) of howdah.placement; prefer_for: how long to wait for the best node (default 5 s). sticky:
+        "soft" or "hard", to the node of the run that enqueues it. slots: of its node, that each run takes (default 1).
         """
 
         def make(function: Callable[..., Any]) -> Task[..., Any]:

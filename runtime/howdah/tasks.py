@@ -17,6 +17,7 @@ from .definitions import Definition
 from .demands import Demands
 from .duration import Duration, seconds
 from .errors import ArgumentsInvalid, ConfigurationError
+from .placement import Preferred, Required, Sticky, stated
 from .policy import check_choice, check_metadata, check_name
 from .portal import refuse_on_loop
 from .runs import Host, Run
@@ -141,6 +142,10 @@ class Task(Generic[P, R]):
         child: str | None = None,
         on_parent_cancel: OnParentCancel | None = None,
         debounce: Debounce | Duration | None = None,
+        requires: Mapping[str, Required] | None = None,
+        prefers: Mapping[str, Preferred] | None = None,
+        prefer_for: Duration | None = None,
+        sticky: Sticky | None = None,
         conn: object = None,
     ) -> Self:
         """The task with these options for enqueue.
@@ -152,17 +157,11 @@ class Task(Generic[P, R]):
         until the run ends; a retry of that run does not take it again. child: a key, once per parent run, however often
         that is retried. on_parent_cancel: "cancel" (default) or "keep" this run when its parent is cancelled. debounce: start
         so long after the last enqueue of its kind, with what that one gave: a Debounce, or a duration that takes the place of the
-        task's own and leaves the rest of it. conn: a connection of asyncpg, psycopg or Django, or a connection or session of
-        SQLAlchemy; the run appears when its transaction commits.
+        task's own and leaves the rest of it. requires, prefers, prefer_for, sticky: which nodes may run it, and which best, each in
+        the place of what the task says. conn: a connection of asyncpg, psycopg or Django, or a connection or session of SQLAlchemy;
+        the run appears when its transaction commits.
         """
-        if at is not None and at.tzinfo is None:
-            raise ConfigurationError(f"at={at!r} has no time zone, so it names no instant: use datetime.now(UTC) and the like")
-        if priority is not None and not -32767 <= priority <= 32767:
-            raise ConfigurationError(f"priority={priority} is out of range: it is from -32767 to 32767")
-        if timeout is not None and seconds(timeout) == 0:
-            raise ConfigurationError("timeout=0 would end each attempt at its start; a timeout is positive")
-        if queue is not None:
-            check_name("queue", queue)
+        _check_start(at, priority, timeout, queue)
         if on_parent_cancel is not None:
             check_choice("on_parent_cancel", on_parent_cancel, ("cancel", "keep"))
         if isinstance(tags, str):
@@ -181,6 +180,7 @@ class Task(Generic[P, R]):
             "metadata": None if metadata is None else dict(metadata),
             **_keys(unique=unique, unique_for=unique_for, child=child),
             "on_parent_cancel": on_parent_cancel,
+            **stated(f"a call of {self.name!r}", requires=requires, prefers=prefers, prefer_for=prefer_for, sticky=sticky),
             "conn": conn,
             **self._debounced(debounce),
         }
@@ -283,6 +283,18 @@ class Task(Generic[P, R]):
         else:
             keys.append(self._demands.keys(*self.definition.decode(payload)))
         return payload
+
+
+def _check_start(at: datetime | None, priority: int | None, timeout: Duration | None, queue: str | None) -> None:
+    """ConfigurationError: no run could start so."""
+    if at is not None and at.tzinfo is None:
+        raise ConfigurationError(f"at={at!r} has no time zone, so it names no instant: use datetime.now(UTC) and the like")
+    if priority is not None and not -32767 <= priority <= 32767:
+        raise ConfigurationError(f"priority={priority} is out of range: it is from -32767 to 32767")
+    if timeout is not None and seconds(timeout) == 0:
+        raise ConfigurationError("timeout=0 would end each attempt at its start; a timeout is positive")
+    if queue is not None:
+        check_name("queue", queue)
 
 
 def _emptied(keys: list[str]) -> list[str] | None:

@@ -13,6 +13,9 @@ begin
     and jsonb_typeof(p_defaults #> '{on_failure,parameter}') = 'string', false) then
     raise exception 'on_failure of % must be {"task": ..., "parameter": ...}', p_name using errcode = '22023';
   end if;
+  if p_defaults ? 'placement' then
+    perform howdah.checked_placement(p_name, p_defaults -> 'placement');
+  end if;
   if p_defaults ? 'debounce' and not coalesce(
     jsonb_typeof(p_defaults #> '{debounce,wait}') = 'number' and (p_defaults #>> '{debounce,wait}')::double precision > 0, false) then
     raise exception 'debounce of % must be {"wait": seconds, ...}', p_name using errcode = '22023';

@@ -1,5 +1,6 @@
 -- What `howdah doctor` asks of tables that its reader may not see: rows without a day, runs held by nodes that are no more, tasks whose
--- runs wait for nobody, pauses, breakers that are open, and what is late. At most p_limit rows of each symptom, and how many nodes live. Counts runs that are
+-- runs wait for nobody, runs that may go nowhere (subject: the task, detail: why, n: the oldest of its line), pauses, breakers that are
+-- open, and what is late. At most p_limit rows of each symptom, and how many nodes live. Counts runs that are
 -- held in one pass over job, as reap does: for a look by hand, not for each second. Takes no locks.
 create or replace function howdah.checkup(p_limit int)
   returns table (symptom text, subject text, detail text, n bigint, since timestamptz)
@@ -31,6 +32,8 @@ begin
     select from howdah.node n where n.until > howdah.clock() and l.task = any(n.tasks) and (n.queues is null or l.queue = any(n.queues))
   )
   order by l.ready desc, t.name, q.name limit p_limit;
+  return query
+  select 'unplaced_runs', u.task, u.why, u.first_run, u.since from howdah.unplaced_lines(1000) u limit p_limit;
   return query
   select 'living_nodes', null::text, null::text, count(*), null::timestamptz from howdah.node n where n.until > howdah.clock();
   return query

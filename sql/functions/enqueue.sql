@@ -6,6 +6,7 @@
 -- debounce: it starts so long after the last enqueue with the same debounce_key (default what the task says, else one for the task),
 -- at most debounce_max (default ten times debounce) after the first: until a node is given the run, its id is returned and it takes the
 -- arguments of the last. A task may say so itself.
+-- requires, prefers, prefer_for, sticky: which nodes may have it and which best, as checked_placement() takes them.
 -- traceparent: the span that asks for it, as W3C Trace Context writes it; what is none is passed over, as that standard wants it.
 -- Locks: those of submit().
 create or replace function howdah.enqueue(
@@ -13,7 +14,8 @@ create or replace function howdah.enqueue(
   queue text default null, expires interval default null, timeout interval default null, tags text[] default null, metadata jsonb default null,
   unique_key text default null, unique_args boolean default null, unique_for interval default null,
   parent bigint default null, child text default null, on_parent_cancel text default null, traceparent text default null,
-  keys jsonb default null, debounce interval default null, debounce_max interval default null, debounce_key text default null
+  keys jsonb default null, debounce interval default null, debounce_max interval default null, debounce_key text default null,
+  requires jsonb default null, prefers jsonb default null, prefer_for interval default null, sticky text default null
 ) returns bigint
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
@@ -50,7 +52,9 @@ begin
     'delay', extract(epoch from delay), 'at', at, 'priority', priority, 'queue', queue, 'expires', extract(epoch from expires),
     'timeout', extract(epoch from timeout), 'tags', to_jsonb(tags), 'metadata', metadata, 'unique_key', unique_key,
     'unique_args', nullif(unique_args, false), 'unique_for', extract(epoch from unique_for), 'parent', parent, 'child', child,
-    'on_parent_cancel', on_parent_cancel, 'debounce', nullif(jsonb_strip_nulls(jsonb_build_object(
+    'on_parent_cancel', on_parent_cancel, 'requires', requires, 'prefers', prefers, 'prefer_for', extract(epoch from prefer_for),
+    'sticky', sticky,
+    'debounce', nullif(jsonb_strip_nulls(jsonb_build_object(
       'wait', extract(epoch from debounce), 'max', extract(epoch from debounce_max), 'key', debounce_key)), '{}'),
     'trace', substring(traceparent from '^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$')));
   return (select s.ids[1] from howdah.submit(task, array[args::text], nullif(v_options, '{}'), true, array[keys::text]) s);

@@ -15,7 +15,7 @@ declare
 begin
   return query
   select h.id, h.queue, h.task, h.priority, h.attempt, h.lease, r.args, r.tags, r.metadata, r.options, false, r.trace,
-    case when r.trace is not null then date_part('epoch', r.at) end, (r.demands #>> '{0,0}') || ':' || (r.demands #>> '{0,1}')
+    case when r.trace is not null then date_part('epoch', r.at) end, coalesce((r.demands #>> '{0,0}') || ':' || (r.demands #>> '{0,1}'), '')
   from unnest(p_runs, p_leases) a(run, lease)
   cross join lateral (
     select j.* from howdah.job j where j.id = a.run and j.lease = a.lease and j.node = p_node and j.line is not null offset 0

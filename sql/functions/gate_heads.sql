@@ -2,7 +2,8 @@
 -- is left, or whose queue or task is paused, has no runs in the answer. -n is the line of a suspect, run n. See gate_look(). Takes no
 -- locks.
 create or replace function howdah.gate_heads(p_lines bigint[], p_heads int)
-  returns table (line bigint, queue int, task int, demands jsonb, priorities smallint[], runs bigint[], more boolean)
+  returns table (line bigint, queue int, task int, demands jsonb, priorities smallint[], runs bigint[], more boolean,
+                 placement jsonb, sinces double precision[])
   language plpgsql stable security definer
   set search_path = pg_catalog, pg_temp
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
@@ -12,7 +13,7 @@ as $$
 begin
   return query
   select w.line, coalesce(h.queue, 0), coalesce(h.task, 0), howdah.active_demands(r.demands, h.flags), coalesce(h.priorities[1 : p_heads], '{}'), coalesce(h.runs[1 : p_heads], '{}'),
-         coalesce(cardinality(h.runs) > p_heads, false)
+         coalesce(cardinality(h.runs) > p_heads, false), r.placement, howdah.head_sinces(r.placement, h.task, h.runs[1 : p_heads])
   from unnest(p_lines) w(line)
   cross join lateral (
     select min(x.queue) as queue, min(x.task) as task, min(x.flags) as flags, array_agg(x.priority order by x.priority, x.id) as priorities,
@@ -29,6 +30,6 @@ begin
     ) x
     where not exists (select from howdah.paused p where p.queue = x.queue or p.task = x.task)
   ) h
-  left join lateral (select r.demands from howdah.run r where r.id = h.runs[1] offset 0) r on true;
+  left join lateral (select r.demands, r.placement from howdah.run r where r.id = h.runs[1] offset 0) r on true;
 end
 $$;

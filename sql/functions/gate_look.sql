@@ -4,7 +4,8 @@
 -- An answer with fewer lines than asked for is the last. Before the first line come suspects, of which each node has one at a time:
 -- each is a line of its own, -n for run n. Takes no locks.
 create or replace function howdah.gate_look(p_after bigint, p_lines int, p_heads int)
-  returns table (line bigint, queue int, task int, demands jsonb, priorities smallint[], runs bigint[], more boolean)
+  returns table (line bigint, queue int, task int, demands jsonb, priorities smallint[], runs bigint[], more boolean,
+                 placement jsonb, sinces double precision[])
   language plpgsql stable security definer
   set search_path = pg_catalog, pg_temp
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
@@ -14,14 +15,15 @@ as $$
 begin
   if p_after is null then
     return query
-    select -s.id, s.queue, s.task, howdah.active_demands(r.demands, s.flags), array[s.priority], array[s.id], false
+    select -s.id, s.queue, s.task, howdah.active_demands(r.demands, s.flags), array[s.priority], array[s.id], false,
+           r.placement, howdah.head_sinces(r.placement, s.task, array[s.id])
     from (
       select j.id, j.queue, j.task, j.priority, j.flags from howdah.job j
       where j.crashes >= 2 and j.line is not null and j.lease is null
         and not exists (select from howdah.paused p where p.queue = j.queue or p.task = j.task)
       order by j.id limit p_lines
     ) s
-    cross join lateral (select r.demands from howdah.run r where r.id = s.id offset 0) r;
+    cross join lateral (select r.demands, r.placement from howdah.run r where r.id = s.id offset 0) r;
   end if;
   return query
   with recursive walk as (
@@ -35,7 +37,7 @@ begin
     where w.n < p_lines
   )
   select w.line, coalesce(h.queue, 0), coalesce(h.task, 0), howdah.active_demands(r.demands, h.flags), coalesce(h.priorities[1 : p_heads], '{}'), coalesce(h.runs[1 : p_heads], '{}'),
-         coalesce(cardinality(h.runs) > p_heads, false)
+         coalesce(cardinality(h.runs) > p_heads, false), r.placement, howdah.head_sinces(r.placement, h.task, h.runs[1 : p_heads])
   from walk w
   cross join lateral (
     select min(x.queue) as queue, min(x.task) as task, min(x.flags) as flags, array_agg(x.priority order by x.priority, x.id) as priorities,
@@ -46,7 +48,7 @@ begin
       limit case when exists (select from howdah.paused p where p.queue = w.queue or p.task = w.task) then 0 else p_heads + 1 end
     ) x
   ) h
-  left join lateral (select r.demands from howdah.run r where r.id = h.runs[1] offset 0) r on true
+  left join lateral (select r.demands, r.placement from howdah.run r where r.id = h.runs[1] offset 0) r on true
   order by w.line;
 end
 $$;

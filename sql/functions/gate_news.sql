@@ -1,7 +1,8 @@
 -- Which of these runs wait for the gate, by line: those from p_low to p_high, at most p_limit, or those of p_runs; and how far this
 -- went (null: to the end), which a row without a line says where none waits. A suspect, run n, is a line of its own: -n. Takes no locks.
 create or replace function howdah.gate_news(p_low bigint, p_high bigint, p_runs bigint[], p_limit int)
-  returns table (line bigint, queue int, task int, demands jsonb, priorities smallint[], runs bigint[], last bigint)
+  returns table (line bigint, queue int, task int, demands jsonb, priorities smallint[], runs bigint[], last bigint,
+                 placement jsonb, sinces double precision[])
   language plpgsql stable security definer
   set search_path = pg_catalog, pg_temp
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
@@ -21,9 +22,9 @@ begin
   ), reached as (
     select case when count(*) = p_limit then max(f.id) end as last from found f
   )
-  select g.line, g.queue, g.task, howdah.active_demands(r.demands, g.flags), g.priorities, g.runs, e.last
+  select g.line, g.queue, g.task, howdah.active_demands(r.demands, g.flags), g.priorities, g.runs, e.last, r.placement, howdah.head_sinces(r.placement, g.task, g.runs)
   from reached e
   left join grouped g on true
-  left join lateral (select r.demands from howdah.run r where r.id = g.runs[1] offset 0) r on true;
+  left join lateral (select r.demands, r.placement from howdah.run r where r.id = g.runs[1] offset 0) r on true;
 end
 $$;

@@ -1,11 +1,11 @@
 -- For each debounce key of a task the run that waits under it, locked, or ours (p_ids, one for each key) where none does.
 -- A run waits until a node is given it: whatever puts it back then takes its flag 512 away, and it gives its key to ours. So does one
--- that is ready and would demand other permits with the new input (p_demands, one for each key): the gate may be about to admit it
+-- that is ready and would demand other permits with the new input (p_demands, one for each key), or have another placement: the gate may be about to admit it
 -- under those that it has.
 -- Lock, then look in a statement of its own: what was waited for may have changed, and moved. As in hold_keys() one that has not committed is
 -- waited for, and under stricter isolation what this transaction cannot see raises 40001.
 -- Locks: entries of held_key in the order of the keys; job, then timer rows, each in id order. A run between them is looked for again.
-create or replace function howdah.hold_open(p_task int, p_keys text[], p_ids bigint[], p_demands jsonb[]) returns bigint[]
+create or replace function howdah.hold_open(p_task int, p_keys text[], p_ids bigint[], p_demands jsonb[], p_placement jsonb) returns bigint[]
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
@@ -43,8 +43,10 @@ begin
       select u.key, u.holder,
         exists (select from howdah.timer t where t.id = u.holder and t.flags & 512 <> 0) or exists (
           select from howdah.job j where j.id = u.holder and j.flags & 512 <> 0 and j.lease is null and (
-            (j.line is null and u.demands is null) or u.demands = (
-              select r.demands from howdah.run r where r.id = u.holder and r.id between v_lowest and v_highest))
+            (j.line is null and u.demands is null and p_placement is null) or exists (
+              select from howdah.run r
+              where r.id = u.holder and r.id between v_lowest and v_highest
+                and r.demands = coalesce(u.demands, '[]') and r.placement is not distinct from p_placement))
         ) as waits
       from unnest(p_keys, v_holders, p_ids, p_demands) u(key, holder, id, demands) where u.holder is distinct from u.id
     ) s;

@@ -1,6 +1,7 @@
 -- The head of every line (queue, task) that has a run for this node to claim, without any watermark: what proves that
 -- a queue is empty. One index probe per pair of a queue and a task of the node; lines with a suspect, or with a misfit
--- that the node's definition has not tried, are there, too; those of a paused queue or task are not. Takes no locks.
+-- that the node's definition has not tried, are there, too; those of a paused queue or task are not. Beside them a row without a queue for
+-- each of these tasks of which runs wait for the gate: who has them is to tell the gate of its room. Takes no locks.
 create or replace function howdah.look(p_node bigint, p_tasks int[], p_queues int[])
   returns table (queue int, task int, priority smallint, id bigint, aside boolean)
   language plpgsql stable security definer
@@ -27,6 +28,17 @@ begin
     order by j.priority, j.id limit 1
   ) h
   where p_queues is null or q.id = any(p_queues);
+  if exists (select from howdah.job j where j.line is not null and j.crashes < 2) then
+    return query
+    select null::int, t.task, null::smallint, null::bigint, false
+    from unnest(p_tasks) t(task)
+    where exists (
+      select from howdah.queue q cross join lateral (
+        select from howdah.job j where j.queue = q.id and j.task = t.task and (j.line is null) = false and j.lease is null and j.crashes < 2 limit 1
+      ) w
+      where p_queues is null or q.id = any(p_queues)
+    );
+  end if;
   if exists (select from howdah.misfit) or exists (select from howdah.job j where j.crashes >= 2) then
     return query
     select a.queue, a.task, min(a.priority), min(a.id), true from (

@@ -24,9 +24,9 @@ begin
       ready_since,report_queues,find_runs,count_runs,list_runs,show_runs,run_history,trouble,unimplemented_tasks,oldest_waiting,pace,standing,
       busy_queues,held_runs,checkup,
       gate_enter,gate_free,is_listed,gate_held,gate_look,gate_heads,gate_news,gate_terms,gate_buckets,gate_closed,gate_verdicts,gate_breakers,gate_note_breakers,gate_left,gate_over,gate_remind,
-      gate_admit,refuse,fetch_admitted,tell_gate,set_limit,pause_limit,resume_limit,
-      close_buckets}'
-    when 'read' then '{state,count_runs,clock,unimplemented_tasks,oldest_waiting,pace,standing,busy_queues,held_runs,checkup}'
+      gate_admit,gate_places,refuse,fetch_admitted,tell_gate,set_limit,pause_limit,resume_limit,
+      close_buckets,label_node,unplaced_lines}'
+    when 'read' then '{state,count_runs,clock,unimplemented_tasks,oldest_waiting,pace,standing,busy_queues,held_runs,checkup,unplaced_lines}'
   end;
   execute format('grant usage on schema howdah to %I', p_role);
   for v_one in
@@ -54,7 +54,7 @@ begin
   end if;
   if p_kind in ('node', 'read') then
     execute format('grant select on howdah.task, howdah.queue, howdah.kind, howdah.node, howdah.paused, howdah.limit_terms, howdah.limit_key, howdah.breaker to %I', p_role);
-    execute format('grant select on howdah.unimplemented, howdah.misfits, howdah.nodes, howdah.queue_stats, howdah.task_stats, howdah.limits to %I', p_role);
+    execute format('grant select on howdah.unimplemented, howdah.unplaced, howdah.misfits, howdah.nodes, howdah.queue_stats, howdah.task_stats, howdah.limits to %I', p_role);
   end if;
   insert into howdah.role (name, kind) values (p_role, p_kind) on conflict do nothing;
 end

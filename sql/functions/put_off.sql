@@ -1,6 +1,6 @@
 -- The part of submit() for runs that are debounced: the latest enqueue counts. For each of p_ids the run that waits under the key of
 -- its arguments, itself where none did. One that did is asked what the latest is asked (arguments, tags, metadata, options, parent,
--- trace), and is due again at p_due, at most max seconds after it was first asked for; one that is due already goes as soon as it
+-- trace, placement), and is due again at p_due, at most max seconds after it was first asked for; one that is due already goes as soon as it
 -- can. Where it waits stays: its queue and its priority. created: whether it is ours. fresh, args and keys: of the runs to be made, each
 -- with the latest input.
 -- Rows of run are written once more by this, as long as nobody has begun them: a run is what was asked in the end.
@@ -8,7 +8,7 @@
 -- rows of run of those that waited.
 create or replace function howdah.put_off(
   p_task int, p_name text, p_limits jsonb, p_spec jsonb, p_ids bigint[], p_args text[], p_keys text[], p_due timestamptz, p_expires timestamptz,
-  p_tags text[], p_metadata jsonb, p_options jsonb, p_parent bigint, p_root bigint, p_trace text
+  p_tags text[], p_metadata jsonb, p_options jsonb, p_parent bigint, p_root bigint, p_trace text, p_placement jsonb
 ) returns table (ids bigint[], created boolean[], fresh bigint[], args text[], keys text[])
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
@@ -43,8 +43,11 @@ begin
   ) k;
   if p_limits is not null then
     v_demands := howdah.demands(p_name, p_limits, v_args, v_asked);
+    if p_parent is not null and howdah.demand_flags(v_demands[1]) & 32 <> 0 then
+      perform howdah.check_nesting(p_name, v_demands, p_parent);
+    end if;
   end if;
-  v_holders := howdah.hold_open(p_task, v_keys, v_first, v_demands);
+  v_holders := howdah.hold_open(p_task, v_keys, v_first, v_demands, p_placement);
   select array_agg(w.run order by w.run), array_agg(w.args order by w.run), array_agg(w.demands order by w.run)
   into v_waiting, v_inputs, v_wanted
   from unnest(v_holders, v_first, v_args, v_demands) w(run, id, args, demands) where w.run <> w.id;
@@ -58,8 +61,9 @@ begin
       cross join lateral (select x.at from howdah.run x where x.id = w.run and x.id between v_lowest and v_highest offset 0) r
     ), later as (
       update howdah.timer t
-      set due = w.due, expires = p_expires - (p_due - w.due),
-          line = case when w.demands is not null then howdah.line_of(t.queue, t.task, w.demands) end
+      set due = w.due, expires = p_expires - (p_due - w.due), flags = t.flags & ~160 | howdah.demand_flags(w.demands),
+          line = case when w.demands is not null or p_placement is not null
+                      then howdah.line_of(t.queue, t.task, coalesce(w.demands, '[]'), p_placement) end
       from waiting w where t.id = w.id
     )
     select min(w.due) filter (where w.due < w.before) into v_sooner from waiting w;
@@ -70,7 +74,8 @@ begin
     update howdah.job j set flags = j.flags where j.id = any(v_waiting);
     -- By place in the sorted array: a join would read whatever lies between the lowest and the highest of them.
     update howdah.run r
-    set args = v_inputs[width_bucket(r.id, v_waiting)]::json, demands = v_wanted[width_bucket(r.id, v_waiting)],
+    set args = v_inputs[width_bucket(r.id, v_waiting)]::json, placement = p_placement,
+        demands = coalesce(v_wanted[width_bucket(r.id, v_waiting)], case when p_placement is not null then '[]'::jsonb end),
         tags = p_tags, metadata = p_metadata, parent = p_parent, root = p_root, trace = p_trace,
         options = coalesce(p_options, '{}') || jsonb_build_object(
           'due', coalesce(to_jsonb((select t.due from howdah.timer t where t.id = r.id)), r.options -> 'due'))

@@ -1,7 +1,7 @@
 -- Returns what nodes that are no more held: ready again at once, or ended where it was asked to be cancelled (cancelled),
 -- may not start twice (lost), or was held as the sole suspect of too many crashed nodes (quarantined).
 -- p_quarantine: how many such crashes are too many; null: the nodes did not crash, and none is counted.
--- Answers the facts that somebody may want to hear of. Reads the whole of job: it holds only what is pending, and crashes
+-- Answers the facts that somebody may want to hear of; the gate hears that they are no more. Reads the whole of job: it holds only what is pending, and crashes
 -- are rare; an index would cost each claim. Locks: the job rows held, in id order.
 create or replace function howdah.reap_nodes(p_nodes bigint[], p_quarantine int) returns jsonb
   language plpgsql volatile security definer
@@ -46,6 +46,7 @@ begin
     from howdah.job j where j.id = any(v_back) and j.line is null order by j.queue, j.task, j.priority, j.id
   ) l;
   perform howdah.knock(array(select j.id from howdah.job j where j.id = any(v_back) and j.line is not null order by j.id));
+  perform howdah.tell('howdah_gate', 'labels');
   return v_facts;
 end
 $$;

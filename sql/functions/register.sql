@@ -55,7 +55,7 @@ begin
     select q.queue, v_id, 0, 0, 0, q.sign * count(*) from (select from moved where old = v_old.queue) m cross join (values (v_old.queue, -1), (v_queue, 1)) q(queue, sign)
     group by q.queue, q.sign;
   end if;
-  if p_limits is not null and v_old.limits is null then
+  if (p_limits is not null and v_old.limits is null) or (p_defaults ? 'placement' and v_old.placement is null) then
     perform howdah.limit_pending(v_id);
   elsif p_limits is null and v_old.limits is not null then
     perform howdah.unlimit(array(

@@ -22,7 +22,7 @@ begin
   end if;
   with fresh as (
     insert into howdah.job (id, queue, task, priority, flags, line)
-    select r.id, r.queue, r.task, r.priority, t.flags | howdah.demand_flags(r.demands), howdah.line_of(r.queue, r.task, r.demands)
+    select r.id, r.queue, r.task, r.priority, t.flags | howdah.demand_flags(r.demands), howdah.line_of(r.queue, r.task, r.demands, r.placement)
     from howdah.run r join howdah.task t on t.id = r.task
     where r.id = any(v_asked) and r.id between v_asked[1] and v_asked[cardinality(v_asked)] and not howdah.is_pending(r.id)
     order by r.id for key share of r on conflict (id) do nothing returning id

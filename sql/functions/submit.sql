@@ -2,6 +2,7 @@
 -- whether this call made each: where a unique key or a child's is held, it is the run that holds it.
 -- Options (all optional): delay, expires, timeout, unique_for in seconds; at (timestamptz); priority; queue; retry; tags;
 -- metadata; unique_key (text); unique_args (true); child (a key within its parent); parent (a run); on_parent_cancel;
+-- requires, prefers, prefer_for (seconds), sticky: where it may go, as checked_placement() takes them;
 -- trace: as howdah.run has it; default the parent's; debounce (what it says of wait, max and its key goes before what the task
 -- says; null: not even where the task does): the run that waits under its key is put off, see put_off();
 -- node: which holds the parent, needed from a role that may only enqueue, lest it take the keys of children that are not its own.
@@ -37,16 +38,18 @@ declare
   v_args text[] := p_args;
   v_limits jsonb;
   v_debounce jsonb;
+  v_said jsonb;  -- Of its placement, by the task.
+  v_placement jsonb;
   v_keys text[] := p_keys;
   v_demands jsonb[];
   v_lines bigint[];
   v_created boolean[];
   v_later int := 0;  -- How many wait for their time: none, or all.
 begin
-  select t.id, t.queue, t.priority, t.flags, t.limits into v_task, v_queue, v_priority, v_flags, v_limits from howdah.task t where t.name = p_task;
+  select t.id, t.queue, t.priority, t.flags, t.limits, t.placement into v_task, v_queue, v_priority, v_flags, v_limits, v_said from howdah.task t where t.name = p_task;
   if not found then
     v_task := howdah.introduce(p_task);
-    select t.queue, t.priority, t.flags, t.limits into v_queue, v_priority, v_flags, v_limits from howdah.task t where t.id = v_task;
+    select t.queue, t.priority, t.flags, t.limits, t.placement into v_queue, v_priority, v_flags, v_limits, v_said from howdah.task t where t.id = v_task;
     if not found then
       raise exception 'the task % was added by a transaction that this one cannot see', p_task
         using errcode = '40001', hint = 'Run the transaction again.';
@@ -58,12 +61,12 @@ begin
   end if;
   if p_options is not null then
     select k into v_unknown from jsonb_object_keys(p_options) k
-    where k <> all ('{delay,at,priority,queue,expires,timeout,retry,tags,metadata,unique_key,unique_args,unique_for,child,parent,node,on_parent_cancel,trace,debounce}'::text[])
+    where k <> all ('{delay,at,priority,queue,expires,timeout,retry,tags,metadata,unique_key,unique_args,unique_for,child,parent,node,on_parent_cancel,trace,debounce,requires,prefers,prefer_for,sticky}'::text[])
     limit 1;
     if found then
       raise exception 'howdah.enqueue does not know the option "%"', v_unknown
         using errcode = '22023', hint = 'Options are delay, at, priority, queue, expires, timeout, retry, tags, metadata, unique_key, unique_args,'
-          ' unique_for, child, parent, on_parent_cancel, trace and debounce.';
+          ' unique_for, child, parent, on_parent_cancel, trace, debounce, requires, prefers, prefer_for and sticky.';
     end if;
     if p_options ? 'queue' then
       v_queue := howdah.queue_id(p_options ->> 'queue');
@@ -113,23 +116,27 @@ begin
       from unnest(v_fresh, v_ids, p_args, p_keys) with ordinality f(id, held, args, keys, n);
     end if;
     v_kept := nullif(
-      p_options - '{delay,at,priority,queue,expires,tags,metadata,unique_key,unique_args,unique_for,child,parent,node,trace,debounce}'::text[], '{}');
+      p_options - '{delay,at,priority,queue,expires,tags,metadata,unique_key,unique_args,unique_for,child,parent,node,trace,debounce,requires,prefers,prefer_for,sticky}'::text[], '{}');
     if v_due > howdah.clock() then
       v_kept := coalesce(v_kept, '{}') || jsonb_build_object('due', v_due);  -- Its timer is gone by the time that anybody asks how long it waited.
       if not starts_with(v_trace, 'apart ') then
         v_trace := 'apart ' || v_trace;
       end if;
     end if;
-    if v_debounce is not null then
-      select o.ids, o.created, o.fresh, o.args, o.keys into v_ids, v_created, v_fresh, v_args, v_keys
-      from howdah.put_off(v_task, p_task, v_limits, v_debounce, v_fresh, p_args, p_keys, v_due, v_expires,
-                          v_tags, v_metadata, v_kept, v_parent, v_root, v_trace) o;
-      v_flags := v_flags | 776;
-    end if;
   end if;
-  if v_limits is not null and v_fresh <> '{}' then
-    v_demands := howdah.demands(p_task, v_limits, v_args, v_keys);
-    v_lines := array(select howdah.line_of(v_queue, v_task, d.demands) from unnest(v_demands) with ordinality d(demands, n) order by d.n);
+  if v_said is not null or p_options ?| '{requires,prefers,prefer_for,sticky}' then
+    v_placement := howdah.placement_of(p_task, v_said, p_options, v_parent);
+  end if;
+  if v_debounce is not null then
+    select o.ids, o.created, o.fresh, o.args, o.keys into v_ids, v_created, v_fresh, v_args, v_keys
+    from howdah.put_off(v_task, p_task, v_limits, v_debounce, v_fresh, p_args, p_keys, v_due, v_expires,
+                        v_tags, v_metadata, v_kept, v_parent, v_root, v_trace, v_placement) o;
+    v_flags := v_flags | 776;
+  end if;
+  if (v_limits is not null or v_placement is not null) and v_fresh <> '{}' then
+    v_demands := case when v_limits is null then array_fill('[]'::jsonb, array[cardinality(v_fresh)])
+                      else howdah.demands(p_task, v_limits, v_args, v_keys) end;
+    v_lines := array(select howdah.line_of(v_queue, v_task, d.demands, v_placement) from unnest(v_demands) with ordinality d(demands, n) order by d.n);
     v_flags := v_flags | howdah.demand_flags(v_demands[1]);  -- The same for all: they are the task's.
     if v_flags & 32 <> 0 and v_parent is not null then
       perform howdah.check_nesting(p_task, v_demands, v_parent);
@@ -137,8 +144,8 @@ begin
   end if;
   if v_fresh <> '{}' then
     -- Statement by statement: each opens only the tables that it fills, and that is most of what a lone run costs.
-    insert into howdah.run (id, task, queue, priority, args, tags, metadata, options, parent, root, trace, demands)
-    select f.id, v_task, v_queue, v_priority, f.args::json, v_tags, v_metadata, v_kept, v_parent, v_root, v_trace, f.demands
+    insert into howdah.run (id, task, queue, priority, args, tags, metadata, options, parent, root, trace, demands, placement)
+    select f.id, v_task, v_queue, v_priority, f.args::json, v_tags, v_metadata, v_kept, v_parent, v_root, v_trace, f.demands, v_placement
     from unnest(v_fresh, v_args, v_demands) f(id, args, demands);
     if v_due > howdah.clock() then
       insert into howdah.timer (id, due, expires, queue, task, priority, attempt, flags, retrying, line)
@@ -162,6 +169,10 @@ begin
   if v_fresh <> '{}' and v_expires < howdah.clock() + interval '30 seconds' then
     -- Keepers sleep up to that long, and nothing else tells them. Rare enough to travel with the commit.
     perform howdah.tell('howdah_timer', greatest(0, extract(epoch from v_expires - howdah.clock()))::text);
+  end if;
+  if v_limits is null and v_said is null and v_placement is not null and v_fresh <> '{}' then
+    -- Of this task no node expects that its runs go by the gate.
+    perform howdah.tell('howdah_space', 'task ' || v_task);
   end if;
   if p_notify and v_fresh <> '{}' then
     if due_s is null and v_lines is not null then

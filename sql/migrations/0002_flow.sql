@@ -91,6 +91,15 @@ create table howdah.paused (
 -- all, which costs a row nothing. What goes on to a timer goes without it: a wait that has ended counts no more.
 alter table howdah.job add column lifted int;
 
+-- What a node says of itself, an object of texts, numbers and truth values: runs may require and prefer it.
+alter table howdah.node add column labels jsonb not null default '{}';
+
+-- Where runs of a task may go and where best, as the task says it: see checked_placement().
+alter table howdah.task add column placement jsonb generated always as (defaults -> 'placement') stored;
+
+-- Where a run may go and where best: see placement_of(). Null: anywhere. What is not null goes by the gate, as if it had a limit.
+alter table howdah.run add column placement jsonb;
+
 -- Ends that limits bring.
 insert into howdah.kind (id, name, sender, state, final) values
   (24, 'rejected', 'control', 'rejected', true),
@@ -108,3 +117,4 @@ drop function if exists howdah.enqueue(text, json, interval, timestamptz, int, t
 drop function if exists howdah.introduce(text, text, smallint, jsonb);
 drop function if exists howdah.register(text, text, smallint, jsonb, jsonb, jsonb, text);
 drop function if exists howdah.hint(int, int, smallint, bigint, text);
+drop function if exists howdah.join_node(bigint, text, text, int, text, int[], text[], int[], double precision);

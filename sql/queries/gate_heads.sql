@@ -1,2 +1,2 @@
 -- The next runs of lines. See functions/gate_heads.sql.
-select line, queue, task, demands, priorities, runs, more from howdah.gate_heads($1, $2);
+select line, queue, task, demands, priorities, runs, more, placement, sinces from howdah.gate_heads($1, $2);

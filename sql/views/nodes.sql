@@ -1,4 +1,5 @@
 -- Each node that has not left, alive while its lease lies ahead. queues null: all of them. ordered: it was told to pause or to drain.
+-- labels: what it says of itself, which runs may require and prefer.
 -- A stable contract: columns are only ever added, at the end. Takes no locks.
 create or replace view howdah.nodes as
 select
@@ -13,5 +14,6 @@ select
   n.renewed as renewed_at,
   n.until as alive_until,
   n.until > howdah.clock() as alive,
-  o.what as ordered
+  o.what as ordered,
+  n.labels
 from howdah.node n left join howdah.node_order o on o.node = n.name;

@@ -1,6 +1,6 @@
 """A lane, a room and runs to put into it, without a database."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from time import monotonic, time
 from typing import Any
@@ -41,10 +41,11 @@ def lane(
     attempts: int = 1,
     delivery: Delivery = "at_least_once",
     limits: Sequence[AnyLimit] = (),
+    slots: int = 1,
 ) -> Lane:
     """The lane of a task made of this function."""
     said = Defaults(retry=Retry(attempts, base=10.0), timeout=timeout_s, delivery=delivery)
-    return Lane(Definition(function, said=said, limits=limits), HOME, SIZES, Surroundings((), NodeStock()))
+    return Lane(Definition(function, said=said, limits=limits, slots=slots), HOME, SIZES, Surroundings((), NodeStock()))
 
 
 def claimed(run: int, lease: int = 100, **other: Any) -> Claimed:
@@ -60,6 +61,10 @@ class Gatehouse:
         self.spaces: list[int] = []
         self.free: list[tuple[int, int]] = []
         self.doubtful: list[tuple[int, int]] = []
+        self.also: frozenset[int] = frozenset()
+
+    def found(self, tasks: Iterable[int]) -> None:
+        self.also |= frozenset(tasks)
 
     def space(self, room: int, capacity: int, tasks: frozenset[int]) -> list[str]:
         self.spaces.append(capacity)
@@ -85,13 +90,16 @@ class Place:
         timeout_s: float = 60,
         permits: Permits | None = None,
         limits: Sequence[AnyLimit] = (),
+        wide: Mapping[str, int] | None = None,
     ) -> None:
+        """wide: beside the task of RUN others, in their order, each of which takes so many slots."""
         self.ledger = Mailbox[Outcome](1000)
         self.standing: Standing | None = Standing(NODE, monotonic() + 60, time() - monotonic())
         self.room = Room(
             "async",
             slots,
-            {RUN.task: lane(function, timeout_s, limits=limits)},
+            {RUN.task: lane(function, timeout_s, limits=limits)}
+            | {RUN.task + n: lane(function, slots=width) for n, width in enumerate((wide or {}).values(), 1)},
             self.ledger,
             lambda: self.standing,
             slice_s=0.005,

@@ -7,7 +7,7 @@ import pytest
 from howdah.actors.dispatcher import dispatch
 from howdah.core.lines import Hints, Key, Line
 from howdah.mailbox import Mailbox
-from howdah.messages import Claimed, Freed, Stop, ToDispatcher
+from howdah.messages import Claimed, Freed, Looked, Stop, ToDispatcher
 
 from . import stage
 from .batch_stage import OTHER, Calls, Place, item
@@ -29,8 +29,8 @@ class Claims:
 
     async def ready(self) -> None: ...
 
-    async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]:
-        return [((stage.RUN.queue, task), (0, runs[0].id - 1)) for task, runs in self.left.items() if runs], False
+    async def look(self, node: int, tasks: list[int]) -> Looked:
+        return Looked([((stage.RUN.queue, task), (0, runs[0].id - 1)) for task, runs in self.left.items() if runs])
 
     async def claim(
         self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int], *, aside: bool, durable: bool

@@ -12,7 +12,7 @@ from howdah.config import Config
 from howdah.core.lines import Hints, Key, Line
 from howdah.core.states import Kind
 from howdah.mailbox import Mailbox
-from howdah.messages import Claimed, Freed, Stop, ToDispatcher, Woken
+from howdah.messages import Admitted, Claimed, Freed, Looked, Stop, ToDispatcher, Woken
 
 from .stage import CONFIG, RUN, Gatehouse, Place, claimed
 
@@ -34,9 +34,9 @@ class Claims:
     async def ready(self) -> None:
         pass
 
-    async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]:
+    async def look(self, node: int, tasks: list[int]) -> Looked:
         self.looked += 1
-        return ([(LINE, (0, self.left[0].id))] if self.left else []), False
+        return Looked([((LINE[0], self.left[0].task), (0, self.left[0].id))] if self.left else [])
 
     async def claim(
         self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int], *, aside: bool, durable: bool
@@ -44,7 +44,7 @@ class Claims:
         self.asked.append(room)
         self.lease += 1
         got, self.left = self.left[:room], self.left[room:]
-        return [claimed(run.id, lease=self.lease) for run in got]
+        return [msgspec.structs.replace(run, lease=self.lease) for run in got]
 
     async def fetch_admitted(self, node: int, admitted: Mapping[int, int]) -> list[Claimed]:
         return [claimed(run, lease=lease, lane="per-user:1") for run, lease in admitted.items()]
@@ -56,9 +56,9 @@ class Claims:
 class Suspects(Claims):
     """The same as suspects, of which a node is given one at a time."""
 
-    async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]:
-        heads, _ = await super().look(node, tasks)
-        return heads, bool(heads)
+    async def look(self, node: int, tasks: list[int]) -> Looked:
+        heads = (await super().look(node, tasks)).heads
+        return Looked(heads, aside=bool(heads))
 
     async def claim(
         self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int], *, aside: bool, durable: bool
@@ -77,10 +77,10 @@ class Queues(Claims):
         self.left = [msgspec.structs.replace(run, queue=2 - run.id % 2) for run in self.left]
         self.lines: list[list[int]] = []
 
-    async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]:
+    async def look(self, node: int, tasks: list[int]) -> Looked:
         self.looked += 1
         heads = {run.queue: ((run.queue, run.task), (0, run.id)) for run in reversed(self.left)}
-        return list(heads.values()), False
+        return Looked(list(heads.values()))
 
     async def claim(
         self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int], *, aside: bool, durable: bool
@@ -96,18 +96,24 @@ class Queues(Claims):
 class Emptied(Queues):
     """The same; somebody else takes all that the first queue has, right after the first look."""
 
-    async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]:
+    async def look(self, node: int, tasks: list[int]) -> Looked:
         found = await super().look(node, tasks)
         self.left = [run for run in self.left if run.queue == 2]
         return found
 
 
+class Gated(Claims):
+    """The same, where a look finds that runs wait for the gate."""
+
+    async def look(self, node: int, tasks: list[int]) -> Looked:
+        return Looked((await super().look(node, tasks)).heads, gated=frozenset({5}))
+
+
 class Misfits(Queues):
     """The same, where a look finds that some are only to be had aside."""
 
-    async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]:
-        heads, _ = await super().look(node, tasks)
-        return heads, True
+    async def look(self, node: int, tasks: list[int]) -> Looked:
+        return Looked((await super().look(node, tasks)).heads, aside=True)
 
 
 async def never() -> None: ...
@@ -123,10 +129,11 @@ class Desk:
         claims: type[Claims] = Claims,
         config: Config = CONFIG,
         weights: Mapping[int, float] | None = None,
+        wide: Mapping[str, int] | None = None,
     ) -> None:
         self.weights = weights
         self.gate = Gatehouse()
-        self.place = Place(never, slots=slots)
+        self.place = Place(never, slots=slots, wide=wide)
         self.claims = claims(runs)
         self.config = config
         self.desk = Mailbox[ToDispatcher](1000)
@@ -312,4 +319,51 @@ async def test_what_is_paused_goes_back_where_it_had_not_started_and_the_rest_st
         assert [run.id for run in it.place.room.waiting] == [1, 3, 5, 7]
         await anyio.wait_all_tasks_blocked()
         assert it.claims.looked > looked
+        group.cancel_scope.cancel()
+
+
+async def test_the_gate_is_told_of_tasks_that_somebody_found_to_go_by_it() -> None:
+    it = Desk(runs=0, slots=4)
+    async with anyio.create_task_group() as group:
+        group.start_soon(it.run)
+        await anyio.wait_all_tasks_blocked()
+        assert it.claims.said == [], "no task here says so itself"
+        it.gate.found([5])
+        it.desk.put_nowait(Woken())
+        await anyio.wait_all_tasks_blocked()
+        assert it.claims.said == ["room 0: 4 of [5]"]
+        group.cancel_scope.cancel()
+
+
+async def test_a_look_that_finds_runs_for_the_gate_says_so() -> None:
+    it = Desk(runs=0, slots=4, claims=Gated)
+    async with anyio.create_task_group() as group:
+        group.start_soon(it.run)
+        await anyio.wait_all_tasks_blocked()
+        assert it.gate.also == {5}
+        assert "room 0: 4 of [5]" in it.claims.said
+        group.cancel_scope.cancel()
+
+
+async def test_the_gate_is_told_of_the_room_for_runs_of_each_width() -> None:
+    it = Desk(runs=0, slots=9, wide={"four": 4, "ten": 10})
+    it.gate.also = frozenset({5, 6, 7})
+    async with anyio.create_task_group() as group:
+        group.start_soon(it.run)
+        await anyio.wait_all_tasks_blocked()
+        assert sorted(it.claims.said[:3]) == ["room 0: 9 of [5]", "room 1: 2 of [6]", "room 2: 1 of [7]"]
+        it.desk.put_nowait(Admitted([claimed(1, lease=9, task=6, lane="x")]))
+        await anyio.wait_all_tasks_blocked()
+        assert sorted(it.claims.said[-3:]) == ["room 0: 5 of [5]", "room 1: 2 of [6]", "room 2: 0 of [7]"], "of this one it has one"
+        group.cancel_scope.cancel()
+
+
+async def test_of_lines_with_wide_runs_no_more_are_claimed_than_fit_if_all_of_them_are() -> None:
+    it = Desk(runs=20, slots=9, wide={"four": 4})
+    it.claims.left = [msgspec.structs.replace(run, task=6) for run in it.claims.left]
+    async with anyio.create_task_group() as group:
+        group.start_soon(it.run)
+        await anyio.wait_all_tasks_blocked()
+        assert it.claims.asked == [2, 1], "and one more, which waits for its slots before others start"
+        assert it.place.room.unfinished == 12
         group.cancel_scope.cancel()

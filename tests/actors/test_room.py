@@ -1,6 +1,8 @@
 """Slots: they start what waits, in order, as long as the node's lease holds, and end when the room ends."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import anyio
 import msgspec
@@ -200,3 +202,116 @@ async def test_what_was_claimed_aside_starts_before_what_waits_and_wakes_a_slot(
         await place.outcomes(3)
         place.room.end()
     assert ended == [1, 3, 2, 4]
+
+
+NARROW, WIDE, WIDER = 5, 6, 7
+
+
+class Crew:
+    """A room whose runs go on until they are let go; who runs, and who waits."""
+
+    def __init__(self, slots: int, **wide: int) -> None:
+        self.gates: dict[int, anyio.Event] = {}
+        self.place = Place(self._hold, slots, wide=wide)
+        self.room = self.place.room
+
+    async def _hold(self) -> None:
+        await self.gates.setdefault(current_run().id, anyio.Event()).wait()
+
+    @property
+    def running(self) -> set[int]:
+        return {run.id for run in self.room.running}
+
+    async def settle(self) -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    async def offer(self, *runs: tuple[int, int]) -> None:
+        """Runs, each with its task."""
+        self.room.offer([claimed(run, task=task) for run, task in runs])
+        await self.settle()
+
+    async def end(self, *runs: int) -> None:
+        for run in runs:
+            self.gates.setdefault(run, anyio.Event()).set()
+            await self.settle()
+
+
+@asynccontextmanager
+async def crew(slots: int, **wide: int) -> AsyncGenerator[Crew]:
+    made = Crew(slots, **wide)
+    async with anyio.create_task_group() as group:
+        for slot in made.room.slots:
+            group.start_soon(made.room.serve, slot, group)
+        await made.settle()
+        yield made
+        with anyio.fail_after(5):
+            while made.running:
+                await made.end(*made.running)
+        made.room.end()
+
+
+async def test_a_run_takes_as_many_slots_as_its_task_says() -> None:
+    async with crew(8, wide=4) as it:
+        await it.offer((1, WIDE), (2, WIDE), (3, WIDE), (4, NARROW))
+        assert it.running == {1, 2}
+        assert (it.room.at_work, it.room.unfinished) == (8, 13)
+        await it.end(1)
+        assert it.running == {2, 3}
+        await it.end(2, 3)
+        assert it.running == {4}
+        assert (it.room.at_work, it.room.unfinished) == (1, 1)
+
+
+async def test_a_wide_run_is_not_overtaken_by_narrow_ones_that_would_fit() -> None:
+    async with crew(4, wide=4) as it:
+        await it.offer((1, NARROW), (2, NARROW), (3, WIDE), *((run, NARROW) for run in range(10, 20)))
+        assert it.running == {1, 2}
+        await it.end(1)
+        assert it.running == {2}, "what ends makes way for it"
+        await it.end(2)
+        assert it.running == {3}
+        await it.end(3)
+        assert it.running == {10, 11, 12, 13}, "all of its slots are used again"
+
+
+async def test_slots_that_a_wide_run_leaves_over_are_used() -> None:
+    async with crew(8, wide=3, wider=6) as it:
+        await it.offer((1, WIDER), (2, WIDE), (3, NARROW), (4, NARROW), (5, WIDE))
+        assert it.running == {1}
+        await it.end(1)
+        assert it.running == {2, 3, 4, 5}
+        assert it.room.at_work == 8
+
+
+async def test_a_run_that_needs_more_than_there_is_runs_alone() -> None:
+    async with crew(3, wide=100) as it:
+        await it.offer((1, NARROW), (2, WIDE), (3, NARROW))
+        assert it.running == {1}
+        await it.end(1)
+        assert it.running == {2}
+        await it.end(2)
+        assert it.running == {3}
+
+
+@pytest.mark.parametrize("how", ["late", "cancelled", "paused"])
+async def test_those_behind_a_wide_run_that_goes_back_start(how: str) -> None:
+    async with crew(4, wide=4) as it:
+        await it.offer((1, NARROW), (2, WIDE), (3, NARROW), (4, NARROW))
+        assert it.running == {1}
+        match how:
+            case "late":
+                assert [run.id for run in it.room.take_back({2})] == [2]
+            case "cancelled":
+                it.room.interrupt(Cause.CANCEL, run=2, lease=100)
+            case _:
+                assert [run.id for run in it.room.drain({(None, WIDE)})] == [2]
+        await it.settle()
+        assert it.running == {1, 3, 4}
+
+
+async def test_a_room_without_wide_tasks_keeps_no_account_of_widths() -> None:
+    async with crew(2) as it:
+        assert it.room.wide == {}
+        await it.offer((1, NARROW), (2, NARROW), (3, NARROW))
+        assert (it.running, it.room.surplus) == ({1, 2}, 0)

@@ -1,9 +1,11 @@
 """`howdah worker`: it finds the app, runs its tasks, and stops as it is told."""
 
+import json
 import re
 import signal
 from pathlib import Path
 
+import anyio
 import asyncpg
 import pytest
 from howdah import App
@@ -148,6 +150,34 @@ async def test_options_can_be_said_by_the_environment(dsn: str, db: Db, shop: Pa
         assert await worker.line() == "mailed"
         worker.send(signal.SIGTERM)
         assert "queues: mail, other; at once: 2 async" in (await worker.end())[2]
+
+
+async def test_it_says_of_itself_what_it_is_told_to(dsn: str, db: Db, shop: Path) -> None:
+    said = {"HOWDAH_DSN": dsn, "HOWDAH_LABELS": "zone=us,rack=7"}
+    async with begin("worker", "shop:jobs", "--label", "zone=eu", "--label", 'tier="1"', "--label", "gpu", cwd=shop, **said) as worker:
+        await worker.told("Ready")
+        listed = howdah("nodes", "ls", HOWDAH_DSN=dsn, COLUMNS="300")
+        (node,) = await db.fetch("select labels::text from howdah.nodes")
+        worker.send(signal.SIGTERM)
+        await worker.end()
+    assert json.loads(node[0]) == {"zone": "eu", "rack": 7, "tier": "1", "gpu": True}
+    assert 'gpu=true rack=7 tier="1" zone=eu' in " ".join(listed.stdout.split())
+
+
+async def test_each_process_of_a_fleet_has_the_labels(dsn: str, db: Db, shop: Path) -> None:
+    words = ("worker", "shop:jobs", "--processes", "2", "--label", "zone=eu", "--label", "rack=7")
+    async with begin(*words, cwd=shop, HOWDAH_DSN=dsn) as worker:
+        while len(found := await db.fetch("select labels::text from howdah.nodes")) < 2:
+            await anyio.sleep(0.05)
+        worker.send(signal.SIGTERM)
+        await worker.end()
+    assert [json.loads(row[0]) for row in found] == [{"zone": "eu", "rack": 7}] * 2
+
+
+def test_a_label_that_is_none_is_wrong_usage(shop: Path) -> None:
+    refused = howdah("worker", "shop", "--label", "=eu", cwd=shop)
+    assert refused.returncode == 2
+    assert "--label has a label ''" in refused.stderr
 
 
 def test_a_database_that_is_away_or_not_migrated_is_one_sentence(shop: Path, server_dsn: str) -> None:

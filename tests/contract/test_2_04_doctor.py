@@ -195,6 +195,17 @@ async def test_runs_of_a_task_that_no_living_node_knows_are_found_and_cancelled(
     await clinic.falls_silent()
 
 
+async def test_runs_that_no_living_node_may_have_are_found_and_cancelled(clinic: Clinic) -> None:
+    await world.join(clinic.db, known="1", labels={"gpu": True})
+    (run,) = await world.enqueue(clinic.db, task="known", requires={"gpu": False})
+    await clinic.db.execute("update howdah.run set at = at - interval '1 minute' where id = $1", run)
+    found = await clinic.finds("unplaced_runs")
+    assert f"Run {run} of task known" in found.seen
+    assert "no node that takes its task has gpu: false" in found.seen
+    await clinic.follow(found.mend)
+    await clinic.falls_silent()
+
+
 async def test_runs_that_are_held_by_a_node_that_is_no_more_are_found_and_returned(clinic: Clinic) -> None:
     (run,) = await world.enqueue(clinic.db, task="known")
     dead, _ = await world.join(clinic.db, known="1"), await world.join(clinic.db, known="1")

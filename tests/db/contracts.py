@@ -55,6 +55,16 @@ VIEWS: dict[str, Columns] = {
         ("alive_until", "timestamptz"),
         ("alive", "bool"),
         ("ordered", "text"),
+        ("labels", "jsonb"),
+    ],
+    "unplaced": [
+        ("task", "text"),
+        ("queue", "text"),
+        ("since", "timestamptz"),
+        ("first_run", "int8"),
+        ("requires", "jsonb"),
+        ("sticky_to", "text"),
+        ("why", "text"),
     ],
     "limits": [
         ("name", "text"),

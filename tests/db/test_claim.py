@@ -219,7 +219,7 @@ async def test_a_cancel_that_is_heard_during_a_claim_is_looked_for_after_it(dsn:
     node, other = await world.join(db), await connect()
     (run,) = await world.enqueue(db)
     claims.note_cancel()
-    heads, _ = await claims.look(node, [await db.fetchval("select task from howdah.job")])
+    heads = (await claims.look(node, [await db.fetchval("select task from howdah.job")])).heads
     lines = [(line, (priority, number - 1)) for line, (priority, number) in heads]
     await other.execute("begin")
     await other.execute("select from howdah.node where id = $1 for update", node)

@@ -272,7 +272,7 @@ async def test_news_are_those_of_a_range_or_of_a_list_that_wait(db: Session) -> 
     assert {row["last"] for row in rows} == {ids[3]}
     rows = await db.fetch(query("gate_news"), None, None, ids[2:3], 100)
     assert [row["runs"] for row in rows] == [[ids[2]]]
-    assert [tuple(row)[5:] for row in await db.fetch(query("gate_news"), 1, 2, [], 100)] == [(None, None)]
+    assert [tuple(row)[5:7] for row in await db.fetch(query("gate_news"), 1, 2, [], 100)] == [(None, None)]
 
 
 async def test_what_a_rate_has_left_is_written_with_the_admission(db: Session) -> None:

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def join(db: Session, node: int, name: str) -> None:
-    await db.fetchval(query("join_node"), node, name, "here", 1, "0", [], [], None, 60.0)
+    await db.fetchval(query("join_node"), node, name, "here", 1, "0", [], [], None, 60.0, "{}")
 
 
 async def orders(db: Session) -> dict[str, str]:

@@ -51,6 +51,8 @@ WAITING = [
     ("runs", "int8[]"),
 ]
 
+PLACED = [("placement", "jsonb"), ("sinces", "float8[]")]
+
 COLUMNS: dict[str, list[tuple[str, str]]] = {
     "age": [("aged", "int4"), ("more", "bool"), ("reached", "int4")],
     "asked": [("run", "int8"), ("lease", "int8")],
@@ -70,6 +72,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     "introduce": [("id", "int4")],
     "join_node": [("now", "timestamptz")],
     "keep": [("next_s", "float8"), ("fired", "int4"), ("expired", "int4"), ("facts", "jsonb")],
+    "label_node": [("noted", "bool")],
     "leave_node": [("leave_node", "void")],
     "lock_migrations": [("pg_advisory_xact_lock", "void")],
     "look": [("queue", "int4"), ("task", "int4"), ("priority", "int2"), ("id", "int8"), ("aside", "bool")],
@@ -82,11 +85,12 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
     "gate_closed": [("name", "text"), ("key", "text"), ("left_s", "float8")],
     "gate_enter": [("epoch", "int8")],
     "gate_free": [("gate_free", "void")],
-    "gate_heads": [*WAITING, ("more", "bool")],
+    "gate_heads": [*WAITING, ("more", "bool"), *PLACED],
     "gate_held": [("run", "int8"), ("lease", "int8"), ("node", "int8"), ("task", "int4"), ("demands", "jsonb")],
     "gate_left": [("run", "int8")],
-    "gate_look": [*WAITING, ("more", "bool")],
-    "gate_news": [*WAITING, ("last", "int8")],
+    "gate_look": [*WAITING, ("more", "bool"), *PLACED],
+    "gate_news": [*WAITING, ("last", "int8"), *PLACED],
+    "gate_places": [("n", "int4"), ("node", "int8"), ("score", "float8")],
     "gate_terms": [("name", "text"), ("key", "text"), ("kind", "text"), ("terms", "jsonb"), ("paused", "bool"), ("when_full", "text")],
     "gate_over": [("run", "int8"), ("blocks", "bool")],
     "refuse": [("run", "int8")],
@@ -171,7 +175,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("truncated", "bool"),
     ],
     **DOCTOR,
-    **{name: VIEWS[name] for name in ("queue_stats", "nodes", "misfits", "unimplemented", "limits")},
+    **{name: VIEWS[name] for name in ("queue_stats", "nodes", "misfits", "unimplemented", "unplaced", "limits")},
     "task_stats": [*VIEWS["task_stats"][:-1], ("waiting_since", "timestamptz"), VIEWS["task_stats"][-1]],
     "task_input": [("implemented", "bool"), ("input", "jsonb")],
     "types": [
@@ -200,6 +204,7 @@ PYTHON = {
     "bool[]": list,
     "float8": float,
     "int8[]": list,
+    "float8[]": list,
     "int2[]": list,
     "timestamptz": datetime,
 }

@@ -37,12 +37,12 @@ async def shift(db: Session, by: str) -> None:
     await db.execute(SHIFT, by)
 
 
-async def join(db: Session, lease_s: float = 60.0, **definitions: str) -> int:
+async def join(db: Session, lease_s: float = 60.0, *, labels: dict[str, Any] | None = None, **definitions: str) -> int:
     """A living node, with the hashes of these definitions of tasks; returns its id."""
     node = next(_nodes)
     tasks = [await db.fetchval(query("introduce"), name, "default", 0, "{}", None) for name in definitions]
     hashes = [*definitions.values()]
-    await db.fetchval(query("join_node"), node, "test", "here", 1, "0", tasks, hashes, None, lease_s)
+    await db.fetchval(query("join_node"), node, "test", "here", 1, "0", tasks, hashes, None, lease_s, json.dumps(labels or {}))
     return node
 
 
@@ -58,7 +58,7 @@ async def claim(db: Session, node: int, room: int = 1000, tasks: Sequence[str] =
     numbers = [
         row[0] for row in await db.fetch("select id from howdah.task where cardinality($1::text[]) = 0 or name = any($1)", list(tasks))
     ]
-    heads = await db.fetch(query("look"), node, numbers, None)
+    heads = [row for row in await db.fetch(query("look"), node, numbers, None) if row["queue"] is not None]
     lines = [[row[0] for row in heads], [row[1] for row in heads], [row[2] for row in heads], [row[3] - 1 for row in heads]]
     return [Claimed(node, *row) for row in await db.fetch(query("claim"), node, room, *lines, True, False)]
 

@@ -188,7 +188,7 @@ async def _the_old_world_is_refused(copy: Session, promised: list[Any]) -> None:
         await copy.fetch(query("claim"), node, 1000, *lines, True, False)
     assert refused.value.sqlstate == NODE_GONE
     # A node of this world holds runs of the same numbers, under numbers of leases that the other one had, too.
-    await copy.fetchval(query("join_node"), NEWCOMER, "test", "here", 1, "0", [], [], None, 60.0)
+    await copy.fetchval(query("join_node"), NEWCOMER, "test", "here", 1, "0", [], [], None, 60.0, "{}")
     await copy.execute("select setval('howdah.lease_number', $1, false)", min(run["lease"] for run in promised))
     held = {row["id"]: row["lease"] for row in await copy.fetch(query("claim"), NEWCOMER, 1000, *lines, False, False)}
     assert any(held.get(run["id"]) == run["lease"] for run in promised), "no lease of a run was given in both worlds"

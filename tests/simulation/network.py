@@ -320,10 +320,13 @@ class _Verbs(GateVerbs):
     def note_progress(self, *_: Any) -> Answer:
         return 0
 
+    def gate_free(self) -> Answer:
+        return 0
+
     def join_node(self, node: int, name: str, host: str, pid: int, version: str, tasks: list[int], *rest: Any) -> Answer:
         self._network.names[node] = name
         try:
-            return _instant(self._model.call(lambda _: self._model.join(node, rest[-1], tasks)))
+            return _instant(self._model.call(lambda _: self._model.join(node, rest[-2], tasks)))
         except KeyError:
             raise asyncpg.UniqueViolationError("it has entered") from None
 

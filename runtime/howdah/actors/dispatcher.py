@@ -4,9 +4,10 @@ It owns the room accounting (how many runs each room holds, by lease) and the li
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from time import monotonic
-from typing import Protocol, assert_never
+from typing import NamedTuple, Protocol, assert_never
 
 from ..config import Config
 from ..core.lines import Hints, Key, Line, Lines, Pause
@@ -14,16 +15,19 @@ from ..core.prefetch import Prefetch
 from ..core.rota import Rota, Turn
 from ..core.states import Kind
 from ..mailbox import Mailbox
-from ..messages import Admitted, Claimed, Freed, Outcome, Standing, Stop, ToDispatcher, Woken
+from ..messages import Admitted, Claimed, Freed, Looked, Outcome, Standing, Stop, ToDispatcher, Woken
 from .permits import Permits
 from .room import Room
+
+GROUPS_MAX = 1000
+"""Groups of one room have numbers below this: widths are few."""
 
 
 class Claims(Protocol):
     """What the dispatcher needs of the database."""
 
     async def ready(self) -> None: ...
-    async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]: ...
+    async def look(self, node: int, tasks: list[int]) -> Looked: ...
     async def claim(
         self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int], *, aside: bool, durable: bool
     ) -> list[Claimed]: ...
@@ -36,7 +40,19 @@ class Gatehouse(Protocol):
 
     @property
     def permits(self) -> Permits: ...
+    @property
+    def also(self) -> AbstractSet[int]: ...
+    def found(self, tasks: Iterable[int]) -> None: ...
     def space(self, room: int, capacity: int, tasks: frozenset[int]) -> list[str]: ...
+
+
+class _Group(NamedTuple):
+    """Runs that the gate is told of the room of together: number, for the gate; width: slots that each takes."""
+
+    number: int
+    width: int
+    once: bool
+    tasks: frozenset[int]
 
 
 class _Space:
@@ -63,14 +79,27 @@ class _Space:
         self._aside: set[int] = set()
         """Leases of runs that were taken aside: a suspect comes alone, and the next one when it has ended."""
         self._total = 0
-        self._gated: set[int] = set()
-        """Leases of runs that the gate has admitted."""
-        self._gated_total = 0
+        self._limited: frozenset[int] | None = None
+        self._groups: list[_Group] = []
 
-    def for_gate(self, tasks: frozenset[int]) -> int:
-        """How many runs with limits, of these tasks, the gate may have held here, those that it has had included."""
-        extra = 0 if tasks & self.once else min(self.prefetch.extra, self._config.prefetch_max)
-        return max(0, self._slots + extra - self._total + self._gated_total)
+    def groups(self, also: AbstractSet[int]) -> list[_Group]:
+        """What the gate is told of: the tasks whose runs go by it, and those of `also`. Runs that start at most once count apart, since
+        they are never held in advance; so do those that take as many slots."""
+        limited = self.limited if self.limited >= also else self.limited | (also & self.tasks)
+        if limited != self._limited:
+            of_task = {task: (task in self.once, self.room.wide.get(task, 1)) for task in self.tasks}
+            self._limited = limited
+            self._groups = [
+                _Group(number, width, once, frozenset(task for task in limited if of_task[task] == (once, width)))
+                for number, (once, width) in enumerate(sorted(set(of_task.values())))
+            ]
+        return [group for group in self._groups if group.tasks]
+
+    def for_gate(self, group: _Group, permits: Permits) -> int:
+        """How many of these runs the gate may have held here, those that it has had included."""
+        extra = 0 if group.once else min(self.prefetch.extra, self._config.prefetch_max)
+        free = self._slots + extra - self._total - self.room.surplus
+        return sum(permits.of_task[task] for task in group.tasks) + max(0, free) // group.width
 
     def want(self) -> int:
         """How many runs to ask for. While runs wait for a slot, small claims are put off: they cost as much.
@@ -114,9 +143,6 @@ class _Space:
         if claimed[0].aside:
             self._aside.add(lease)
         self._total += len(claimed)
-        if claimed[0].lane is not None:
-            self._gated.add(lease)
-            self._gated_total += len(claimed)
 
     def free(self, leases: dict[int, int], now: float) -> bool:
         """Whether all that was taken aside under one lease has ended: the next suspect may come."""
@@ -125,10 +151,7 @@ class _Space:
             left = self.held.get(lease)
             if left is not None:
                 ended += count
-                if lease in self._gated:
-                    self._gated_total -= count
                 if left == count:
-                    self._gated.discard(lease)
                     del self.held[lease]
                     if lease in self._aside:
                         self._aside.remove(lease)
@@ -188,7 +211,7 @@ async def dispatch(
             await _tell_gate(spaces, claims, gate, none=True)
             continue
         _hand_back_late(rooms, ledger, gate.permits)
-        await _look_if_due(spaces, lines, claims, who.node, tasks)
+        await _look_if_due(spaces, lines, claims, who.node, tasks, gate)
         more = False
         for space in spaces:
             more |= await _fill(space, spaces, lines, claims, who.node)
@@ -221,8 +244,6 @@ def _take(spaces: Sequence[_Space], runs: Sequence[Claimed], permits: Permits) -
     now = monotonic()
     fresh = permits.grant(runs, now)
     for space in spaces:
-        if not space.limited:
-            continue
         mine = [run for run in fresh if run.task in space.tasks]
         for lease in {run.lease for run in mine}:
             space.take([run for run in mine if run.lease == lease], now)
@@ -239,12 +260,11 @@ def _hand_back_late(rooms: Sequence[Room], ledger: Mailbox[Outcome], permits: Pe
 
 
 async def _tell_gate(spaces: Sequence[_Space], claims: Claims, gate: Gatehouse, *, none: bool = False) -> None:
-    """Of the room that there is for runs with limits. Those that start at most once count apart: they are never held in advance."""
+    """Of the room that there is for runs that go by it."""
     said: list[str] = []
     for number, space in enumerate(spaces):
-        for kind, tasks in ((0, space.limited - space.once), (1, space.limited & space.once)):
-            if tasks:
-                said += gate.space(2 * number + kind, 0 if none else space.for_gate(tasks), tasks)
+        for group in space.groups(gate.also):
+            said += gate.space(GROUPS_MAX * number + group.number, 0 if none else space.for_gate(group, gate.permits), group.tasks)
     if said:
         await claims.tell_gate(said)
 
@@ -257,15 +277,16 @@ def _free(spaces: Sequence[_Space], leases: dict[int, int], lines: Lines) -> Non
             lines.look_at_once()
 
 
-async def _look_if_due(spaces: Sequence[_Space], lines: Lines, claims: Claims, node: int, tasks: list[int]) -> None:
+async def _look_if_due(spaces: Sequence[_Space], lines: Lines, claims: Claims, node: int, tasks: list[int], gate: Gatehouse) -> None:
     """At every line, without any watermark."""
     began = monotonic()
     if lines.next_look_at() > began:
         return
-    heads, aside = await claims.look(node, tasks)
-    lines.found(heads, monotonic(), monotonic() - began)
+    looked = await claims.look(node, tasks)
+    lines.found(looked.heads, monotonic(), monotonic() - began)
+    gate.found(looked.gated)
     for space in spaces:
-        space.aside_is_next = aside
+        space.aside_is_next = looked.aside
 
 
 async def _fill(space: _Space, spaces: Sequence[_Space], lines: Lines, claims: Claims, node: int) -> bool:
@@ -282,6 +303,9 @@ async def _fill(space: _Space, spaces: Sequence[_Space], lines: Lines, claims: C
         return False
     if turn is not None:
         want = turn.of(want)
+    if room.wide:
+        # As if all of them took as much as the widest: what is claimed and does not fit would keep others waiting behind it.
+        want = max(1, want // max(room.wide.get(task, 1) for (_, task), _ in asked))
     (space.once_is_next.add if once and not durable else space.once_is_next.discard)(queue)
     if space.want_now() > 0:
         space.aside_is_next = False

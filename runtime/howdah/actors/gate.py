@@ -26,6 +26,7 @@ from ..messages import Claimed, Held, SeatLost, Standing, Terms, Waiting, Woken
 from .guards import Guards
 from .holdings import Holdings, Permit
 from .impatience import Impatience
+from .placing import Placing
 from .rules import Rules
 
 log = logging.getLogger("howdah.gate")
@@ -57,6 +58,7 @@ class Seat(Protocol):
     async def look(self, after: int | None, lines: int, heads: int) -> list[Waiting]: ...
     async def heads(self, lines: Sequence[int], heads: int) -> list[Waiting]: ...
     async def news(self, low: int | None, high: int | None, runs: Sequence[int], limit: int) -> tuple[list[Waiting], int | None]: ...
+    async def places(self, placements: Sequence[str]) -> list[tuple[int, int, float]]: ...
     async def left(self, runs: Sequence[int], leases: Sequence[int]) -> list[int]: ...
     async def remind(self, runs: Sequence[int], leases: Sequence[int], nodes: Sequence[int]) -> None: ...
     async def over(self, runs: Sequence[int]) -> tuple[list[int], bool]: ...
@@ -113,6 +115,7 @@ class _Keeper:
         self._epoch, self._node = epoch, node
         self._gate = Gate()
         self._places = Places(node, config.claim_max)
+        self._placing = Placing(self._places)
         self._impatience = Impatience(self._gate, seat)
         self._guards = Guards(seat, epoch)
         self._rules = Rules(self._gate, self._impatience, self._guards)
@@ -167,7 +170,7 @@ class _Keeper:
         due = min(self._scan_at, self._check_at) if self._holdings.permits else self._scan_at
         if self._refused:
             due = min(due, self._refused_at)
-        for at in (self._gate.next_at(), self._guards.next_at()):
+        for at in (self._gate.next_at(), self._guards.next_at(), self._placing.next_at()):
             if at is not None:
                 due = min(due, at - offset_s)
         return due
@@ -177,6 +180,8 @@ class _Keeper:
         if heard.terms:
             await self._read_terms()
         await self._close(heard.closed)
+        if heard.labels:
+            self._placing.doubt()
         for space in heard.spaces.values():
             self._places.tell(space, holdings.whereabouts())
         for run, lease in heard.ended.items():
@@ -212,11 +217,14 @@ class _Keeper:
             self._gate.sweep(now + offset_s)
             self._places.sweep()
             self._rules.sweep()
+            self._placing.sweep(self._gate.kinds())
+            await self._guards.sweep(now + offset_s)
 
     async def _scan(self) -> None:
         """Looks at the next lines of all: at everything each idle_look_s, and for no more than a share of the time."""
         if self._cursor is None:
             self._round_began = monotonic()
+            self._placing.doubt()  # In case that a notification was lost.
         rows = await self._seat.look(self._cursor, LINES_AT_ONCE, HEADS_MIN)
         for row in rows:
             self._offer(row)
@@ -244,13 +252,16 @@ class _Keeper:
 
     async def _admit(self, offset_s: float) -> bool:
         """One admission, and its statement. True if another may follow at once."""
-        self._places.begin()
+        await self._placing.ask(self._seat)
+        self._places.begin(monotonic() + offset_s)
         decided = self._gate.admit(self._places, monotonic() + offset_s)
         if not decided:
             return bool(self._gate.hungry())
         decided.sort(key=_by_run)  # Neighbours in the table, as far as that goes.
         rows = await self._seat.admit(self._epoch, self._node, decided, self._rules.levels(decided))
         now = monotonic()
+        for one in decided:
+            self._placing.went(one.line, one.run)
         demands = {one.run: one.demands for one in decided}
         for row in rows:
             self._holdings.take(row.id, row.lease, row.node, row.task, demands.pop(row.id), now)
@@ -291,9 +302,9 @@ class _Keeper:
         nodes = {one.place for one in refused} - {self._node}
         await self._check(self._holdings.of_nodes(nodes))  # What it held went with it.
         nodes -= {node for node, _ in self._holdings.whereabouts()}
-        for node in nodes:
-            self._places.forget(node)
-        if nodes:
+        if nodes and (gone := nodes - await self._placing.living(self._seat)):
+            for node in gone:
+                self._places.forget(node)
             await self._ask_for_space()
         if not self._refused:
             self._refused_at = monotonic() + self._patience_s
@@ -329,7 +340,8 @@ class _Keeper:
         self._holdings.free_waiting(row.runs)
         heads = [Head(priority, run) for priority, run in zip(row.priorities, row.runs, strict=True)]
         demands = () if row.demands is None else self._rules.demands(row.demands)
-        self._gate.offer(row.line, (row.queue, row.task), demands, heads, more=bool(row.more))
+        self._gate.offer(row.line, self._placing.kind(row), demands, heads, more=bool(row.more))
+        self._placing.tell(row)
 
     def _offer_news(self, rows: Iterable[Waiting]) -> None:
         """Some of what waits in lines: they stand among those that are known."""
@@ -337,7 +349,8 @@ class _Keeper:
             assert row.demands is not None, "each of these has a run"
             self._holdings.free_waiting(row.runs)
             heads = [Head(priority, run) for priority, run in zip(row.priorities, row.runs, strict=True)]
-            self._gate.add(row.line, (row.queue, row.task), self._rules.demands(row.demands), heads, HEADS_MAX)
+            self._gate.add(row.line, self._placing.kind(row), self._rules.demands(row.demands), heads, HEADS_MAX)
+            self._placing.add(row)
 
 
 _by_run = attrgetter("run")

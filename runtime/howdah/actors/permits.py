@@ -6,6 +6,7 @@ lease. The lane spends: it starts a run against its permit, once, and nothing wi
 several keys is in the lane of the first. Lanes are plain objects: a hundred thousand are fine, and one that holds nothing is none.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -23,6 +24,7 @@ class KeyLane(msgspec.Struct, gc=False):
 class _Permit(msgspec.Struct, gc=False):
     lane: KeyLane
     lease: int
+    task: int
     is_spent: bool = False
 
 
@@ -35,6 +37,8 @@ class Permits:
         self._permits: dict[int, _Permit] = {}
         self._unspent: dict[int, float] = {}
         self.lanes: dict[str, KeyLane] = {}
+        self.of_task = Counter[int]()
+        """How many there are of each task."""
         self.closings: dict[tuple[int, int], str] = {}
         """The rates that runs (run, lease) have asked to pause. Each is taken with its outcome, so no more than what is held."""
 
@@ -49,7 +53,7 @@ class Permits:
     def grant(self, runs: Iterable[Claimed], now: float) -> list[Claimed]:
         """Takes what the gate has admitted, and answers with those that are new here."""
         fresh: list[Claimed] = []
-        permits, lanes, unspent = self._permits, self.lanes, self._unspent
+        permits, lanes, unspent, of_task = self._permits, self.lanes, self._unspent, self.of_task
         for run in runs:
             number, key = run.id, run.lane
             permit = permits.get(number)
@@ -60,7 +64,8 @@ class Permits:
             if lane is None:
                 lane = lanes[key] = KeyLane()
             lane.unspent += 1
-            permits[number] = _Permit(lane, run.lease)
+            permits[number] = _Permit(lane, run.lease, run.task)
+            of_task[run.task] += 1
             unspent[number] = now
             fresh.append(run)
         return fresh
@@ -114,6 +119,7 @@ class Permits:
             if permit is None or permit.lease != outcome.lease:
                 continue
             del permits[outcome.run]
+            self.of_task[permit.task] -= 1
             self._unspent.pop(outcome.run, None)
             lane = permit.lane
             if permit.is_spent:

@@ -129,9 +129,14 @@ class Room:
         self.waiting: deque[Claimed] = deque()
         self.tally = tally
         """Where ends are counted; None: nobody wants to know."""
+        self.limited = frozenset(n for n, lane in lanes.items() if lane.definition.demands.limits or lane.definition.placement)
+        """The tasks whose runs go by the gate, or some of whose do."""
+        self.wide = {n: width for n, lane in lanes.items() if (width := min(lane.definition.slots, slots)) > 1}
+        """How many slots a run of these tasks takes, never more than there are; of all others one."""
+        self._more = 0
+        """How many slots more than one each the attempts under way take."""
         self.batched: dict[int, int] = {}
         """How many runs of a task are started at once, where they are gathered: see actors/gathering.py."""
-        self.limited = frozenset(number for number, lane in lanes.items() if lane.definition.demands.limits)
         self._permits = permits
         self.closings: dict[tuple[int, int], str] = {} if permits is None else permits.closings
         """The rates that runs (run, lease) have asked to pause, until their outcomes are taken."""
@@ -162,7 +167,7 @@ class Room:
     @property
     def at_work(self) -> int:
         """How many slots are used."""
-        return self._at_work
+        return self._at_work + self._more
 
     def gathering(self, tasks: frozenset[int]) -> int:  # noqa: ARG002 - of each kind of room
         """How many runs of these tasks wait for others to start with."""
@@ -174,8 +179,15 @@ class Room:
 
     @property
     def unfinished(self) -> int:
-        """How many runs wait for a slot or are in one."""
-        return len(self.waiting) + self._at_work
+        """How many slots the runs take that are in one, and will take that wait."""
+        return len(self.waiting) + self._at_work + self.surplus
+
+    @property
+    def surplus(self) -> int:
+        """How many slots more than one each they take."""
+        if not self.wide:
+            return 0
+        return self._more + sum(self.wide.get(run.task, 1) - 1 for run in self.waiting)
 
     def offset_s(self) -> float:
         """Unix time of the database minus monotonic time here, as last measured."""
@@ -196,10 +208,7 @@ class Room:
         else:
             self.waiting.extend(batch)
         self._stirred.set()
-        for _ in range(min(len(self._idle), len(batch))):
-            rest = self._idle.pop()
-            if not rest.done():
-                rest.set_result(None)
+        self._rouse(len(batch))
 
     def drain(self, pauses: Collection[Pause] | None = None) -> list[Claimed]:
         """Takes back the runs that have not started: all of them, or those that are paused."""
@@ -209,6 +218,7 @@ class Room:
         for _ in range(len(self.waiting)):
             run = self.waiting.popleft()
             (unstarted if pauses is None or is_paused((run.queue, run.task), pauses) else self.waiting).append(run)
+        self._reconsider()
         return unstarted
 
     def take_back(self, late: set[int]) -> list[Claimed]:
@@ -216,15 +226,13 @@ class Room:
         unstarted = [run for run in self.waiting if run.id in late]
         for run in unstarted:
             self.waiting.remove(run)
+        self._reconsider()
         return unstarted
 
     def end(self) -> None:
         """Nothing more will be offered: slots end when they are done."""
         self._ended = True
-        while self._idle:
-            rest = self._idle.pop()
-            if not rest.done():
-                rest.set_result(None)
+        self._rouse(len(self._idle))
 
     def interrupt(self, cause: Cause, *, run: int | None = None, lease: int | None = None) -> None:
         """Asks attempts to end: all that are under way, or that of one run under one lease, which ends unstarted where it waits."""
@@ -234,6 +242,7 @@ class Room:
         for claimed in [one for one in self.waiting if one.id == run and one.lease == lease] if run is not None else ():
             self.waiting.remove(claimed)
             self._end_unstarted(claimed, Kind.STOPPED)
+            self._reconsider()
 
     def fence(self, node: int) -> None:
         """The lease of this identity is lost: what it held must not start, and what runs must stop."""
@@ -243,17 +252,17 @@ class Room:
             if slot.run is not None and slot.run.claimed.node == node:
                 slot.interrupt(Cause.LOST)
 
-    async def serve(self, slot: Slot, group: anyio.abc.TaskGroup) -> None:
+    async def serve(self, slot: Slot, group: anyio.abc.TaskGroup) -> None:  # noqa: C901 - written out: a call more is paid by each run
         """The loop of one slot. A function that left context variables changed costs the loop its context:
         a new one takes over, so that nothing of one run is seen by the next."""
         slot.task = _this_task()
         # Slots begin where the node was started: a task made by a soiled one would inherit what the function left.
         if self._clean is None:
             self._clean = copy_context()
-        waiting = self.waiting
+        waiting, wide = self.waiting, self.wide
         while True:
-            while not waiting:
-                if self._ended:
+            while not waiting or (wide and not self._fits(waiting[0])):
+                if self._ended and not waiting:
                     return
                 rest = asyncio.get_running_loop().create_future()
                 self._idle.append(rest)
@@ -276,10 +285,15 @@ class Room:
                 or (claimed.lane is not None and self._permits is not None and not self._permits.start(claimed))
             ):
                 self._end_unstarted(claimed, DROPPED)
+                self._reconsider()
                 continue
             self._at_work += 1
+            if wide:
+                self._more += wide.get(claimed.task, 1) - 1
             outcome = await slot.work(claimed, now, standing.offset_s)
             self._at_work -= 1
+            if wide:
+                self._make_way(wide.get(claimed.task, 1) - 1)
             self.ended += 1
             self._ledger.put_nowait(outcome)  # Has room: one for each run held.
             if slot.soiled:
@@ -300,6 +314,28 @@ class Room:
             for slot in self.slots:
                 if slot.run is not None and slot.run.deadline <= now:
                     slot.interrupt(Cause.TIMEOUT)
+
+    def _fits(self, claimed: Claimed) -> bool:
+        """Whether as many slots are free as this run takes. While the first one waits for them nobody overtakes it: what ends makes
+        way for it alone, so that it waits for no longer than what runs now."""
+        return self._at_work + self._more + self.wide.get(claimed.task, 1) <= len(self.slots)
+
+    def _make_way(self, more: int) -> None:
+        """A run has ended that took so many slots beside its own, which looks for another one by itself."""
+        self._more -= more
+        self._rouse(more)
+
+    def _reconsider(self) -> None:
+        """Another run may be the first one now, and need less."""
+        if self.wide:
+            self._rouse(len(self.waiting))
+
+    def _rouse(self, count: int) -> None:
+        """Has so many slots that rest, if there are, look for a run."""
+        for _ in range(min(len(self._idle), count)):
+            rest = self._idle.pop()
+            if not rest.done():
+                rest.set_result(None)
 
     def _end_unstarted(self, claimed: Claimed, kind: int) -> None:
         # Has room: one outcome for each run held.

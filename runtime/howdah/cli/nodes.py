@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 import click
 
 from ..app import App
+from ..labels import written
 from ..management.rows import NodeInfo
 from .asking import TEXT, ask, dsn_option, json_option, print_lines
 from .plain import plain
@@ -29,7 +30,7 @@ def ls(dsn: str | None, *, as_json: bool) -> None:
     if as_json:
         print_lines(listed)
     elif listed:
-        table(("NODE", "HOST", "PID", "VERSION", "STARTED", "STATE", "QUEUES", "TASKS"), (_cells(one) for one in listed))
+        table(("NODE", "HOST", "PID", "VERSION", "STARTED", "STATE", "QUEUES", "LABELS", "TASKS"), (_cells(one) for one in listed))
     else:
         click.echo("No node is running: `howdah worker MODULE:APP` starts one.", err=True)
 
@@ -67,7 +68,8 @@ def _order(dsn: str | None, work: Callable[[App], Awaitable[str]], said: str) ->
 
 def _cells(one: NodeInfo) -> tuple[object, ...]:
     queues = "all" if one.queues is None else " ".join(one.queues)
-    return (one.name, one.host, str(one.pid), one.version, moment(one.started_at), _state(one), queues, " ".join(one.tasks))
+    labels = " ".join(written(name, value) for name, value in sorted(one.labels.items()))
+    return (one.name, one.host, str(one.pid), one.version, moment(one.started_at), _state(one), queues, labels, " ".join(one.tasks))
 
 
 def _state(one: NodeInfo) -> str:

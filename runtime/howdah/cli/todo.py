@@ -17,7 +17,7 @@ from .tables import moment, short
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @dsn_option
 def todo(dsn: str | None, *, as_json: bool) -> None:
-    """List what waits for a human: tasks that nobody implements, runs that fit no node, and what went wrong.
+    """List what waits for a human: tasks that nobody implements, runs that fit no node or may go to none, and what went wrong.
 
     Runs that failed, expired, were lost or quarantined are grouped by task and error, the newest first.
     """
@@ -37,12 +37,15 @@ def todo(dsn: str | None, *, as_json: bool) -> None:
                f"deploy a definition that fits it, or: howdah runs cancel {misfit.run}")  # fmt: skip
     if len(found.misfits) == MISFITS_MAX:
         click.echo(f"These are the newest {MISFITS_MAX} that fit no node; there may be more.\n")
+    for line in found.unplaced:
+        _print(f"{line.task}: run {line.first_run} waits since {moment(line.since)}: {short(line.why, 200)}",
+               "start a worker that has it, or: " + f"howdah runs cancel {line.first_run}")  # fmt: skip
     for group in found.trouble:
         _print(_sentence(group), _mend(group))
     cut = sorted({group.task for group in found.trouble if group.truncated})
     if cut:
         click.echo(f"Only the newest of {plain(', '.join(cut))} were looked at: there are more behind them.")
-    if not (found.unimplemented or found.misfits or found.trouble):
+    if not (found.unimplemented or found.misfits or found.unplaced or found.trouble):
         click.echo("Nothing waits for you.")
 
 

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from ..errors import ConfigurationError, HowdahError
+from ..labels import LabelValue, read, written
 from ..policy import check_weight
 from ..size import in_bytes
 from .durations import LENGTH
@@ -51,6 +52,14 @@ def _weighed(_context: click.Context, _option: click.Parameter, words: tuple[str
     return weights
 
 
+def _labelled(_context: click.Context, _option: click.Parameter, words: tuple[str, ...]) -> dict[str, LabelValue]:
+    """Labels as they are written: zone=eu, mem_gb=32, or gpu, which is gpu=true."""
+    try:
+        return read(",".join(words), "--label")
+    except ConfigurationError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 def _exported(service: str) -> AbstractContextManager[None]:
     """Around the work of a process that --otel was said to. ConfigurationError: the packages are not there."""
     try:
@@ -69,6 +78,9 @@ def _exported(service: str) -> AbstractContextManager[None]:
 @click.option("-q", "--queue", "queues", multiple=True, metavar="NAME[=WEIGHT]", callback=_weighed,
               help="Serve only this queue; may be given again, or separated by spaces in the variable. Default: all. With weights"
                    " they take turns, as in -q mail=10 -q default=1.")  # fmt: skip
+@click.option("--label", "labels", multiple=True, metavar="NAME[=VALUE]", callback=_labelled,
+              help="Say this of the node, for runs to require and prefer, as in --label zone=eu --label mem_gb=32 --label gpu; beside"
+                   " HOWDAH_LABELS.")  # fmt: skip
 @click.option("-c", "--concurrency", type=click.IntRange(1), envvar="HOWDAH_CONCURRENCY", help="Async functions at once.")
 @click.option("--processes", type=click.IntRange(1, 256), default=1, metavar="N", show_default=True,
               help="So many nodes, each a process, started anew when it dies.")  # fmt: skip
@@ -87,6 +99,7 @@ def _exported(service: str) -> AbstractContextManager[None]:
 def worker(
     target: str,
     queues: list[str] | dict[str, float],
+    labels: dict[str, LabelValue],
     concurrency: int | None,
     processes: int,
     grace: float | None,
@@ -117,6 +130,7 @@ def worker(
         words = [
             target,
             *(f"-q{word}" for word in worded(queues)),
+            *(f"--label={written(name, value)}" for name, value in labels.items()),
             "--log-level",
             log_level,
             *(["--json"] if as_json else []),
@@ -132,7 +146,7 @@ def worker(
         service = target.partition(":")[0]
         with _exported(service) if otel else nullcontext(), metered([] if shown is None else [shown.reader], service):
             jobs = find_app(target)
-            own = {"concurrency": concurrency, "grace_s": grace}
+            own = {"concurrency": concurrency, "grace_s": grace, "labels": {**(jobs.config.labels or {}), **labels} or None}
             jobs.config = msgspec.structs.replace(jobs.config, **{name: value for name, value in own.items() if value is not None})
             line = None if lifeline is None else Lifeline(socket.socket(fileno=lifeline))
             run(serve(jobs, Duty(target, queues, Limits(max_runs, max_memory), health, shown), voice, line))

@@ -38,11 +38,12 @@ class Heard(msgspec.Struct):
     ranges: list[tuple[int, int]] = []
     spaces: dict[tuple[int, int], Space] = {}
     terms: bool = False
+    labels: bool = False
     everything: bool = False
 
     def __bool__(self) -> bool:
         said = self.ended or self.doubtful or self.closed or self.over or self.runs or self.ranges or self.spaces
-        return bool(said or self.terms or self.everything)
+        return bool(said or self.terms or self.labels or self.everything)
 
 
 class Tidings:
@@ -112,6 +113,12 @@ class Tidings:
         """What limits allow has changed."""
         first = not self._heard
         self._heard.terms = True
+        return first
+
+    def add_labels(self) -> bool:
+        """Nodes came, went, or say something else of themselves."""
+        first = not self._heard
+        self._heard.labels = True
         return first
 
     def add_everything(self) -> bool:

@@ -117,7 +117,12 @@ class Gates:
     async def news(self, low: int | None, high: int | None, runs: Sequence[int], limit: int) -> tuple[list[Waiting], int | None]:
         """Which of these wait, by line, and how far this went; None: to the end."""
         rows = await self._ask(lambda c: c.fetch(query("gate_news"), low, high, runs, limit))
-        return [Waiting(*row[:6]) for row in rows if row[0] is not None], rows[0][6]
+        return [Waiting(*row[:6], placement=row[7], sinces=row[8]) for row in rows if row[0] is not None], rows[0][6]
+
+    async def places(self, placements: Sequence[str]) -> list[tuple[int, int, float]]:
+        """Which living nodes each of these allows, and how well they fit: number of the placement from 1, node, score."""
+        rows = await self._ask(lambda c: c.fetch(query("gate_places"), placements))
+        return [(row[0], row[1], row[2]) for row in rows]
 
     async def left(self, runs: Sequence[int], leases: Sequence[int]) -> list[int]:
         """Which of these runs hold these leases no more."""

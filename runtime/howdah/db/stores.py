@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
 from time import monotonic
 from typing import Protocol
 
@@ -17,7 +16,7 @@ from .. import codec
 from ..config import Config
 from ..core.lines import Key, Line
 from ..core.states import Kind
-from ..messages import EVENT_COLUMNS, Claimed, Closing, Fact, Failure, Outcome, Rejection
+from ..messages import EVENT_COLUMNS, Claimed, Closing, Fact, Failure, Looked, Outcome, Rejection
 from ..progress import Reporter
 from .files import query
 from .link import Link, Owned, is_lost
@@ -56,10 +55,11 @@ class Claims:
         """Connects, so that the first claim need not wait for it."""
         await self._link.connected()
 
-    async def look(self, node: int, tasks: list[int]) -> tuple[list[tuple[Line, Key]], bool]:
-        """The head of each line that has a run for one of these tasks of the node, and whether some are only to be had aside."""
+    async def look(self, node: int, tasks: list[int]) -> Looked:
+        """The head of each line that has a run for one of these tasks of the node, and what else waits."""
         rows = await self._link.call(lambda c: c.fetch(query("look"), node, tasks, self._queues))
-        return [((row[0], row[1]), (row[2], row[3])) for row in rows], any(row[4] for row in rows)
+        heads = [((row[0], row[1]), (row[2], row[3])) for row in rows if row[0] is not None]
+        return Looked(heads, any(row[4] for row in rows), frozenset(row[1] for row in rows if row[0] is None))
 
     async def claim(
         self, node: int, room: int, lines: Sequence[tuple[Line, Key]], leases: list[int], *, aside: bool, durable: bool
@@ -269,72 +269,6 @@ class Upkeep:
         """Stores what these attempts said last. Those that have lost their run are not heard."""
         runs, leases, nodes = zip(*latest, strict=True)
         await self._link.call(lambda c: c.execute(query("note_progress"), runs, leases, list(latest.values()), nodes))
-
-    async def close(self) -> None:
-        """Ends the connection."""
-        await self._link.close()
-
-
-class Member(msgspec.Struct, frozen=True):
-    """What the node table says of a process."""
-
-    name: str
-    host: str
-    pid: int
-    version: str
-    tasks: list[int]
-    hashes: list[str]
-    queues: list[int] | None
-
-
-class Leases:
-    """The lease of this node, renewed from the heart's own thread."""
-
-    def __init__(self, config: Config, member: Member) -> None:
-        self._link = Link(config, f"heart {member.name}", direct=True)
-        self._member = member
-
-    async def enter(self, node: int, lease_s: float) -> datetime:
-        """Enters the node under a new identity; returns the database's time. Repeated after a loss, it is one identity still."""
-        who = self._member
-
-        async def work(connection: Owned) -> datetime:
-            now = None
-            while now is None:
-                try:
-                    now = await connection.fetchval(
-                        query("join_node"), node, who.name, who.host, who.pid, who.version, who.tasks, who.hashes, who.queues, lease_s
-                    )
-                except asyncpg.UniqueViolationError:
-                    # An earlier try did commit. No answer: it has been reaped since then, or that was in another world.
-                    now = await connection.fetchval(query("renew"), node, lease_s)
-                    if now is None:
-                        await connection.execute(query("leave_node"), node)  # It holds nothing yet: the identity is free again.
-            assert isinstance(now, datetime)
-            return now
-
-        return await self._link.call(work)
-
-    async def renew(self, node: int, lease_s: float, within_s: float) -> tuple[datetime, bool, str | None] | None:
-        """Extends the lease; the database's time, whether effects wait unsettled, and what the node was told to do (pause, drain).
-        None: the node was reaped. TimeoutError: Postgres did not answer within the time."""
-        with anyio.fail_after(within_s):
-            row = await self._link.call(lambda c: c.fetchrow(query("renew"), node, lease_s))
-        return None if row is None else (row["now"], row["unsettled"], row["ordered"])
-
-    async def give_way(self, within_s: float) -> None:
-        """Ends what this node has of the gate: its loop does not turn, and every node would wait for it."""
-        with anyio.move_on_after(within_s):
-            await self._link.call(lambda c: c.execute(query("gate_free"), self._member.name))
-
-    async def leave(self, node: int, within_s: float) -> None:
-        """Takes the node off the list, if Postgres answers in time; otherwise its lease runs out."""
-        with anyio.move_on_after(within_s):
-            await self._link.call(lambda c: c.execute(query("leave_node"), node))
-
-    async def drop(self) -> None:
-        """Gives the connection up: it did not answer."""
-        await self._link.drop()
 
     async def close(self) -> None:
         """Ends the connection."""

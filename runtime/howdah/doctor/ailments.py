@@ -139,6 +139,11 @@ AILMENTS: dict[str, Ailment] = {
         "Its runs wait until a node that defines it starts, and serves their queue.",
         "start a worker that has it, or `howdah runs cancel --task ...`",
     ),
+    "unplaced_runs": Ailment(
+        "warning",
+        "What they require of a node's labels none has that takes their task, or they are bound to one that has not.",
+        "start a worker that has it (`--label NAME=VALUE`), or `howdah runs cancel ...`",
+    ),
     "lost_node": Ailment(
         "warning",
         "Living nodes reap such a one at once: none does, and what it held waits.",

@@ -28,28 +28,16 @@ def judge_checkup(patient: Patient, rows: Sequence[Row]) -> Iterator[Finding]:
     """Symptoms; see functions/checkup.sql."""
     config = patient.config
     upkeep = sql("round_of_upkeep", quarantine_after=config.quarantine_after)
-    alive = sum(row["n"] for row in rows if row["symptom"] == "living_nodes")
-    waiting = [row for row in rows if row["symptom"] == "unknown_task"]
-    if waiting and not alive:
-        seen = f"{sum(row['n'] for row in waiting):,} runs wait, and no node is alive."
-        yield finding("no_node", seen, _START)
+    yield from _judge_waiting(rows)
     for row in rows:
         subject, late_s = row["subject"], row["age_s"]
         match row["symptom"]:
-            case "unknown_task" if alive:
-                seen = f"{row['n']:,} runs of task {subject} wait in queue {row['detail']}, and no living node takes them."
-                yield finding(
-                    "unknown_task", seen, f"howdah runs cancel --task {shlex.quote(subject)} --yes   # or start a worker that has it"
-                )
             case "homeless_rows":
                 seen = f"{row['n']:,} rows of day {subject} lie in the default partitions."
                 yield finding("homeless_rows", seen, sql("make_day", day=subject, hashes=config.hashes))
             case "orphaned_runs":
                 seen = f"{row['n']:,} runs are held by node {subject}, which is no more."
                 yield finding("orphaned_runs", seen, sql("return_runs", node=subject))
-            case "no_gate" if alive:
-                seen = f"{row['n']:,}{' or more' if row['n'] >= WALK_MAX else ''} runs with limits wait, and no living node is the gate."
-                yield finding("no_gate", seen, f"{_START}   # with HOWDAH_DIRECT_DSN where HOWDAH_DSN goes through a pooler")
             case "unsettled_effects" if late_s > LATE_S:
                 yield finding("unsettled_effects", f"What ended {ago(late_s)} ago has not been told to others.", sql("settle"))
             case "overdue_timers" if late_s > LATE_S:
@@ -76,6 +64,28 @@ def _judge_standstill(patient: Patient, row: Row) -> Iterator[Finding]:
             yield finding("open_breaker", seen, f"howdah limits override -- {shlex.quote(subject)} {shlex.quote(key)} default")
         case _:
             pass
+
+
+def _judge_waiting(rows: Sequence[Row]) -> Iterator[Finding]:
+    """Runs that no living node will start."""
+    alive = sum(row["n"] for row in rows if row["symptom"] == "living_nodes")
+    waiting = [row for row in rows if row["symptom"] == "unknown_task"]
+    if waiting and not alive:
+        seen = f"{sum(row['n'] for row in waiting):,} runs wait, and no node is alive."
+        yield finding("no_node", seen, _START)
+    for row in waiting if alive else ():
+        seen = f"{row['n']:,} runs of task {row['subject']} wait in queue {row['detail']}, and no living node takes them."
+        mend = f"howdah runs cancel --task {shlex.quote(row['subject'])} --yes   # or start a worker that has it"
+        yield finding("unknown_task", seen, mend)
+    for row in rows:
+        if row["symptom"] == "no_gate" and alive:
+            seen = f"{row['n']:,}{' or more' if row['n'] >= WALK_MAX else ''} runs with limits wait, and no living node is the gate."
+            yield finding("no_gate", seen, f"{_START}   # with HOWDAH_DIRECT_DSN where HOWDAH_DSN goes through a pooler")
+        if row["symptom"] == "unplaced_runs" and row["age_s"] > LATE_S:
+            seen = (
+                f"Run {row['n']} of task {row['subject']}, and what waits behind it, has waited for {ago(row['age_s'])}: {row['detail']}."
+            )
+            yield finding("unplaced_runs", seen, f"howdah runs cancel {row['n']}   # or start a worker that has it: --label NAME=VALUE")
 
 
 def _late(_: Patient) -> Sequence[object]:

@@ -8,7 +8,7 @@ from ..db.files import query
 from ..duration import Duration, seconds
 from ..errors import ArgumentsInvalid
 from .asking import asking
-from .rows import Misfit, NodeInfo, QueueInfo, Signature, TaskInfo, Todo, Trouble, Unimplemented, decoded
+from .rows import Misfit, NodeInfo, QueueInfo, Signature, TaskInfo, Todo, Trouble, Unimplemented, Unplaced, decoded
 
 MISFITS_MAX = 100
 """Misfits listed in one answer: many runs of one task misfit for one reason."""
@@ -48,14 +48,16 @@ class Catalogue:
             await connection.execute(query("resume"), None, task)
 
     async def todo(self) -> Todo:
-        """What waits for a human: tasks that nobody implements, runs that fit nobody, and what went wrong, newest first. Looks at a
-        bounded number of each."""
+        """What waits for a human: tasks that nobody implements, runs that fit nobody or may go nowhere, and what went wrong, newest
+        first. Looks at a bounded number of each."""
         async with asking(self._client) as connection:
             unimplemented = [Unimplemented(*row) for row in await connection.fetch(query("unimplemented"))]
             misfits = [Misfit(*row) for row in await connection.fetch(query("misfits"), MISFITS_MAX)]
+            nowhere = await connection.fetch(query("unplaced"))
             rows = await connection.fetch(query("trouble"), TROUBLE_MAX)
+        unplaced = [Unplaced(**{**row, "requires": decoded(row["requires"])}) for row in nowhere]
         trouble = [Trouble(task, State(state), *rest) for task, state, *rest in rows]
-        return Todo(unimplemented, misfits, trouble)
+        return Todo(unimplemented, misfits, trouble, unplaced)
 
 
 class Queues:
@@ -97,7 +99,7 @@ class Nodes:
     async def list(self) -> list[NodeInfo]:
         """Every node that has not left, by its start."""
         async with asking(self._client) as connection:
-            return [NodeInfo(*row) for row in await connection.fetch(query("nodes"))]
+            return [NodeInfo(*row[:-1], labels=decoded(row[-1])) for row in await connection.fetch(query("nodes"))]
 
     async def pause(self, node: str | int) -> str:
         """Tells a node to start nothing new until it is told to resume; what runs there goes on. It obeys within a second, and still does

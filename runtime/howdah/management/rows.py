@@ -162,6 +162,8 @@ class NodeInfo(msgspec.Struct, frozen=True):
     alive_until: datetime
     alive: bool
     ordered: str | None = None
+    labels: dict[str, Any] = {}
+    """What it says of itself, for runs to require and prefer."""
 
 
 class Misfit(msgspec.Struct, frozen=True):
@@ -197,12 +199,25 @@ class Trouble(msgspec.Struct, frozen=True):
     truncated: bool
 
 
+class Unplaced(msgspec.Struct, frozen=True):
+    """Runs that wait since no living node is where they may go: a row of howdah.unplaced. sticky_to: the node that they are bound to."""
+
+    task: str
+    queue: str
+    since: datetime
+    first_run: int
+    requires: dict[str, Any] | None
+    sticky_to: str | None
+    why: str
+
+
 class Todo(msgspec.Struct, frozen=True):
-    """What waits for a human: tasks that nobody implements, runs that fit nobody, and runs that went wrong."""
+    """What waits for a human: tasks that nobody implements, runs that fit nobody or may go nowhere, and runs that went wrong."""
 
     unimplemented: list[Unimplemented]
     misfits: list[Misfit]
     trouble: list[Trouble]
+    unplaced: list[Unplaced] = []
 
 
 _RUN = RunInfo.__struct_fields__

@@ -1,0 +1,288 @@
+"""Runs go to the nodes that they require, and to those that they prefer: on nodes with different labels."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import anyio
+import howdah
+import pytest
+from howdah import App
+from howdah.node import Node
+from howdah.placement import at_least, weight
+
+pytestmark = pytest.mark.anyio
+
+SOON_S = 5.0
+
+
+@asynccontextmanager
+async def nodes(dsn: str, make: Callable[[App], Any], *labels: dict[str, Any], **settings: Any) -> AsyncGenerator[tuple[Any, list[Node]]]:
+    """Nodes with these labels, each of which has the tasks that `make` defines; and what that returned for the first, as a client."""
+    async with AsyncExitStack() as stack:
+        made, started = None, []
+        for one in labels:
+            jobs = App(dsn, labels=one, grace_s=2, hard_grace_s=2, **settings)
+            mine = make(jobs)
+            made = made or mine
+            started.append(await stack.enter_async_context(jobs.work()))
+        yield made, started
+
+
+def where(jobs: App, **words: Any) -> Any:
+    """A task that tells which node it runs on."""
+
+    @jobs.task(**words)
+    async def place() -> str:
+        return howdah.current_node().name
+
+    return place
+
+
+async def test_a_run_goes_to_a_node_that_has_what_its_task_requires(dsn: str) -> None:
+    def make(jobs: App) -> Any:
+        return where(jobs, requires={"gpu": True, "mem_gb": at_least(16)})
+
+    async with nodes(dsn, make, {"gpu": True, "mem_gb": 8}, {"mem_gb": 64}, {"gpu": True, "mem_gb": 16}) as (place, found):
+        runs = await place.enqueue_many(place.call() for _ in range(20))
+        assert {await run.result(timeout=SOON_S) for run in runs} == {found[2].name}
+
+
+async def test_a_call_may_require_what_its_task_does_not(dsn: str) -> None:
+    async with nodes(dsn, where, {"zone": "eu"}, {"zone": "us"}) as (place, found):
+        for _ in range(5):
+            assert await (await place.options(requires={"zone": "us"}).enqueue()).result(timeout=SOON_S) == found[1].name
+            assert await (await place.options(requires={"zone": "eu"}).enqueue()).result(timeout=SOON_S) == found[0].name
+        assert await (await place.enqueue()).result(timeout=SOON_S)
+
+
+class Gauge:
+    """A task that holds its node until it is let go."""
+
+    def __init__(self, jobs: App, **words: Any) -> None:
+        self.go = anyio.Event()
+        gauge = self
+
+        @jobs.task(name="hold", **words)
+        async def hold(number: int = 0) -> str:
+            await gauge.go.wait()
+            return howdah.current_node().name
+
+        self.hold = hold
+
+
+def holding(**words: Any) -> Callable[[App], Gauge]:
+    gauges: list[Gauge] = []
+
+    def make(jobs: App) -> Gauge:
+        gauges.append(Gauge(jobs, **words))
+        gauges[-1].go = gauges[0].go  # One event for all nodes: they are in one process.
+        return gauges[-1]
+
+    return make
+
+
+async def running_on(db: Any, *names: str) -> list[int]:
+    """How many runs each of these nodes holds."""
+    return [
+        await db.fetchval("select count(*) from howdah.job j join howdah.node n on n.id = j.node where n.name = $1", one) for one in names
+    ]
+
+
+async def until(condition: Callable[[], Any], within_s: float = SOON_S) -> None:
+    with anyio.fail_after(within_s):
+        while not await condition():
+            await anyio.sleep(0.01)
+
+
+async def test_a_run_waits_for_the_best_node_while_that_is_full_and_then_takes_another(dsn: str, db: Any) -> None:
+    make = holding(prefers={"zone": weight("eu", 10)}, prefer_for="1s")
+    async with nodes(dsn, make, {"zone": "eu"}, {"zone": "us"}, concurrency=2) as (gauge, (eu, us)):
+        began = anyio.current_time()
+        runs = await gauge.hold.enqueue_many(gauge.hold.call(n) for n in range(3))
+
+        async def best_is_full() -> bool:
+            return await running_on(db, eu.name, us.name) == [2, 0]
+
+        await until(best_is_full)
+
+        async def the_last_went_on() -> bool:
+            return await running_on(db, eu.name, us.name) == [2, 1]
+
+        await until(the_last_went_on)
+        waited_s = anyio.current_time() - began
+        gauge.go.set()
+        assert sorted([await run.result(timeout=SOON_S) for run in runs]) == sorted([eu.name, eu.name, us.name])
+        assert 0.9 <= waited_s < 3
+
+
+async def test_a_run_that_waits_goes_to_the_best_node_when_that_has_room_again(dsn: str, db: Any) -> None:
+    make = holding(prefers={"zone": "eu"}, prefer_for="1h")
+    async with nodes(dsn, make, {"zone": "eu"}, {"zone": "us"}, concurrency=1) as (gauge, (eu, us)):
+        runs = await gauge.hold.enqueue_many(gauge.hold.call(n) for n in range(5))
+
+        async def best_is_full() -> bool:
+            return await running_on(db, eu.name, us.name) == [1, 0]
+
+        await until(best_is_full)
+        gauge.go.set()
+        assert {await run.result(timeout=SOON_S) for run in runs} == {eu.name}
+
+
+async def test_labels_that_a_function_sets_are_in_effect_within_a_second(dsn: str, db: Any) -> None:
+    def make(jobs: App) -> Any:
+        @jobs.task(name="move", requires={"zone": "eu"})
+        async def move() -> None:
+            howdah.current_node().labels.set(zone="us", fast=True)
+
+        @jobs.task(name="drop")
+        async def drop() -> None:
+            howdah.current_node().labels.remove("fast")
+
+        return move, drop, where(jobs, requires={"zone": "us"})
+
+    async with nodes(dsn, make, {"zone": "eu"}, {"zone": "mars"}) as ((move, drop, place), (eu, _)):
+        waiting = await place.enqueue()
+        await (await move.enqueue()).result(timeout=SOON_S)
+        with anyio.fail_after(1):
+            assert await waiting.result() == eu.name
+        assert dict(eu.labels) == {"zone": "us", "fast": True}
+        assert await db.fetchval("select labels ->> 'fast' from howdah.nodes where name = $1", eu.name) == "true"
+        await (await drop.options(requires={"fast": True}).enqueue()).result(timeout=SOON_S)
+
+        async def gone() -> bool:
+            return not await db.fetchval("select labels ? 'fast' from howdah.nodes where name = $1", eu.name)
+
+        await until(gone, 1)
+
+
+@pytest.mark.parametrize("sticky", ["soft", "hard"])
+async def test_a_sticky_run_goes_to_the_node_of_its_parent(dsn: str, sticky: Any) -> None:
+    def make(jobs: App) -> Any:
+        place = where(jobs, sticky=sticky)
+
+        @jobs.task
+        async def parent() -> list[str]:
+            runs = await place.enqueue_many(place.call() for _ in range(6))
+            return [howdah.current_node().name, *[await run.result() for run in runs]]
+
+        return parent
+
+    async with nodes(dsn, make, {}, {}, {}) as (parent, _):
+        for _ in range(4):
+            said = await (await parent.enqueue()).result(timeout=SOON_S)
+            assert len(set(said)) == 1, said
+
+
+async def test_a_hard_sticky_run_waits_for_its_node_and_is_released_when_that_is_no_more(dsn: str, db: Any) -> None:
+    def make(jobs: App) -> Any:
+        place = where(jobs, sticky="hard")
+
+        @jobs.task(requires={"first": True})
+        async def parent() -> tuple[str, int]:
+            return howdah.current_node().name, (await place.options(delay="300ms").enqueue()).id
+
+        return parent, place
+
+    async with nodes(dsn, make, {}) as ((_, place), (other,)):
+        async with nodes(dsn, make, {"first": True}) as ((parent, _), (first,)):
+            name, child = await (await parent.enqueue()).result(timeout=SOON_S)
+            assert name == first.name
+        assert await place.attach(child).result(timeout=SOON_S) == other.name
+
+
+async def test_sticky_and_labels_are_evaluated_together(dsn: str, db: Any) -> None:
+    def make(jobs: App) -> Any:
+        place = where(jobs)
+
+        @jobs.task(requires={"first": True})
+        async def parent(sticky: str, zone: str) -> int:
+            return (await place.options(sticky=sticky, requires={"zone": zone}).enqueue()).id
+
+        return parent, place
+
+    async with nodes(dsn, make, {"first": True, "zone": "eu"}, {"zone": "us"}) as ((parent, place), (first, other)):
+
+        async def child(sticky: str, zone: str) -> Any:
+            return place.attach(await (await parent.enqueue(sticky, zone)).result(timeout=SOON_S))
+
+        assert await (await child("hard", "eu")).result(timeout=SOON_S) == first.name
+        assert await (await child("soft", "us")).result(timeout=SOON_S) == other.name, "what is required goes before what is preferred"
+        stuck = await child("hard", "us")
+
+        async def listed() -> bool:
+            return await db.fetchval("select sticky_to from howdah.unplaced where first_run = $1", stuck.id) == first.name
+
+        await until(listed)
+        why = await db.fetchval("select why from howdah.unplaced")
+        assert why == f'it goes to node {first.name}, which has not what it requires: {{"zone": "us"}}'
+        first.labels.set(zone="us")
+        assert await stuck.result(timeout=SOON_S) == first.name
+        assert await db.fetchval("select count(*) from howdah.unplaced") == 0
+
+
+async def test_runs_that_no_node_may_have_hide_nobody_and_are_listed_with_the_reason(dsn: str, db: Any) -> None:
+    async with nodes(dsn, where, {"zone": "eu"}, {"zone": "us"}) as (place, _):
+        nowhere = place.options(requires={"zone": "mars"}, priority=100)
+        (first, *_) = await nowhere.enqueue_many(place.call() for _ in range(3000))
+        for n in range(300):
+            await place.options(requires={"rack": n}, priority=50).enqueue()
+        for zone in ("eu", "us", "eu"):
+            assert await (await place.options(requires={"zone": zone}).enqueue()).result(timeout=SOON_S)
+            assert await (await place.enqueue()).result(timeout=SOON_S)
+        rows = await db.fetch("select task, first_run, requires, why from howdah.unplaced order by since")
+        assert tuple(rows[0]) == ("place", first.id, '{"zone": "mars"}', 'no node that takes its task has zone: "mars"')
+        assert len(rows) == 301
+
+
+async def test_a_task_that_takes_several_slots_does_not_starve_behind_others(dsn: str, db: Any) -> None:
+    running, most, wide_ran = 0, 0, 0
+
+    def make(jobs: App) -> Any:
+        @jobs.task
+        async def narrow() -> None:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            await anyio.sleep(0.005)
+            running -= 1
+
+        @jobs.task(slots=4)
+        async def wide() -> None:
+            nonlocal running, most, wide_ran
+            running += 4
+            most = max(most, running)
+            wide_ran += 1
+            await anyio.sleep(0.005)
+            running -= 4
+
+        return narrow, wide
+
+    async with nodes(dsn, make, {}, concurrency=8) as ((narrow, wide), _):
+        await narrow.enqueue_many(narrow.call() for _ in range(2000))
+        runs = await wide.enqueue_many(wide.call() for _ in range(20))
+        for run in runs:
+            await run.result(timeout=SOON_S)
+        left = await db.fetchval("select count(*) from howdah.job where lease is null")
+        assert left > 0, "they were not the last"
+        assert 4 < most <= 8
+
+
+async def test_a_task_with_a_limit_may_take_several_slots(dsn: str) -> None:
+    running, most = 0, 0
+
+    def make(jobs: App) -> Any:
+        @jobs.task(slots=3, limits=[howdah.Limit("all", 100)])
+        async def wide() -> None:
+            nonlocal running, most
+            running += 3
+            most = max(most, running)
+            await anyio.sleep(0.01)
+            running -= 3
+
+        return wide
+
+    async with nodes(dsn, make, {}, concurrency=8) as (wide, _):
+        for run in await wide.enqueue_many(wide.call() for _ in range(50)):
+            await run.result(timeout=SOON_S)
+        assert 3 < most <= 8
