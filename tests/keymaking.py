@@ -66,10 +66,11 @@ async def without_keys(stage: Stage, keys: str) -> int:
 
 
 async def live(stage: Stage, call: Callable[[App], Awaitable[object]] | str) -> object:
-    """Something that is done to limits that the code knows: per-user, a limit, and smtp, a rate."""
+    """Something that is done to limits that the code knows: per-user, a limit, smtp, a rate, and stripe, a breaker."""
     known = [
         {"limit": "per-user", "kind": "limit", "terms": {"number": 2}},
         {"limit": "smtp", "kind": "rate", "terms": {"per_s": 1, "burst": 60}},
+        {"limit": "stripe", "kind": "breaker", "terms": {"failures": 0.5, "of": 20, "open_s": 60}},
     ]
     await stage.conn.execute("select howdah.note_limits($1)", json.dumps(known))
     return await stage.sql(f"select howdah.{call}") if isinstance(call, str) else await call(stage.jobs)

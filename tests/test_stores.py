@@ -8,7 +8,8 @@ import asyncpg
 import pytest
 from howdah.config import Config
 from howdah.db.files import query
-from howdah.db.stores import Leases, Member
+from howdah.db.leases import Leases, Member
+from howdah.labels import Labels
 
 pytestmark = pytest.mark.anyio
 
@@ -35,6 +36,6 @@ class Scripted:
 
 
 async def test_a_node_whose_entry_was_committed_unheard_and_reaped_meanwhile_enters_again() -> None:
-    leases = Leases(Config(), Member("node", "here", 1, "0", [], [], None))
+    leases = Leases(Config(), Member("node", "here", 1, "0", [], [], None, Labels({}, lambda: None)))
     leases._link = Scripted(join_node=[asyncpg.UniqueViolationError(""), NOW], renew=[None], leave_node=[None])  # type: ignore[assignment]
     assert await leases.enter(1, 15.0) == NOW

@@ -198,12 +198,13 @@ class BatchAttempt(CurrentRun):
 
 
 class CurrentBatch:
-    """The batch whose function is running here."""
+    """The runs whose function is running here, all in one call."""
 
-    def __init__(self, attempt: BatchAttempt) -> None:
+    def __init__(self, attempt: CurrentRun) -> None:
         self._attempt = attempt
         self.task = attempt.task
-        self.runs: tuple[CurrentRun, ...] = tuple(attempt.runs[place] for place in attempt.places)
+        together = isinstance(attempt, BatchAttempt)
+        self.runs: tuple[CurrentRun, ...] = tuple(attempt.runs[place] for place in attempt.places) if together else (attempt,)
         """In the order of the items. `cancelled` of one says that this item need not be done; its answer counts for nothing."""
 
     def __len__(self) -> int:
@@ -234,11 +235,12 @@ def current_run() -> CurrentRun:
 
 
 def current_batch() -> CurrentBatch:
-    """The batch that is executing this code. HowdahError outside of a batch."""
-    run = CURRENT.get(None)
-    if not isinstance(run, BatchAttempt):
-        raise HowdahError("current_batch() was called outside of a batch; it works inside the function of a @jobs.batch_task")
-    return CurrentBatch(run)
+    """The batch that is executing this code; in a task of single runs it is of one, so that middleware may ask in either. HowdahError
+    outside of a run."""
+    try:
+        return CurrentBatch(CURRENT.get())
+    except LookupError:
+        raise HowdahError("current_batch() was called outside of a run; it works inside a task's function") from None
 
 
 def current_node() -> CurrentNode:

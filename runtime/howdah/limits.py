@@ -196,7 +196,7 @@ class Breaker:
         if not is_positive(self.failures) or self.failures > 1:
             raise ConfigurationError(f"failures={self.failures!r} of {self} is no share: it is above 0 and at most 1, as in failures=0.5")
         if seconds(self.open_for) == 0:
-            raise ConfigurationError(f"open_for=0 of {self} is no time: it would be open for no run")
+            raise ConfigurationError(f"open_for=0 of {self} is no time, and it would never be open: say how long nothing starts")
         check_key(self, "key", self.key)
 
     def __str__(self) -> str:

@@ -41,9 +41,10 @@ from .context import CURRENT, CurrentNode, CurrentRun, Home
 from .core.lines import Hints
 from .core.verdict import Cause
 from .db.catalogue import register
+from .db.leases import Leases, Member
 from .db.pool import Pool
 from .db.readings import Readings
-from .db.stores import Bell, Claims, Leases, Member, Outcomes, Upkeep
+from .db.stores import Bell, Claims, Outcomes, Upkeep
 from .definitions import Definition
 from .gatehouse import Gatehouse
 from .instruments import Gauges

@@ -43,6 +43,10 @@ begin
   select case when p.task is null then 'paused_queue' else 'paused_task' end, coalesce(q.name, t.name), null::text, 1::bigint, p.at
   from howdah.paused p left join howdah.queue q on q.id = p.queue left join howdah.task t on t.id = p.task order by p.at limit p_limit;
   return query
+  select 'no_gate', null::text, null::text, w.n, null::timestamptz
+  from (select count(*) as n from (select from howdah.job j where j.line is not null and j.lease is null limit v_walk_max) x) w
+  where w.n > 0 and not exists (select from howdah.gate g join howdah.node n on n.id = g.node and n.until > howdah.clock());
+  return query
   select 'open_breaker', b.name, b.key, 1::bigint, b.opened from howdah.breaker b where b.until is not null order by b.opened, b.name, b.key limit p_limit;
   return query
   select 'unsettled_effects', null::text, null::text, 1::bigint, i.at from howdah.inbox i order by i.id limit 1;

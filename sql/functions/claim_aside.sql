@@ -1,6 +1,7 @@
 -- The part of claim() for runs that no ordinary claim sees. A suspect (held in two crashes) goes to a node that holds
 -- none, one at a time: that it is held is the start mark, so this claim commits synchronously. Misfits go to a node whose
 -- definition has not tried them, a suspect among them only where the node holds none. No line given is paused: claim() has seen to that. The first is the suspect, if there is one.
+-- Misfits under limits are not claimed here: they wait for the gate again, which gives them to no node that has tried them.
 -- Locks: the node's row for key share, then job rows, then misfit rows, both with skip locked.
 create or replace function howdah.claim_aside(p_node bigint, p_room int, p_queues int[], p_tasks int[])
   returns table (id bigint, queue int, task int, priority smallint, attempt smallint, lease bigint, args json,
@@ -15,6 +16,7 @@ declare
   v_lease bigint;
   v_suspect int := 0;
   v_room int;
+  v_gated bigint[];
 begin
   -- Whoever claims for this node holds its row against a second claim of the same node: one suspect at a time.
   perform 1 from howdah.node n where n.id = p_node and n.world in ('', howdah.world()) for no key update;
@@ -43,6 +45,26 @@ begin
     case when r.trace is not null then date_part('epoch', r.at) end
   from held h cross join lateral (select r.args, r.tags, r.metadata, r.options, r.trace, r.at from howdah.run r where r.id = h.id offset 0) r;
   get diagnostics v_suspect = row_count;
+  with fits as materialized (
+    select m.id from howdah.node n
+    cross join unnest(n.tasks, n.hashes) d(task, hash)
+    cross join unnest(p_queues, p_tasks) s(queue, task)
+    cross join lateral howdah.refusals(s.queue, s.task) g(hashes)
+    cross join lateral (
+      select f.id from howdah.misfit f
+      where f.queue = s.queue and f.task = s.task and f.hashes = g.hashes and f.line is not null
+      order by f.priority, f.id limit p_room for update skip locked
+    ) m
+    where n.id = p_node and d.task = s.task and d.hash <> all (g.hashes)
+  ), gone as (
+    delete from howdah.misfit m where m.id = any(array(select f.id from fits f))
+    returning m.id, m.expires, m.queue, m.task, m.priority, m.attempt, m.flags, m.crashes, m.line
+  ), back as (
+    insert into howdah.job (id, expires, queue, task, priority, attempt, flags, crashes, line)
+    select g.id, g.expires, g.queue, g.task, g.priority, g.attempt, (g.flags | 512)::smallint, g.crashes, g.line from gone g returning id
+  )
+  select array_agg(b.id) into v_gated from back b;
+  perform howdah.knock(v_gated);
   for v_ordinary in 0 .. 1 loop
     v_room := case when v_ordinary = 1 then p_room - v_suspect
                    when v_suspect = 0 and not exists (select from howdah.job o where o.crashes >= 2 and o.node = p_node) then 1 else 0 end;

@@ -18,10 +18,14 @@ begin
   with e as materialized (
     select * from unnest(p_runs, p_leases, p_nodes, p_kinds, p_dues) e(run, lease, node, kind, due) order by run
   ), held as materialized (
-    select j.id, j.task, j.flags, e.kind, e.due
+    select j.id, j.queue, j.task, j.flags, e.kind, e.due
     from e join howdah.job j on j.id = e.run and j.lease = e.lease and j.node = e.node for update of j
   ), stopped as (
     insert into howdah.event (run, task, kind) select h.id, h.task, 17 from held h where h.flags & 1 <> 0
+  ), counted as (
+    -- The end is what moves them, and is counted by itself.
+    insert into howdah.tally (queue, task, kind, n, ready, running, later)
+    select h.queue, h.task, h.kind, count(*), 0, 0, 0 from held h where h.flags & 1 <> 0 group by h.queue, h.task, h.kind
   )
   select array_agg(h.id), array_agg(h.kind), array_agg(h.due) into v_held, v_kinds, v_dues from held h;
   if v_held is null then

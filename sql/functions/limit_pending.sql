@@ -9,13 +9,10 @@ as $$
 declare
   v_runs bigint[];
 begin
-  perform 1 from (select j.id from howdah.job j where j.task = p_task and j.line is null and j.lease is null order by j.id for update) l;
-  perform 1 from (select t.id from howdah.timer t where t.task = p_task and t.line is null order by t.id for update) l;
-  perform 1 from (select m.id from howdah.misfit m where m.task = p_task and m.line is null order by m.id for update) l;
-  v_runs := array(
-    select j.id from howdah.job j where j.task = p_task and j.line is null and j.lease is null
-    union all select t.id from howdah.timer t where t.task = p_task and t.line is null
-    union all select m.id from howdah.misfit m where m.task = p_task and m.line is null);
+  -- Those that are locked here and no others: what comes meanwhile may be claimed at once.
+  v_runs := array(select j.id from howdah.job j where j.task = p_task and j.line is null and j.lease is null order by j.id for update)
+    || array(select t.id from howdah.timer t where t.task = p_task and t.line is null order by t.id for update)
+    || array(select m.id from howdah.misfit m where m.task = p_task and m.line is null order by m.id for update);
   if v_runs = '{}' then
     return;
   end if;

@@ -51,7 +51,7 @@ begin
       cross join lateral howdah.refusals(q.id, d.task) g(hashes)
       cross join lateral (
         select f.priority, f.id from howdah.misfit f
-        where f.queue = q.id and f.task = d.task and f.hashes = g.hashes and f.line is null order by f.priority, f.id limit 1
+        where f.queue = q.id and f.task = d.task and f.hashes = g.hashes order by f.priority, f.id limit 1
       ) m
       where n.id = p_node and d.hash <> all (g.hashes)
     ) a

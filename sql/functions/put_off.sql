@@ -43,6 +43,9 @@ begin
   ) k;
   if p_limits is not null then
     v_demands := howdah.demands(p_name, p_limits, v_args, v_asked);
+    if p_parent is not null and howdah.demand_flags(v_demands[1]) & 32 <> 0 then
+      perform howdah.check_nesting(p_name, v_demands, p_parent);
+    end if;
   end if;
   v_holders := howdah.hold_open(p_task, v_keys, v_first, v_demands, p_placement);
   select array_agg(w.run order by w.run), array_agg(w.args order by w.run), array_agg(w.demands order by w.run)
@@ -58,7 +61,7 @@ begin
       cross join lateral (select x.at from howdah.run x where x.id = w.run and x.id between v_lowest and v_highest offset 0) r
     ), later as (
       update howdah.timer t
-      set due = w.due, expires = p_expires - (p_due - w.due),
+      set due = w.due, expires = p_expires - (p_due - w.due), flags = t.flags & ~160 | howdah.demand_flags(w.demands),
           line = case when w.demands is not null or p_placement is not null
                       then howdah.line_of(t.queue, t.task, coalesce(w.demands, '[]'), p_placement) end
       from waiting w where t.id = w.id

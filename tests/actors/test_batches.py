@@ -84,7 +84,7 @@ async def test_the_runs_of_a_batch_are_reached_as_one_and_one_by_one() -> None:
         batch.extend("1h")
         return items
 
-    with pytest.raises(HowdahError, match="outside of a batch"):
+    with pytest.raises(HowdahError, match="outside of a run"):
         current_batch()
     place = Place(look)
     async with place.serving():

@@ -28,6 +28,7 @@ class Leases:
     def __init__(self, answers: list[bool | None] | None = None) -> None:
         self.answers = answers or []
         self.entered: list[int] = []
+        self.gave_way = 0
         self.renewed: list[int] = []
         self.left: list[int] = []
         self.dropped = 0
@@ -48,6 +49,9 @@ class Leases:
         if answer is None:
             raise TimeoutError
         return (datetime.now(UTC), True, self.order) if answer else None
+
+    async def give_way(self, within_s: float) -> None:
+        self.gave_way += 1
 
     async def leave(self, node: int, within_s: float) -> None:
         self.left.append(node)

@@ -1,4 +1,5 @@
-"""python -m tests.chaos [--seed N] [--minutes M] [--rate R] [--only KIND,KIND] [--limits] [--json]: one storm, and what it did not break."""
+"""python -m tests.chaos [--seed N] [--minutes M] [--rate R] [--only KIND,KIND] [--limits] [--json]:
+one storm, and what it did not break."""
 
 import argparse
 import asyncio

@@ -27,6 +27,8 @@ SLACK_S = 3.0
 PATIENT_S = 1.5
 ADOPTED_S = 4.0
 KEYS = 6
+FAILURES = (0, 0, 0, 1, 2)
+"""How often a run fails before it succeeds."""
 PACED_S = 1.0
 """A batch under the rate so often at most: what comes faster would wait longer than the storm lasts."""
 LIMITS = "CHAOS_LIMITS" in os.environ
@@ -120,9 +122,7 @@ class Producer:
         marks = self.marks("narrow", random.randint(4, 30))
         async with self.asked("narrow", marks):
             runs = await narrow.enqueue_many(
-                narrow.call(
-                    mark, f"k{random.randrange(KEYS)}", random.uniform(0.0, 0.08), random.choice((0, 0, 0, 1, 2)), random.random() < 0.1
-                )
+                narrow.call(mark, f"k{random.randrange(KEYS)}", random.uniform(0.0, 0.08), random.choice(FAILURES), random.random() < 0.1)
                 for mark in marks
             )
             for mark, run in zip(marks, runs, strict=True):

@@ -10,13 +10,14 @@ import howdah.cli
 import pytest
 from howdah import App, State
 from howdah.management.catalogue import Catalogue, Nodes, Queues
+from howdah.management.limits import Limits
 from howdah.management.runs import Runs
 
 pytestmark = pytest.mark.anyio
 
 Db = asyncpg.Connection
 
-COMMANDS = ("runs", "queues", "nodes", "tasks", "todo")
+COMMANDS = ("runs", "queues", "limits", "nodes", "tasks", "todo")
 OTHERS = ("db", "demo", "dev", "doctor", "enqueue", "estimate", "grant", "migrate", "settings", "top", "worker")
 """Commands that set up, run or show something else than runs, tasks, queues and nodes; `top` is jobs.glance(), `doctor` jobs.examine()."""
 
@@ -31,12 +32,12 @@ async def receipt(number: int) -> str:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_whatever_the_command_line_does_is_first_a_typed_method(command: str) -> None:
-    """A command speaks to the database through jobs.runs, jobs.tasks, jobs.queues and jobs.nodes alone."""
+    """A command speaks to the database through jobs.runs, jobs.tasks, jobs.queues, jobs.nodes and jobs.limits alone."""
     module = importlib.import_module(f"howdah.cli.{command}")
     tree = ast.parse(Path(inspect.getfile(module)).read_text())
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 2}
-    assert imported <= {"app", "management.rows", "management.catalogue"}
-    for kind in (Runs, Catalogue, Queues, Nodes):
+    assert imported <= {"app", "management.rows", "management.catalogue", "management.limits"}
+    for kind in (Runs, Catalogue, Queues, Nodes, Limits):
         for name in methods(kind):
             signature = inspect.signature(getattr(kind, name))
             assert signature.return_annotation is not inspect.Signature.empty, f"{kind.__name__}.{name}"
@@ -77,7 +78,7 @@ async def test_attach_gives_the_run_and_its_result_in_any_process(jobs: App, dsn
 async def test_read_models_are_views_whose_columns_are_stable(db: Db) -> None:
     """The columns themselves are pinned in tests/db/test_runs_view.py; Postgres refuses to take one away or to rename it."""
     there = {row[0] for row in await db.fetch("select viewname from pg_views where schemaname = 'howdah'")}
-    assert {"runs", "queue_stats", "task_stats", "nodes", "misfits", "unimplemented"} <= there
+    assert {"runs", "queue_stats", "task_stats", "nodes", "misfits", "unimplemented", "limits"} <= there
     with pytest.raises(asyncpg.InvalidTableDefinitionError, match="cannot drop columns"):
         await db.execute("create or replace view howdah.nodes as select n.id from howdah.node n")
 

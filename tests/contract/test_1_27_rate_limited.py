@@ -130,3 +130,17 @@ async def test_it_closes_the_rate_from_threads_and_processes_as_well(dsn: str, d
         await isolated.enqueue("in a process")
         for how in ("in a thread", "in a process"):
             assert await opening(db, how) > time.time() + 25
+
+
+async def test_an_item_of_a_batch_closes_the_rate_for_its_own_key(dsn: str, db: Db) -> None:
+    jobs = App(dsn, **SETTINGS)
+
+    @jobs.batch_task(size=5, within="50ms", retry=1, limits=[Rate("crm", 100, per="1s", key="item")])
+    async def some(items: list[str]) -> list[str | Exception]:
+        return [RateLimited(retry_after=30) if item == "ann" else item for item in items]
+
+    async with jobs, jobs.work():
+        _, bob = [await some.enqueue(item) for item in ("ann", "bob")]
+        assert await bob.result("10s") == "bob"
+        assert await opening(db, "ann") > time.time() + 25
+        assert await (await some.enqueue("bob")).result("10s") == "bob"

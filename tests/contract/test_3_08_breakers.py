@@ -203,3 +203,24 @@ async def test_a_pause_of_an_open_one_holds_when_its_time_is_over(dsn: str, db: 
         assert await waiting.status() == "gated"
         await jobs.limits.resume("stripe", "ann")
         assert await waiting.result("10s") == "ann"
+
+
+async def test_an_open_one_is_listed_and_closed_by_hand(dsn: str, db: Db) -> None:
+    fleet = Fleet(dsn, nodes=1, open_s=3600)
+    async with fleet.nodes[0] as jobs, jobs.work():
+        await fleet.broken()
+        await opens(db)
+        (listed,) = await jobs.limits.list()
+        assert (listed.kind, listed.terms.failures, listed.terms.of, listed.terms.open_s) == ("breaker", 0.5, 6, 3600)
+        (opened,) = listed.open
+        assert opened.key == "ann"
+        assert 3500 < (opened.until - opened.opened).total_seconds() < 3700
+        (seen,) = (await jobs.glance()).open_breakers
+        assert (seen.name, seen.key, seen.probe_s > 3500) == ("stripe", "ann", True)
+        findings = [one for one in (await jobs.examine()).findings if one.name == "open_breaker"]
+        assert "The breaker stripe is open under the key ann" in findings[0].seen
+        fleet.down.clear()
+        waiting = await fleet.charge("ann")
+        await jobs.limits.reset("stripe")
+        assert await waiting.result("10s") == "ann"
+        assert (await jobs.limits.list())[0].open == []

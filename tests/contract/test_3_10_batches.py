@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from howdah import (
     RunFailed,
     Snooze,
     current_batch,
+    current_run,
 )
 
 pytestmark = pytest.mark.anyio
@@ -227,6 +229,31 @@ async def test_runs_of_a_batch_are_nobodys_parents_and_each_may_end_in_a_transac
             await two.result("10s")
     assert await db.fetchval("select parent from howdah.run r join howdah.task t on t.id = r.task where t.name = 'child'") is None
     assert await db.fetchval("select count(*) from kept") == 0
+
+
+async def test_in_a_task_of_single_runs_the_batch_is_of_one_so_that_middleware_may_ask(jobs: App) -> None:
+    seen: list[tuple[str, int]] = []
+
+    @jobs.middleware
+    async def around() -> AsyncGenerator[None, Any]:
+        seen.append((current_batch().task, len(current_batch().runs)))
+        yield
+
+    @jobs.task
+    async def single() -> int:
+        assert current_batch().runs == (current_run(),)
+        return current_batch().runs[0].id
+
+    @jobs.batch_task(size=2, within="1h")
+    async def double(items: list[int]) -> list[int]:
+        return items
+
+    async with jobs.work():
+        run = await single.enqueue()
+        assert await run.result("10s") == run.id
+        for one in await double.enqueue_many(double.call(n) for n in range(2)):
+            await one.result("10s")
+    assert seen == [("single", 1), ("double", 2)]
 
 
 def test_a_function_that_takes_or_answers_no_list_is_refused() -> None:

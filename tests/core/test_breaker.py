@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from howdah.core.breaker import FAILED, Breaker, Breakers, Guard
+from howdah.core.breaker import FAILED, FORGET_S, Breaker, Breakers, Guard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -131,3 +131,19 @@ def test_only_breakers_are_bounded_and_only_while_they_are_not_closed() -> None:
     assert breakers.next_at(math.inf) is None
     breakers.guard({})
     assert breakers.rooms(62) == {}, "the code knows of none any more"
+
+
+def test_a_closed_one_is_forgotten_when_nothing_was_heard_of_it_for_long_and_an_open_one_stays() -> None:
+    breakers = Breakers()
+    breakers.guard({"stripe": GUARD})
+    breakers.know([(("stripe", "old"), Breaker("f")), (("stripe", "open"), Breaker("", 1.0, 61.0))])
+    breakers.ended(("stripe", "new"), 100.0, 100.0, failed=True)
+    breakers.take_changed()
+    breakers.sweep(200.0)
+    breakers.ended(("stripe", "old"), FORGET_S, FORGET_S, failed=False)
+    breakers.take_changed()
+    breakers.sweep(FORGET_S + 201.0)
+    assert breakers.take_changed() == [(("stripe", "new"), Breaker())]
+    breakers.sweep(2 * FORGET_S + 1.0)
+    assert breakers.take_changed() == [(("stripe", "old"), Breaker())]
+    assert breakers.rooms(1e9) == {("stripe", "open"): 1}

@@ -59,14 +59,14 @@ def test_a_full_key_costs_one_look_for_each_run_however_many_lines_wait() -> Non
     gate.set_terms("b", AtMost(1))
     assert started(gate) == [0]
     looked: list[int] = []
-    look = Gate._missing
+    look = Line.missing
 
-    def counted(self: Gate, line: Line, now: float) -> Room | None:
-        looked.append(line.number)
-        return look(self, line, now)
+    def counted(self: Line, now: float) -> Room | None:
+        looked.append(self.number)
+        return look(self, now)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Gate, "_missing", counted)
+        patch.setattr(Line, "missing", counted)
         for line in range(1, 101):
             gate.free([need("a"), need("b", str(line - 1))])
             assert started(gate) == [line]

@@ -2,7 +2,7 @@
 
 from howdah.core.bucket import Flow
 from howdah.core.keyed import AtMost, Demand, Key, Terms
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -146,7 +146,14 @@ class GatekeeperOfGroups(Gatekeeper):
     grouped = True
 
 
+SETTINGS = settings(
+    max_examples=100,
+    stateful_step_count=40,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # Making an example small may take minutes. Add Phase.shrink to have it small.
+)
+
 TestGatekeeper = Gatekeeper.TestCase
-TestGatekeeper.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestGatekeeper.settings = SETTINGS
 TestGatekeeperOfGroups = GatekeeperOfGroups.TestCase
-TestGatekeeperOfGroups.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestGatekeeperOfGroups.settings = SETTINGS

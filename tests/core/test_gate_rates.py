@@ -45,6 +45,28 @@ def test_who_saves_up_without_a_place_is_in_nobodys_way() -> None:
     assert runs(gate.admit(Slots({0: 0, 1: 1}, pools), 2.0)) == [3]
 
 
+def test_who_would_save_up_when_another_has_just_taken_the_last_place_is_in_nobodys_way() -> None:
+    gate = gate_with(r=Flow(1.0, 2.0))
+    gate.set_bucket(("r", ""), Bucket(0.0, 0.0))
+    offer(gate, 1, [need("r", cost=0.5)], heads(1))
+    offer(gate, 2, [need("r", cost=2.0)], heads(2))
+    offer(gate, 3, [need("r", cost=1.0)], heads(3), task="u")
+    pools = {"t": 0, "u": 1}
+    assert runs(gate.admit(Slots({0: 1, 1: 1}, pools), 0.0)) == []
+    assert runs(gate.admit(Slots({0: 1, 1: 1}, pools), 2.0)) == [1, 3]
+
+
+def test_who_would_save_up_when_a_task_has_just_taken_the_place_that_they_share_is_in_nobodys_way() -> None:
+    gate = gate_with(r=Flow(1.0, 2.0))
+    gate.set_bucket(("r", ""), Bucket(0.0, 0.0))
+    offer(gate, 1, [need("r", cost=0.5)], heads(1))
+    offer(gate, 2, [need("r", cost=2.0)], heads(2), task="v")
+    offer(gate, 3, [need("r", cost=1.0)], heads(3), task="u")
+    pools = {"t": 0, "v": 0, "u": 1}
+    assert runs(gate.admit(Slots({0: 1, 1: 1}, pools), 0.0)) == []
+    assert runs(gate.admit(Slots({0: 1, 1: 1}, pools), 2.0)) == [1, 3]
+
+
 def test_a_bucket_written_down_and_read_back_gives_no_second_burst() -> None:
     gate = gate_with(r=Flow(1.0, 3.0))
     offer(gate, 1, [need("r")], heads(1, 2, 3, 4))

@@ -11,6 +11,15 @@ ENQUEUE, NODE, READ = "howdah_enqueue", "howdah_node", "howdah_read"
 ROLES = {"e": ENQUEUE, "n": NODE, "r": READ}
 
 
+PUBLIC = """
+select p.proname from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+where p.pronamespace = 'howdah'::regnamespace and a.grantee = 0
+union all select c.relname from pg_class c, aclexplode(c.relacl) a where c.relnamespace = 'howdah'::regnamespace and a.grantee = 0
+union all select n.nspname from pg_namespace n, aclexplode(n.nspacl) a where n.nspname = 'howdah' and a.grantee = 0
+"""
+"""What the public may do with ours, by name."""
+
+
 @asynccontextmanager
 async def as_role(dsn: str, role: str) -> AsyncGenerator[Session]:
     """A session of this role."""

@@ -163,3 +163,26 @@ async def test_a_task_with_two_rates_closes_the_one_that_is_named(db: Session) -
     (held,) = await admit(db, await enter(db, node), node, run)
     await close(db, held, limit="smtp")
     assert [tuple(row) for row in await db.fetch("select name, key from howdah.bucket")] == [("smtp", "")]
+
+
+async def test_buckets_that_are_full_again_are_swept_and_no_others(db: Session) -> None:
+    await define(db, CRM, PER_USER, task="sync")
+    rows = [("full", 10.0, "-2 hours"), ("filled", -500.0, "-2 hours"), ("in debt", -1e9, "-2 hours"), ("fresh", 10.0, "-1 minute")]
+    for key, level, ago in rows:
+        await db.execute("insert into howdah.bucket values ('crm', $1, $2, howdah.clock() + $3::text::interval)", key, level, ago)
+    later = "howdah.clock() + interval '1 day'"
+    await db.execute(f"insert into howdah.bucket values ('crm', 'closed', 10, {later}, {later})")
+    assert await db.fetchval(query("sweep"), 100) == 2
+    assert await db.fetchval("select array_agg(key order by key) from howdah.bucket") == ["closed", "fresh", "in debt"]
+
+
+async def test_keys_of_limits_that_have_nothing_of_their_own_any_more_are_swept(db: Session) -> None:
+    await db.execute("truncate howdah.limit_key")
+    await db.execute(
+        """insert into howdah.limit_key (name, key, terms, paused, blocked) values
+           ('per-user', 'a', null, false, null), ('per-user', 'b', null, true, null), ('per-user', 'c', null, false, 7),
+           ('per-user', 'd', '{"number": 3}', false, null)"""
+    )
+    assert await db.fetchval(query("sweep"), 100) == 1
+    assert await db.fetchval("select array_agg(key order by key) from howdah.limit_key") == ["b", "c", "d"]
+    await db.execute("truncate howdah.limit_key")

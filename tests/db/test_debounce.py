@@ -244,6 +244,17 @@ async def test_permits_are_those_of_the_latest_input(db: Session) -> None:
     assert await args(db, run) == {"user": 2, "n": 3}
 
 
+async def test_a_run_that_is_put_off_for_another_parent_is_not_to_wait_for_what_that_one_keeps(db: Session) -> None:
+    kept = [{"limit": "one", "kind": "limit", "terms": {"number": 1}, "hold": "run"}]
+    await introduce(db, "nested", kept)
+    await db.fetchval(query("introduce"), "outer", "default", 0, "{}", json.dumps(kept))
+    (run,), _ = await submit(db, task="nested")
+    (outer,) = await world.enqueue(db, task="outer")
+    with pytest.raises(asyncpg.DataError, match="would wait for run"):
+        await submit(db, task="nested", parent=outer)
+    assert await submit(db, task="nested") == ([run], [False])
+
+
 async def test_a_first_that_has_not_committed_is_waited_for(db: Session, connect: Connect) -> None:
     other, watcher = await connect(), await connect()
     await db.execute("begin")

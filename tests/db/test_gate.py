@@ -308,6 +308,39 @@ async def test_runs_that_were_enqueued_before_their_task_had_limits_come_under_t
     assert [waiting.runs for waiting in await look(db)] == [[run]]
 
 
+async def test_when_a_task_has_no_limits_any_more_its_runs_leave_their_lines_as_soon_as_they_wait(db: Session) -> None:
+    task = await define(db, PER_USER)
+    waiting, held = await ask(db, *[{"user_id": 1}] * 2)
+    (later,) = await ask(db, {"user_id": 1}, delay=60)
+    node = await world.join(db, mail="h")
+    (claimed,) = await admit(db, await enter(db, node), node, held)
+    await db.fetchval(query("register"), "mail", "default", 0, "{}", None, None, "another", None)
+    lines = dict(await db.fetch("select id, line is null from howdah.job union all select id, line is null from howdah.timer"))
+    assert lines == {waiting: True, later: True, held: False}
+    free = await db.fetch("select id from howdah.run where demands is null and id >= $1 order by id", waiting)
+    assert [row[0] for row in free] == [waiting, later]
+    await world.send(db, world.outcome(claimed, Kind.RETRIED, 0))
+    assert await db.fetchval("select howdah.fire(10)") == 1
+    assert {run.id for run in await world.claim(db, node)} == {waiting, held}
+    assert not await db.fetchval("select exists (select from howdah.job where line is not null and task = $1)", task)
+
+
+async def test_a_misfit_under_a_limit_waits_for_the_gate_again_once_there_is_another_definition(db: Session) -> None:
+    await define(db, PER_USER)
+    (run,) = await ask(db, {"user_id": 1})
+    old = await world.join(db, mail="old")
+    epoch = await enter(db, old)
+    (claimed,) = await admit(db, epoch, old, run)
+    await world.send(db, world.outcome(claimed, Kind.MISFIT, data='{"hash": "old"}'))
+    assert await world.claim(db, old) == []
+    assert await look(db) == []
+    new = await world.join(db, mail="new")
+    assert await world.claim(db, new) == []
+    assert [w.runs for w in await look(db)] == [[run]]
+    assert await admit(db, epoch, old, run) == []
+    assert [run.attempt for run in await admit(db, epoch, new, run)] == [1]
+
+
 async def test_a_node_waits_for_the_seat_without_a_snapshot_that_would_hold_vacuum_up(connect: Connect, db: Session) -> None:
     first, second = await connect(), await connect()
     await first.execute(query("take_seat", "sessions"))

@@ -4,7 +4,7 @@ A session caches its plans. One that was made while a table was nearly empty mus
 hundreds of thousands of rows, and the other way round.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 from howdah.core.states import Kind
 from howdah.db.files import query
+from howdah.messages import Claimed
 
 from . import world
 from .world import Connect, Session
@@ -77,8 +78,31 @@ async def every_verb(db: Session, count: int) -> None:
     await db.fetch(query("age"), 60.0, 10, 0)
     await world.cancel(db, *ids)
     await db.fetch(query("outcomes"), ids)
+    await verdicts(db, runs)
+    await close(db, runs)
     await db.fetchval(query("settle"))
     assert await db.fetchval("select count(*) from howdah.job") == 0
+
+
+async def verdicts(db: Session, runs: Sequence[Claimed]) -> int:
+    """Of attempts, for breakers; how many there are."""
+    columns = [run.id for run in runs], [run.lease for run in runs], [run.task for run in runs]
+    return len(await db.fetch(query("gate_verdicts"), *columns))
+
+
+async def close(db: Session, runs: Sequence[Claimed]) -> None:
+    """Rates of runs that hold their leases, and demand none."""
+    columns = [run.id for run in runs], [run.lease for run in runs], [run.node for run in runs]
+    await db.execute(query("close_buckets"), *columns, ["crm"] * len(runs), [30.0] * len(runs))
+
+
+async def test_what_limits_ask_of_runs_is_by_index(first: Session) -> None:
+    node = await world.join(first)
+    held = await world.claim(first, node, 10)
+    assert await best_of(5, lambda: close(first, held)) < SMALL_S
+    await world.send(first, *(world.outcome(run) for run in held))
+    assert await verdicts(first, held) == 10
+    assert await best_of(5, lambda: verdicts(first, held)) < SMALL_S
 
 
 async def test_a_claim_of_ten_is_by_index(first: Session) -> None:

@@ -11,7 +11,7 @@ from howdah.db.migrate import migrate, script
 from howdah.messages import EVENT_COLUMNS
 
 from . import world
-from .roles import ENQUEUE, NODE, READ, ROLES, as_role
+from .roles import ENQUEUE, NODE, PUBLIC, READ, ROLES, as_role
 from .world import Session
 
 pytestmark = pytest.mark.anyio
@@ -160,6 +160,7 @@ FUNCTIONS = {
     "trim": "n",
     "trimmable": "-",
     "trouble": "n",
+    "unlimit": "-",
     "unimplemented_tasks": "nr",
     "waiting_since": "-",
     "wake": "-",
@@ -255,14 +256,6 @@ async def test_nobody_but_the_owner_has_sequences_the_schema_or_the_right_to_gra
                where c.relnamespace = 'howdah'::regnamespace and c.relkind = 'S'""",
             role,
         )
-
-
-PUBLIC = """
-select p.proname from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-where p.pronamespace = 'howdah'::regnamespace and a.grantee = 0
-union all select c.relname from pg_class c, aclexplode(c.relacl) a where c.relnamespace = 'howdah'::regnamespace and a.grantee = 0
-union all select n.nspname from pg_namespace n, aclexplode(n.nspacl) a where n.nspname = 'howdah' and a.grantee = 0
-"""
 
 
 async def test_nothing_is_left_to_the_public_and_no_role_can_pass_on_what_it_has(dsn: str, db: Session, roles: None) -> None:

@@ -10,8 +10,9 @@ import pytest
 from howdah.config import configure
 from howdah.core.states import Kind, State
 from howdah.db.files import query
-from howdah.db.stores import Leases, Member
+from howdah.db.leases import Leases, Member
 from howdah.embedded import Embedded
+from howdah.labels import Labels
 
 from . import world
 from .world import Session
@@ -85,7 +86,7 @@ async def test_a_node_whose_world_was_not_known_lives_on(db: Session) -> None:
 
 async def test_a_node_whose_entry_was_made_in_another_world_enters_this_one(dsn: str, db: Session) -> None:
     """Its answer was lost in the failover, and the standby has its row: it must not try again and again until that is reaped."""
-    leases = Leases(configure({"dsn": dsn}), Member("test", "here", 1, "0", [], [], None))
+    leases = Leases(configure({"dsn": dsn}), Member("test", "here", 1, "0", [], [], None, Labels({}, lambda: None)))
     node = await world.join(db, 3600)
     await moved_on(db)
     with anyio.fail_after(30):

@@ -129,6 +129,8 @@ def symptom(name: str, **facts: Any) -> dict[str, Any]:
         ([symptom("living_nodes", n=0), symptom("unknown_task"), symptom("unknown_task")], ["no_node"]),
         ([symptom("living_nodes", n=1), symptom("unknown_task"), symptom("unknown_task")], ["unknown_task"] * 2),
         ([symptom("paused_node", age_s=299.0), symptom("unsettled_effects", age_s=9.0), symptom("overdue_timers", age_s=9.0)], []),
+        ([symptom("living_nodes", n=0), symptom("no_gate")], []),
+        ([symptom("living_nodes", n=1), symptom("no_gate")], ["no_gate"]),
         ([symptom("paused_node", age_s=301.0)], ["paused_node"]),
     ],
 )

@@ -8,7 +8,7 @@ from howdah.core.states import ENDS, TRANSITIONS, Kind, State
 from howdah.db.files import query
 
 from ..db.world import Session
-from .scene import Scene
+from .scene import WIDTH, Scene
 from .verbs import Awaited, Made, Put, Taken
 
 _SILENT = {State.SCHEDULED: State.QUEUED, State.RETRYING: State.QUEUED, State.QUEUED: State.RUNNING}
@@ -188,15 +188,23 @@ union all
 select 'an order to ' || o.node || ', which has left' from howdah.node_order o
   where not exists (select from howdah.node n where n.name = o.node)
 union all
+select 'run ' || h.id || ' has a line and demands nothing, or demands something and has none'
+  from (select id, line from howdah.job union all select id, line from howdah.timer union all select id, line from howdah.misfit) h
+  join howdah.run r on r.id = h.id where (h.line is null) <> (r.demands is null)
+union all
+select count(*) || ' runs hold a limit of WIDTH' from howdah.job j join howdah.task t on t.id = j.task
+  where t.name = 'narrow' and j.lease is not null having count(*) > WIDTH
+union all
 select 'an effect was not settled: ' || i.what || ' of ' || i.run from howdah.inbox i
-""".replace("HOT", HOT)
+""".replace("HOT", HOT).replace("WIDTH", str(WIDTH))
 
 UNSEEN = """
 select format('run %s is ready and no look finds its line', j.id) from howdah.job j
 where j.lease is null and j.crashes < 2
   and not exists (select from howdah.paused p where p.queue = j.queue or p.task = j.task)
-  and not exists (
-  select from howdah.look(0, array[j.task], null) l where l.queue = j.queue and (l.priority, l.id) <= (j.priority, j.id))
+  and case when j.line is null then not exists (
+    select from howdah.look(0, array[j.task], null) l where l.queue = j.queue and (l.priority, l.id) <= (j.priority, j.id))
+  else not exists (select from howdah.gate_look(null, 1000, 100) l where j.id = any(l.runs)) end
 """
 
 MISCOUNTED = """
@@ -223,9 +231,32 @@ async def ready(db: Session) -> set[int]:
 async def unheard(db: Session, before: set[int], heard: Sequence[tuple[str, str]]) -> list[str]:
     """Runs that became ready and whose line no notification named with a key as low as theirs."""
     told = [tuple(map(int, said.split()[:4])) for channel, said in heard if channel == "howdah_work"]
-    rows = await db.fetch("select queue, task, priority, id from howdah.job where lease is null and crashes < 2 and id <> all ($1)", before)
+    rows = await db.fetch(
+        "select queue, task, priority, id, line is not null as gated from howdah.job"
+        " where lease is null and crashes < 2 and id <> all ($1)",
+        before,
+    )
+    at_the_gate = [said for channel, said in heard if channel == "howdah_gate"]
     return [
         f"run {row['id']} became ready and no node was told"
         for row in rows
-        if not any(hint[:2] == (row[0], row[1]) and hint[2:] <= (row[2], row[3]) for hint in told)
+        if not (
+            any(_names(said, row["id"]) for said in at_the_gate)
+            if row["gated"]
+            else any(hint[:2] == (row[0], row[1]) and hint[2:] <= (row[2], row[3]) for hint in told)
+        )
     ]
+
+
+def _names(said: str, run: int) -> bool:
+    """Whether the gate looks for this run when it hears that."""
+    what, *numbers = said.split()
+    match what:
+        case "look":
+            return True
+        case "runs":
+            return str(run) in numbers
+        case "new":
+            return int(numbers[0]) <= run <= int(numbers[1])
+        case _:
+            return False

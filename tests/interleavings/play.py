@@ -16,6 +16,7 @@ RR = "repeatable read"
 ANSWERS = {
     "HW001": "the lease is lost: the transaction rolls back",
     "HW002": "the node is lost: it takes a new identity",
+    "HW004": "another node is the gate: it takes its turn",
     "25001": "the verb needs read committed, and says so",
 }
 """What a verb may answer instead of doing its work. A deadlock is not among them."""
@@ -47,7 +48,7 @@ class Theatre:
         for text in functions:
             await db.execute(text)
         self = cls(sessions, made, pauses=pauses)
-        for channel in ("howdah_work", "howdah_done"):
+        for channel in ("howdah_work", "howdah_done", "howdah_gate"):
             await db.add_listener(channel, lambda *said: self._heard.append((str(said[2]), str(said[3]))))
         return self
 

@@ -29,6 +29,8 @@ TABLES = [
     "paused",
     "task",
     "queue",
+    "gate",
+    "limit_terms",
 ]
 
 KEEP = """
@@ -68,6 +70,10 @@ class Scene:
     """The kinds of what was written of each run before."""
     rare: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     """The lines of suspects, and of runs that start at most once."""
+    epoch: int = 0
+    """Under which `here` is the gate, and knows what is held."""
+    entered: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
+    """Who took the gate over, by the place among the sessions: the epoch, and how many were held then."""
 
     @property
     def runs(self) -> list[int]:
@@ -75,6 +81,8 @@ class Scene:
         return [*self.run.values(), *self.old]
 
 
+WIDTH = 3
+NARROW = '[{"limit": "narrow", "kind": "limit", "terms": {"number": 3}}]'
 RARE = ("risky", "frail", "once")
 QUARANTINE = 3
 """As the verbs have it: what has been reaped four times is quarantined by the next reaper."""
@@ -118,6 +126,7 @@ async def make(db: Session) -> Scene:
     scene.dead = await world.join(db, 0.001, work="first")
     for task in ("work", "once", "killer"):
         await _claim(db, scene, scene.dead, task)
+    await _limited(db, scene)
     await _enqueue(db, scene, "once waiting", task="once")
 
     await _enqueue(db, scene, "child", parent=scene.run["parent"])
@@ -160,6 +169,19 @@ async def _enqueue(db: Session, scene: Scene, name: str, **options: Any) -> None
 async def _claim(db: Session, scene: Scene, node: int, task: str = "work") -> None:
     names = {run: name for name, run in scene.run.items()}
     scene.held |= {names[run.id]: run for run in await world.claim(db, node, tasks=[task])}
+
+
+async def _limited(db: Session, scene: Scene) -> None:
+    """Two runs under a limit are held, by a living node and by a dead one, and three wait, of which there is room for one."""
+    await db.fetchval(query("register"), "narrow", "default", 0, "{}", None, None, "n", NARROW)
+    names = ("narrow held", "narrow lost", "narrow waiting", "narrow next", "narrow last")
+    for name in names:
+        await _enqueue(db, scene, name, task="narrow")
+    scene.epoch = await db.fetchval(query("gate_enter"), scene.here)
+    runs, nodes = [scene.run[name] for name in names[:2]], [scene.here, scene.dead]
+    for row in await db.fetch(query("gate_admit"), scene.epoch, scene.here, runs, nodes, None, None, None, None):
+        held = Claimed(*row)
+        scene.held[next(name for name in names if scene.run[name] == held.id)] = held
 
 
 async def _crashed(db: Session, scene: Scene) -> None:

@@ -93,6 +93,8 @@ async def test_a_key_taken_after_a_look_that_found_it_stale_is_not_deleted(theat
             "starts at most once, and a reaper gave",
         ),
         ("note_ends", "e.kind in (2, 18, 21, 22) and v_heard", "e.kind in (2, 18) and v_heard", ("reap", "settle"), "was told 0 times"),
+        ("gate_admit", "g.epoch = p_epoch for share", "g.epoch = p_epoch", ("admit", "take the gate over"), "hold a limit"),
+        ("gate_admit", "g.epoch = p_epoch for share", "g.epoch = p_epoch for key share", ("admit", "take the gate over"), "hold a limit"),
         (
             "hold_open",
             "j.lease is null order by j.id for update",
@@ -110,6 +112,8 @@ async def test_a_key_taken_after_a_look_that_found_it_stale_is_not_deleted(theat
         "suspects without their lock",
         "a reaper that forgets what starts at most once",
         "an end that subscribers are not told of",
+        "admissions that do not hold the gate",
+        "admissions that hold its key alone",
         "an input that replaces another without a lock",
         "timers that wake nobody",
     ],

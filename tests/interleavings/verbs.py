@@ -11,7 +11,7 @@ from howdah.db.files import query
 
 from ..db import world
 from ..db.world import Session
-from .scene import Scene, debounced
+from .scene import WIDTH, Scene, debounced
 
 
 class Made(msgspec.Struct):
@@ -40,6 +40,9 @@ class Awaited(msgspec.Struct):
     runs: list[int]
 
 
+HELD = "select from howdah.gate_held() h join howdah.task t on t.id = h.task where t.name = 'narrow'"
+WIDE = '[{"limit": "wide", "kind": "limit", "terms": {"number": 9}}]'
+
 Statement = Callable[[Session, Scene, int], Awaitable[object]]
 """Of a session, in this scene, in this place among the sessions (0, 1, 2)."""
 
@@ -52,6 +55,8 @@ class Verb:
     statements: tuple[Statement, ...]
     caller: bool = False
     """A user's session may send it, under an isolation level of its own."""
+    alone: bool = False
+    """It is not sent in two sessions at once."""
     looks: bool = False
     """Whoever sends it looks for runs right after it, so nobody is told of those that it makes ready."""
 
@@ -121,6 +126,42 @@ async def _claim_rare(db: Session, scene: Scene, place: int) -> Taken:
     return Taken([row["id"] for row in rows], [row["args"] for row in rows])
 
 
+async def _admit(db: Session, scene: Scene, _place: int) -> Taken:
+    """The gate that `here` is: of what waits it admits as many as there is room for beside the two that it remembers."""
+    return await _admit_under(db, scene, scene.epoch, scene.here, held=2)
+
+
+async def _enter(db: Session, scene: Scene, place: int) -> object:
+    return scene.entered.update({place: (await db.fetchval(query("gate_enter"), scene.other), 0)})
+
+
+async def _commit(db: Session, _scene: Scene, _place: int) -> object:
+    """From here on each statement is a transaction of its own."""
+    return await db.execute("commit")
+
+
+async def _rebuild(db: Session, scene: Scene, place: int) -> object:
+    epoch, _ = scene.entered[place]
+    return scene.entered.update({place: (epoch, len(await db.fetch(HELD)))})
+
+
+async def _admit_anew(db: Session, scene: Scene, place: int) -> Taken:
+    epoch, held = scene.entered[place]
+    return await _admit_under(db, scene, epoch, scene.other, held)
+
+
+async def _admit_under(db: Session, scene: Scene, epoch: int, node: int, held: int) -> Taken:
+    lines = await db.fetch(query("gate_look"), None, 100, WIDTH)
+    chosen = [run for line in lines if "narrow" in str(line["demands"]) for run in line["runs"]][: max(0, WIDTH - held)]
+    rows = await db.fetch(query("gate_admit"), epoch, node, chosen, [node] * len(chosen), None, None, None, None)
+    return Taken([row["id"] for row in rows], [row["args"] for row in rows])
+
+
+async def _limit(db: Session, _scene: Scene, _place: int) -> object:
+    """A new version of the task puts its runs under a limit."""
+    return await db.fetchval(query("register"), "work", "default", 0, "{}", None, None, "third", WIDE)
+
+
 async def _outcomes(db: Session, scene: Scene, place: int) -> object:
     held = scene.held
     batch = [
@@ -132,6 +173,7 @@ async def _outcomes(db: Session, scene: Scene, place: int) -> object:
         world.outcome(held["orphan"], Kind.SUCCEEDED),
         world.outcome(held["killer"], Kind.FAILED if place else Kind.RETRIED, None if place else 60),
         world.outcome(held["once"], Kind.SUCCEEDED if place else Kind.FAILED),
+        world.outcome(held["narrow held"], Kind.RELEASED if place else Kind.SUCCEEDED),
     ]
     return await world.send(db, *batch[:: -1 if place else 1])
 
@@ -233,6 +275,9 @@ VERBS = (
     Verb("enqueue a better one and age all others", (_enqueue_better, _call("select * from howdah.age(0.000001, 100, 0)"))),
     Verb("pause", (_pause,)),
     Verb("resume", (_resume,)),
+    Verb("admit", (_admit,), alone=True),
+    Verb("take the gate over", (_enter, _commit, _rebuild, _admit_anew)),
+    Verb("put a task under a limit", (_limit,)),
     Verb("trim", (_call("select * from howdah.trim(30, 100)"),)),
 )
 DEBOUNCE_NEW = Verb("debounce a key that is free", (_debounced("f of nobody"),), caller=True)

@@ -1,8 +1,8 @@
 """A worker in a process of its own, for tests that kill, freeze and block it.
 
-Its settings come as json in its argument, with `keyed` where it is to have a task with a limit, too. Its tasks leave rows in the
-table `effect`, through connections of their own unless they say otherwise. It says `ready` when it works; SIGTERM drains it, a
-second one hurries it.
+Its settings come as json in its argument, with `keyed` where it is to have a task with a limit, too, and `batched` where one that
+takes many runs at once. Its tasks leave rows in the table `effect`, through connections of their own unless they say otherwise.
+It says `ready` when it works; SIGTERM drains it, a second one hurries it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from howdah.context import UserConnection
 SETTINGS = json.loads(sys.argv[1])
 KEYED = SETTINGS.pop("keyed", False)
 """Whether it has tasks with limits, and so may be the gate."""
+
+BATCHED = SETTINGS.pop("batched", False)
+"""Whether it has a task that takes many runs at once."""
 
 jobs = App(**SETTINGS)
 
@@ -71,6 +74,19 @@ async def stored(seconds: float = 0.0) -> None:
     async with howdah.transaction() as connection:
         await connection.execute(NOTE, howdah.current_run().id, howdah.current_run().attempt, os.getpid(), "stored")
         await asyncio.sleep(seconds)
+
+
+if BATCHED:
+
+    @jobs.batch_task(size=5, within=0.1)
+    async def together(items: list[int]) -> list[int]:
+        """The first attempt takes long, later ones end at once."""
+        runs = howdah.current_batch().runs
+        first = not await _own.fetchval(BEFORE, runs[0].id)
+        await _own.executemany(NOTE, [(run.id, run.attempt, os.getpid(), "begin") for run in runs])
+        if first:
+            await asyncio.sleep(60)
+        return items
 
 
 @jobs.task

@@ -14,6 +14,7 @@ import asyncpg
 import howdah
 import pytest
 from howdah import App, Limit
+from howdah.db.files import query
 
 from .nodes import END, LONG, SHORT, Fleet, Process, Server, Session, bury, drained, enqueue, forgiven, happens, until
 
@@ -139,6 +140,21 @@ async def test_a_node_that_froze_while_it_waited_for_the_seat_does_not_keep_it(f
     assert await effects.fetchval(GATE) == third.pid
 
 
+async def test_a_gate_whose_loop_is_blocked_gives_way_although_its_lease_goes_on(fleet: Fleet, effects: Session) -> None:
+    (blocked,) = await fleet.start(1, **LONG, keyed=True, block_warning_s=0.3)
+    await until(effects, GATE)
+    await enqueue(effects, "block", seconds=5.0)
+    await until(effects, BEGUN)
+    (other,) = await fleet.start(1, **LONG, keyed=True)
+    await keyed(effects, keys=3, each=3)
+    await until(effects, "select count(*) = 9 from effect where what = 'end'")
+    assert await effects.fetchval(GATE) == other.pid
+    assert not await effects.fetchval("select exists (select from effect where what = 'end' and pid = $1)", blocked.pid), (
+        "it was not blocked"
+    )
+    await drained(effects)
+
+
 class Audit:
     """What handlers of nodes in this process have under way, by key."""
 
@@ -164,7 +180,8 @@ class Audit:
 
 def app(dsn: str, audit: Audit, **settings: Any) -> App:
     """One with a task under a limit."""
-    jobs = App(dsn, **{"lease_s": 120, "backoff_s": 0.02, "backoff_max_s": 0.2, "grace_s": 5, "concurrency": 16, **settings})
+    known: dict[str, Any] = {"lease_s": 120, "backoff_s": 0.02, "backoff_max_s": 0.2, "grace_s": 5, "concurrency": 16}
+    jobs = App(dsn, **known | settings)
 
     @jobs.task(limits=[Limit("narrow", WIDTH, key="key")])
     async def keyed(key: str, seconds: float = 0.0) -> None:
@@ -256,10 +273,12 @@ async def test_a_node_without_limits_never_takes_the_seat_and_one_that_hears_not
         await until(effects, "select count(*) = 20 from howdah.event where kind = 1")
         assert await effects.fetchval("select node is null and epoch = 0 from howdah.gate")
         assert await effects.fetchval("select lease is null from howdah.job where id = $1", run)
+        assert await effects.fetchval("select n from howdah.checkup(5) where symptom = 'no_gate'") == 9
         hearing = Audit()
         async with app(dsn, hearing).work():
             await drained(effects)
             assert sum(hearing.begun.values()) == 9
+            assert await effects.fetch(query("doctor_sessions"), 0.0, 10) == [], "the seat is no transaction that anybody ends"
         assert not node.stopped.is_set()
     assert not deaf.begun
 

@@ -27,6 +27,19 @@ async def test_a_killed_nodes_runs_start_again_when_its_lease_ends_and_not_at_so
     assert await effects.fetchval("select count(*) from howdah.event where kind = 1") == 200
 
 
+async def test_each_run_of_a_batch_that_died_with_its_node_starts_again(fleet: Fleet, effects: Session) -> None:
+    (doomed,) = await fleet.start(1, batched=True, **LONG)
+    await enqueue(effects, "together", 8, item=1)
+    await until(effects, "select count(*) = 8 from effect where what = 'begin' and pid = $1", doomed.pid)
+    (other,) = await fleet.start(1, batched=True, **LONG)
+    doomed.kill()
+    await bury(effects, doomed.pid)
+    await drained(effects)
+    assert await effects.fetchval("select count(distinct run) from effect where pid = $1", other.pid) == 8
+    assert await effects.fetchval("select max(attempt) from effect") == 1, "a crash of a node burned an attempt"
+    assert await effects.fetchval("select count(*) from howdah.event where kind = 1") == 8
+
+
 async def test_a_node_killed_again_and_again_under_load_loses_nothing(fleet: Fleet, effects: Session) -> None:
     await fleet.start(1, **LONG)
     for done in (0, 1000, 2000):

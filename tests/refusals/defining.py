@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from howdah import App, Debounce, Limit, Rate, Retry, Tasks
+from howdah import App, Breaker, Debounce, Limit, Rate, Retry, Tasks
 from howdah import errors as e
 
 from .. import wrongdoing
@@ -73,6 +73,9 @@ ROWS = [
     Row("a key that is a number", lambda s: Limit("x", 1, key=cast("Any", 7)), C, "is neither a field path, as in key='user.id', nor a function", lambda s: Limit("x", 1, key="user.id")),
     Row("weights that are a list", lambda s: Limit("x", 1, fair_by="plan", weights=cast("Any", ["gold"])), C, "is no mapping: pass groups and numbers, as in weights={'gold': 3}", lambda s: Limit("x", 1, fair_by="plan", weights={"gold": 3})),
     Row("a weight of a number", lambda s: Limit("x", 1, fair_by="plan", weights=cast("Any", {7: 3})), C, "weights= of Limit('x', 1) names the group 7, and groups are text: pass '7'", lambda s: Limit("x", 1, fair_by="plan", weights={"7": 3})),
+    Row("a breaker of no share", lambda s: Breaker("x", failures=2), C, "failures=2 of Breaker('x') is no share: it is above 0 and at most 1", lambda s: Breaker("x", failures=1)),
+    Row("a breaker of many ends", lambda s: Breaker("x", of=1001), C, "of=1001 of Breaker('x') is more than 1,000: a breaker remembers no more ends", lambda s: Breaker("x", of=1000)),
+    Row("a breaker that is open for no time", lambda s: Breaker("x", open_for=0), C, "is no time, and it would never be open: say how long nothing starts", lambda s: Breaker("x", open_for=1)),
     Row("limits that are none", lambda s: s.define(ping, limits=None), C, "is no list of limits: pass some, as in limits=[Limit('per-user', 2)]", lambda s: s.define(ping, limits=[])),
     Row("paths beside the types", lambda s: s.define(limited, limits=[Limit("x", 1, fair_by="text.id")]).definition.catalogue(), C, "fair_by= of Limit('x', 1) does not fit the types of task 'limited'", lambda s: s.define(limited, limits=[Limit("x", 1, fair_by="text")]).definition.catalogue()),
     Row("a limit that is a rate elsewhere", lambda s: of_both_kinds(s, "both", "both"), C, "Postgres refused the definition of task 'second", lambda s: of_both_kinds(s, "one", "another")),
@@ -83,7 +86,7 @@ ROWS = [
     Row("an empty bucket", lambda s: Rate("x", 5, per=1, burst=0), C, "burst=0 of ", lambda s: Rate("x", 5, per=1, burst=1)),
     Row("a cost of nothing", lambda s: Rate("x", 5, per=1, cost=0), C, "is neither a positive number nor the field path of one", lambda s: Rate("x", 5, per=1, cost=0.5)),
     Row("one limit for limits", lambda s: s.define(ping, limits=Limit("x", 1)), C, "pass a list, as in limits=[Limit('x', 1)]", lambda s: s.define(ping, limits=[Limit("x", 1)])),
-    Row("a limit that is none", lambda s: s.define(ping, limits=["x"]), C, "is no limit: pass a Limit(...), a Rate(...) or a Sequence(...)", lambda s: s.define(ping, limits=[Limit("x", 1)])),
+    Row("a limit that is none", lambda s: s.define(ping, limits=["x"]), C, "is no limit: pass a Limit(...), a Rate(...), a Sequence(...) or a Breaker(...)", lambda s: s.define(ping, limits=[Limit("x", 1)])),
     Row("a limit twice", lambda s: s.define(ping, limits=[Limit("x", 1), Limit("x", 1, key="number")]), C, "has two limits called 'x'", lambda s: s.define(ping, limits=[Limit("x", 1), Limit("y", 1, key="number")])),
     Row("two limits of one name", lambda s: [s.define(ping, limits=[Limit("x", 1)]), s.define(pings, limits=[Limit("x", 2)])], C, "Tasks that share a limit say the same of it", lambda s: s.define(pings, limits=[Limit("x", 1)])),
     Row("a path to no parameter", lambda s: s.define(ping, limits=[Limit("x", 1, key="user.id")]), C, "the task has no parameter 'user'; it has number", lambda s: s.define(ping, limits=[Limit("x", 1, key="number")])),

@@ -78,7 +78,7 @@ ROWS = [
     Row("a run that is not there", lambda s: s.ping.attach(7).status(), e.HowdahError, "there is no run 7: its transaction has not committed or was rolled back", None),
     Row("the result of a run that is not there", lambda s: s.ping.attach(7).result(5), e.HowdahError, "there is no run 7: its transaction has not committed or was rolled back", None),
     Row("a reason with NUL", lambda s: s.ping.attach(7).cancel("\0"), A, "cannot store reason=", lambda s: s.ping.attach(7).cancel("0")),
-    Row("current_batch() outside", lambda s: current_batch(), e.HowdahError, "current_batch() was called outside of a batch; it works inside the function of a @jobs.batch_task", None),
+    Row("current_batch() outside", lambda s: current_batch(), e.HowdahError, "current_batch() was called outside of a run; it works inside a task's function", None),
     Row("current_run() outside", lambda s: current_run(), e.HowdahError, "current_run() was called outside of a run; it works inside a task's function", None),
     Row("transaction() outside", lambda s: transaction(), e.HowdahError, "inside a task's function", None),
     Row("a node without tasks", lambda s: s.fresh.work().__aenter__(), C, "decorate functions with @jobs.task", None),

@@ -222,8 +222,8 @@ def children_are_looked_for_before_the_parent_has_ended(_: World) -> Generator[N
 def retries_are_not_announced(_: World) -> Generator[None]:
     """The keeper sleeps, and the run that is due sleeps with it."""
 
-    async def write(ledger: Any, records: Any, desk: Any, remind: Any, batch_max: int) -> None:
-        await real(ledger, records, desk, lambda _in_s: None, batch_max)
+    async def write(ledger: Any, records: Any, desk: Any, remind: Any, ends: Any, batch_max: int, tally: Any) -> None:
+        await real(ledger, records, desk, lambda _in_s: None, ends, batch_max, tally)
 
     real = writer.write
     with patch("howdah.node.write", write):

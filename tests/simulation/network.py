@@ -318,6 +318,9 @@ class _Verbs:
     def note_progress(self, *_: Any) -> Answer:
         return 0
 
+    def gate_free(self) -> Answer:
+        return 0
+
     def join_node(self, node: int, name: str, host: str, pid: int, version: str, tasks: list[int], *rest: Any) -> Answer:
         self._network.names[node] = name
         try:

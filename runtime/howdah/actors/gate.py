@@ -228,6 +228,7 @@ class _Keeper:
             self._places.sweep()
             self._rules.sweep()
             self._placing.sweep(self._gate.kinds())
+            await self._guards.sweep(now + offset_s)
 
     async def _scan(self) -> None:
         """Looks at the next lines of all: at everything each idle_look_s, and for no more than a share of the time."""
@@ -241,7 +242,9 @@ class _Keeper:
             self._cursor = rows[-1].line
             return
         self._cursor = None
-        await self._ask_for_space()  # What was said of it last may be lost: a node says it once.
+        # What was said of either may be lost: it is said once.
+        await self._ask_for_space()
+        await self._read_terms()
         now = monotonic()
         self._scan_at = now + max(self._config.idle_look_s, (now - self._round_began) / self._config.look_share)
 

@@ -119,6 +119,8 @@ class GatheringSlot(Slot):
         else:
             data = answer
         dropped = run.completed or run.cause is Cause.LOST
+        if run.limited is not None and not dropped:
+            room.closings[run.claimed.id, run.claimed.lease] = run.limited
         if room.tally is not None:
             how = +(kind if not dropped else Kind.SUCCEEDED if run.completed else LEASE_LOST)
             room.tally.end(run.claimed, how, data, run.started + offset_s, monotonic() - run.started)

@@ -70,6 +70,11 @@ class Guards:
         self._due = self._breakers.next_at(now)
         return self._breakers.rooms(now)
 
+    async def sweep(self, now: float) -> None:
+        """Forgets breakers of which nothing was heard for long."""
+        self._breakers.sweep(now)
+        await self._note()
+
     def next_at(self) -> float | None:
         """When the next breaker lets a probe through, in Unix time."""
         return self._due
@@ -83,6 +88,9 @@ class Guards:
             if one.run in failed:
                 for key in one.keys:
                     self._breakers.ended(key, one.since + offset_s, now, failed=failed[one.run])
+        await self._note()
+
+    async def _note(self) -> None:
         changed = self._breakers.take_changed()
         if changed:
             self._stirred = True

@@ -29,6 +29,7 @@ class Leases(Protocol):
 
     async def enter(self, node: int, lease_s: float) -> datetime: ...
     async def renew(self, node: int, lease_s: float, within_s: float) -> tuple[datetime, bool, str | None] | None: ...
+    async def give_way(self, within_s: float) -> None: ...
     async def leave(self, node: int, within_s: float) -> None: ...
     async def drop(self) -> None: ...
     async def close(self) -> None: ...
@@ -56,6 +57,7 @@ class Heart:
         self._ordered = ordered
         self._obeyed: str | None = None
         self._asked = False
+        self._gave_way = False
         self._stop = threading.Event()
         self._leave = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -137,6 +139,9 @@ class Heart:
             if now >= standing.until:
                 await self._leases.drop()
                 return
+            if blocked.is_blocked and not self._gave_way:
+                await self._leases.give_way(min(self._config.probe_timeout_s, standing.until - now))
+            self._gave_way = blocked.is_blocked
             if now < next_beat and not self._asked:
                 continue
             self._asked = False
@@ -180,6 +185,11 @@ class Watch:
         self._answered.set()
         self._asked_at = 0.0
         self._told = False
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the loop has not answered for so long that it was told."""
+        return self._told
 
     def look(self, node_loop: asyncio.AbstractEventLoop) -> None:
         """Asks the loop for a sign of life now and then, and says where it hangs if none comes."""

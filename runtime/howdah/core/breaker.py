@@ -18,6 +18,9 @@ from .keyed import Key
 
 FAILED, FINE = "f", "s"
 
+FORGET_S = 86_400.0
+"""A closed one of which nothing was heard for so long is as good as new: keys that are used once would stay for ever."""
+
 
 class Guard(msgspec.Struct, frozen=True):
     """The terms of a breaker: it opens for open_s seconds when this share of the last `of` ends were failures."""
@@ -69,6 +72,8 @@ class Breakers:
     def __init__(self) -> None:
         self._guards: dict[str, Guard] = {}
         self._states: dict[Key, Breaker] = {}
+        self._heard: dict[Key, float] = {}
+        """When something was last heard of those that are closed, as far as it is known."""
         self._changed: set[Key] = set()
 
     def __bool__(self) -> bool:
@@ -95,11 +100,15 @@ class Breakers:
         after = before.ended(guard, admitted, now, failed=failed)
         if after == before or (after.is_idle and before.is_idle):
             return
-        self._changed.add(key)
-        if after.is_idle:
-            del self._states[key]
-        else:
-            self._states[key] = after
+        self._heard[key] = now
+        self._change(key, after)
+
+    def sweep(self, now: float) -> None:
+        """Forgets closed ones of which nothing was heard for long. One that is not closed stays: it has yet to let its probe through."""
+        for key, state in list(self._states.items()):
+            if state.until is None and self._heard.setdefault(key, now) < now - FORGET_S:
+                self._change(key, Breaker())
+        self._heard = {key: heard for key, heard in self._heard.items() if key in self._states}
 
     def take_changed(self) -> list[tuple[Key, Breaker]]:
         """What is to be written down: each key that has changed, as it is now. An idle one is to be forgotten."""
@@ -114,3 +123,10 @@ class Breakers:
     def next_at(self, now: float) -> float | None:
         """When the next of them lets a probe through. None: none is open."""
         return min((state.until for state in self._states.values() if state.until is not None and state.until > now), default=None)
+
+    def _change(self, key: Key, state: Breaker) -> None:
+        self._changed.add(key)
+        if state.is_idle:
+            self._states.pop(key, None)
+        else:
+            self._states[key] = state

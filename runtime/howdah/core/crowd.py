@@ -17,11 +17,14 @@ from .turns import Share, Turns
 
 AnyTurns = Turns[str | None]
 
+RUN_BITS = 64
+"""A rank is one number, which is compared faster than two: priority above so many bits of the run."""
+
 SLACK = 32
 """So many entries that count no more are kept beside as many as there are that do: then they are cleared away."""
 
 
-class Head(msgspec.Struct, frozen=True):
+class Head(msgspec.Struct, frozen=True, gc=False):
     """A run that waits at the front of its line. The lower goes first: by priority, then by run."""
 
     priority: int
@@ -29,25 +32,38 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class Standing:
-    """Where somebody stands. live: how many do; what else is noted there counts no more."""
+    """Where somebody stands. live: how many do; what else is noted there counts no more. told: as of a candidate."""
 
-    __slots__ = ("live",)
+    __slots__ = ("live", "told")
 
     def __init__(self) -> None:
         self.live = 0
+        self.told: Told | None = None
 
 
 class Waiting:
-    """What stands in a row: heads in order, never none while it stands; share and turns both or neither."""
+    """What stands in a row: heads in order, never none while it stands; share and turns both or neither.
 
-    __slots__ = ("entry", "heads", "row", "share", "turns")
+    rank: that of its first head since it stands there. entry: the number of its standing there, 0 while it does not.
+    """
+
+    __slots__ = ("entry", "heads", "rank", "row", "share", "turns")
 
     def __init__(self, turns: AnyTurns | None, share: Share | None) -> None:
         self.heads: deque[Head] = deque()
         self.turns = turns
         self.share = share
+        self.rank = 0
         self.entry = 0
         self.row: Standing | None = None
+
+    def step_in(self, row: Standing, entry: int) -> None:
+        """Stands in this row. entry: a number that was given to nobody before."""
+        head = self.heads[0]
+        self.rank = (head.priority << RUN_BITS) + head.run
+        self.entry = entry
+        self.row = row
+        row.live += 1
 
     def step_out(self) -> None:
         """Leaves its row, if it stands in one."""
@@ -68,78 +84,105 @@ def precedes(one: Waiting, other: Waiting) -> bool:
 
 
 W = TypeVar("W", bound=Waiting)
+W_co = TypeVar("W_co", bound=Waiting, covariant=True)
 
 
 class Row(Standing, Generic[W]):
-    """Those of a crowd who take turns together, or all who take none."""
+    """Those of a crowd who take no turns: by rank."""
 
-    __slots__ = ("_heap", "told")
+    __slots__ = ("_heap",)
 
     def __init__(self) -> None:
         super().__init__()
-        self._heap: list[tuple[int, float, int, int, W]] = []
-        self.told: Told | None = None
+        self._heap: list[tuple[int, int, W]] = []
 
     def push(self, one: W, entry: int) -> None:
         """One more stands here. entry: a number that was given to nobody before."""
+        one.step_in(self, entry)
         heap = self._heap
+        if heap and heap[0][2].entry != heap[0][1]:  # Most often this one itself, with the run before.
+            heapreplace(heap, (one.rank, entry, one))
+            return
         if len(heap) > 2 * self.live + SLACK:
-            heap[:] = [noted for noted in heap if noted[4].entry == noted[3]]
+            heap[:] = [noted for noted in heap if noted[2].entry == noted[1]]
             heapify(heap)
-        head, share = one.heads[0], one.share
-        one.entry = entry
-        one.row = self
-        self.live += 1
-        heappush(heap, (head.priority, 0.0 if share is None else share.tag, head.run, entry, one))
+        heappush(heap, (one.rank, entry, one))
 
     def best(self) -> W | None:
         """Who goes first."""
         heap = self._heap
         while heap:
-            priority, tag, run, entry, one = heap[0]
+            _, entry, one = heap[0]
+            if one.entry == entry:
+                return one
+            heappop(heap)
+        return None
+
+
+class Round(Standing, Generic[W]):
+    """Those of a crowd who take turns together: by priority, turn and age."""
+
+    __slots__ = ("_heap",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._heap: list[tuple[int, float, int, int, W, Share]] = []
+
+    def push(self, one: W, share: Share, entry: int) -> None:
+        """One more stands here, whose turn is that of its share. entry: as in a row."""
+        one.step_in(self, entry)
+        heap = self._heap
+        if len(heap) > 2 * self.live + SLACK:
+            heap[:] = [noted for noted in heap if noted[4].entry == noted[3]]
+            heapify(heap)
+        head = one.heads[0]
+        heappush(heap, (head.priority, share.tag, head.run, entry, one, share))
+
+    def best(self) -> W | None:
+        """Who goes first."""
+        heap = self._heap
+        while heap:
+            priority, tag, run, entry, one, share = heap[0]
             if one.entry != entry:
                 heappop(heap)
-            elif one.share is not None and one.share.tag > tag:
-                heapreplace(heap, (priority, one.share.tag, run, entry, one))
+            elif share.tag > tag:
+                heapreplace(heap, (priority, share.tag, run, entry, one, share))
             else:
                 return one
         return None
 
 
-Told = tuple[int, int, int]
-"""What a front noted last of a candidate: priority and run of its best, and the number of the entry, so that no two are the same."""
+Told = tuple[int, int]
+"""What a front noted last of a candidate: the rank of its best, and the number of the entry, so that no two are the same."""
 
 
-class Candidate(Protocol):
+class Candidate(Protocol[W_co]):
     """What a front chooses from. told: what the front noted of it last."""
 
     told: Told | None
 
-    def best(self) -> Waiting | None:
+    def best(self) -> W_co | None:
         """Who of it goes first, if anybody may."""
         ...
 
 
-C = TypeVar("C", bound=Candidate)
-
-
-class Front(Generic[C]):
+class Front(Generic[W]):
     """Whose best is first by priority and age, among many."""
 
     __slots__ = ("_heap",)
 
     def __init__(self) -> None:
-        self._heap: list[tuple[Told, C]] = []
+        self._heap: list[tuple[Told, Candidate[W]]] = []
 
-    def tell(self, candidate: C, head: Head, entry: int) -> None:
-        """One more stands in this candidate, with this head. entry: as in a row."""
+    def tell(self, candidate: Candidate[W], rank: int, entry: int) -> None:
+        """One more of this rank stands in this candidate. entry: as in a row."""
         told = candidate.told
-        if told is None or head.priority < told[0] or (head.priority == told[0] and head.run < told[1]):
-            candidate.told = told = (head.priority, head.run, entry)
+        if told is None or rank < told[0]:
+            candidate.told = told = (rank, entry)
             heappush(self._heap, (told, candidate))
 
-    def first(self) -> C | None:
-        """The candidate whose best goes first. One that has none now is forgotten until it is told of again."""
+    def first(self) -> W | None:
+        """The best of the candidate whose best goes first. A candidate that has none now is forgotten until it is told of again."""
         heap = self._heap
         while heap:
             told, candidate = heap[0]
@@ -151,48 +194,46 @@ class Front(Generic[C]):
                 candidate.told = None
                 heappop(heap)
                 continue
-            head = best.heads[0]
-            if head.priority < told[0] or (head.priority == told[0] and head.run <= told[1]):
-                return candidate
-            candidate.told = told = (head.priority, head.run, told[2])
+            if best.rank <= told[0] or len(heap) == 1:
+                return best
+            candidate.told = told = (best.rank, told[1])
             heapreplace(heap, (told, candidate))
+            if heap[0][0] is told:
+                return best
         return None
 
 
 class Crowd(Generic[W]):
-    """All who wait for one thing: rows of those who take turns together, and one of those who take none."""
+    """All who wait for one thing: rounds of those who take turns together, and a row of those who take none."""
 
-    __slots__ = ("_front", "_plain", "_rows")
+    __slots__ = ("_front", "_plain", "_rounds")
 
     def __init__(self) -> None:
         self._plain: Row[W] = Row()
-        self._rows: dict[AnyTurns, Row[W]] = {}
-        self._front: Front[Row[W]] = Front()
+        self._rounds: dict[AnyTurns, Round[W]] = {}
+        self._front: Front[W] = Front()
 
     def push(self, one: W, entry: int) -> None:
         """One more waits here. entry: as in a row."""
-        turns = one.turns
-        if turns is None:
+        turns, share = one.turns, one.share
+        if turns is None or share is None:
             self._plain.push(one, entry)
             return
-        row = self._rows.get(turns)
-        if row is None:
-            row = self._rows[turns] = Row()
-        row.push(one, entry)
-        self._front.tell(row, one.heads[0], entry)
+        together = self._rounds.get(turns)
+        if together is None:
+            together = self._rounds[turns] = Round()
+        together.push(one, share, entry)
+        self._front.tell(together, one.rank, entry)
 
     def best(self) -> W | None:
         """Who goes first."""
         plain = self._plain.best()
-        if not self._rows:
+        if not self._rounds:
             return plain
-        row = self._front.first()
-        if row is None:
-            return plain
-        one = row.best()
-        return one if plain is None or (one is not None and precedes(one, plain)) else plain
+        one = self._front.first()
+        return plain if one is None or (plain is not None and precedes(plain, one)) else one
 
     def sweep(self) -> bool:
-        """Forgets rows in which nobody stands. True: nobody is left at all."""
-        self._rows = {turns: row for turns, row in self._rows.items() if row.live}
-        return not self._rows and not self._plain.live
+        """Forgets rounds in which nobody stands. True: nobody is left at all."""
+        self._rounds = {turns: together for turns, together in self._rounds.items() if together.live}
+        return not self._rounds and not self._plain.live

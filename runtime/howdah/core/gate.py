@@ -25,7 +25,7 @@ from itertools import count
 from .bucket import ROUNDING, Bucket
 from .crowd import Crowd, Front, Head, precedes
 from .keyed import Admitted, Demand, Key, Kind, Line, Places, Room, Rooms, Task, Terms
-from .turns import Share
+from .turns import Share, Turns
 
 
 class Gate:
@@ -40,7 +40,7 @@ class Gate:
         self._rooms = Rooms()
         self._lines: dict[int, Line] = {}
         self._tasks: dict[Kind, Task] = {}
-        self._front: Front[Task] = Front()
+        self._front: Front[Line] = Front()
         self._hungry: set[int] = set()
         self._parked: list[int] = []
         self._stirred: list[Room] = []
@@ -86,9 +86,10 @@ class Gate:
         for demand in demands:
             room = self._rooms.get(demand.key)
             assert room is not None
-            assert room.held > 0, f"{demand.key} is freed more often than it is held"
-            room.held -= 1
-            if room.held + 1 == room.number:
+            held = room.held
+            assert held > 0, f"{demand.key} is freed more often than it is held"
+            room.held = held - 1
+            if held == room.number:
                 self._stir(room)
 
     def undo(self, demands: Iterable[Demand]) -> None:
@@ -192,15 +193,17 @@ class Gate:
         admitted: list[Admitted] = []
         while True:
             while self._stirred:
-                self._call(self._stirred.pop(), now)
-            task = self._front.first()
-            if task is None:
+                self._call(self._stirred.pop(), places, now)
+            line = self._front.first()
+            if line is None:
                 return admitted
-            if not places.has(task.name):
-                self._close(task)  # This stirs keys, which call others now.
+            if not places.has(line.task.name):
+                self._close(line.task)  # This stirs keys, which call others now.
                 continue
-            line = self._next(task)
-            missing = self._missing(line, now)
+            line.step_out()
+            if line.called_by is not None:
+                self._release(line)
+            missing = line.missing(now)
             if missing is None:
                 admitted.append(self._take(line, places, now))
             else:
@@ -227,7 +230,7 @@ class Gate:
                 task.absent = set()
                 line = task.best()
                 if line is not None:
-                    self._front.tell(task, line.heads[0], next(self._entries))
+                    self._front.tell(task, line.rank, next(self._entries))
 
     def _close(self, task: Task) -> None:
         """There is no place for this task: its lines stand in nobody's way."""
@@ -240,7 +243,7 @@ class Gate:
                 self._release(room.called)
             self._reconsider(room)
 
-    def _call(self, room: Room, now: float) -> None:
+    def _call(self, room: Room, places: Places, now: float) -> None:
         """Calls the best line that is parked here, if there is room for one and none was called already."""
         room.stirred = False
         self._spare(room)
@@ -256,7 +259,11 @@ class Gate:
         if room.flow is not None:
             at = room.enough_at(line.cost_at(room))
             if at > now + ROUNDING or line.turn == self._turn:
-                self._save_up(room, line, at)
+                if places.has(line.task.name):
+                    self._save_up(room, line, at)
+                else:  # The last place was taken since this admission looked for one.
+                    self._close(line.task)
+                    self._stir(room)
                 return
         line.step_out()
         line.at = None
@@ -265,38 +272,22 @@ class Gate:
         line.task.leans.add(room)
         self._make_ready(line)
 
-    def _next(self, task: Task) -> Line:
-        """The best line of this task that is ready. It is on its way: neither ready nor called any more."""
-        line = task.best()
-        assert line is not None
-        line.step_out()
-        if line.called_by is not None:
-            self._release(line)
-        return line
-
-    def _missing(self, line: Line, now: float) -> Room | None:
-        """The first key of this line that has no room for it."""
-        for room, cost in zip(line.rooms, line.costs, strict=True):
-            if not room.lets(line, cost, now):
-                return room
-        return None
-
     def _take(self, line: Line, places: Places, now: float) -> Admitted:
         """The first run of this line goes, and the line waits for the next one."""
-        for room, cost in zip(line.rooms, line.costs, strict=True):
-            room.enter(cost, now)
-            if room.saver is not None:
-                self._stir(room)
+        for room, cost in line.needs:
+            room.held += 1
+            if room.flow is not None:
+                room.pour(room.flow, cost, now)
+                if room.saver is not None:
+                    self._stir(room)
         if line.turns is not None and line.share is not None:
-            line.turns.serve(line.share)
-            for room in self._savers.get(line.share, ()):
-                self._stir(room)
-        admitted = Admitted(line.heads.popleft().run, line.number, places.take(line.task.name), line.task.name, line.demands)
-        for task in [*self._saving]:
-            if not places.has(task.name):  # Tasks may share places.
-                self._close(task)
+            self._serve(line.turns, line.share)
+        kind = line.task.name
+        admitted = Admitted(line.heads.popleft().run, line.number, places.take(kind), kind, line.demands)
+        if self._saving:
+            self._look_after_savers(places)
         if line.heads:
-            missing = self._missing(line, now)
+            missing = line.missing(now)
             if missing is None:
                 self._make_ready(line)
             else:
@@ -308,12 +299,24 @@ class Gate:
         self._turn += 1
         return admitted
 
+    def _serve(self, turns: Turns[str | None], share: Share) -> None:
+        """A group has its turn: whoever of it saves up may come later now."""
+        turns.serve(share)
+        for room in self._savers.get(share, ()):
+            self._stir(room)
+
+    def _look_after_savers(self, places: Places) -> None:
+        """Whoever saves up may have no place any more, since tasks may share theirs."""
+        for task in [*self._saving]:
+            if not places.has(task.name):
+                self._close(task)
+
     def _make_ready(self, line: Line) -> None:
         """The line is to be looked at."""
         entry = next(self._entries)
         task = line.task
         task.ready.push(line, entry)
-        self._front.tell(task, line.heads[0], entry)
+        self._front.tell(task, line.rank, entry)
 
     def _park(self, line: Line, room: Room) -> None:
         """The line waits until this key calls it."""

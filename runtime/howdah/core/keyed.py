@@ -40,7 +40,7 @@ class Demand(msgspec.Struct, frozen=True):
     kept: bool = False
 
 
-class Admitted(msgspec.Struct, frozen=True):
+class Admitted(msgspec.Struct, frozen=True, gc=False):
     """A run that starts, and at which place."""
 
     run: int
@@ -65,10 +65,11 @@ class Places(Protocol):
 class Line(Waiting):
     """The runs that wait for the same keys, as far as the gate was told of them.
 
-    more: there are others behind those. at: the room under whose key it is parked; called_by: the one that called it from there.
+    needs: the room of each key, and how many tokens a run takes there. more: there are others behind those. at: the room under whose
+    key it is parked; called_by: the one that called it from there.
     """
 
-    __slots__ = ("at", "called_by", "costs", "demands", "more", "number", "rooms", "task", "turn")
+    __slots__ = ("at", "called_by", "demands", "more", "needs", "number", "task", "turn")
 
     def __init__(self, number: int, task: "Task", demands: tuple[Demand, ...], rooms: tuple["Room", ...]) -> None:
         grouped = next((at for at, demand in enumerate(demands) if demand.group is not None), None)
@@ -78,8 +79,7 @@ class Line(Waiting):
         self.number = number
         self.task = task
         self.demands = demands
-        self.rooms = rooms
-        self.costs = tuple(demand.cost for demand in demands)
+        self.needs = tuple((room, demand.cost) for room, demand in zip(rooms, demands, strict=True))
         self.more = False
         self.at: Room | None = None
         self.called_by: Room | None = None
@@ -90,7 +90,17 @@ class Line(Waiting):
 
     def cost_at(self, room: "Room") -> float:
         """How many tokens a run of it takes there."""
-        return self.costs[self.rooms.index(room)]
+        return next(cost for each, cost in self.needs if each is room)
+
+    def missing(self, now: float) -> "Room | None":
+        """The first of its rooms that has none for its first run."""
+        for room, cost in self.needs:
+            if room.number is None:
+                if not room.flows_to(self, cost, now):
+                    return room
+            elif room.held >= room.number:
+                return room
+        return None
 
     def among(self, heads: Sequence[Head], most: int) -> tuple[list[Head], bool] | None:
         """The first of its runs, at most so many, when these wait as well, and whether there are others. None: nothing changes.
@@ -111,7 +121,7 @@ class Line(Waiting):
     def end(self) -> None:
         """Nothing of it waits any more."""
         self.task.lines -= 1
-        for room in self.rooms:
+        for room, _ in self.needs:
             room.lines -= 1
         if self.turns is not None and self.share is not None:
             self.turns.leave(self.share)
@@ -188,19 +198,15 @@ class Room:
         assert self.flow is not None
         return (self.bucket or _FULL).enough_at(self.flow, cost)
 
-    def lets(self, line: Line, cost: float, now: float) -> bool:
-        """Whether there is room for the best run of this line, and nobody before it saves up for the same tokens."""
-        if self.number is not None:
-            return self.held < self.number
+    def flows_to(self, line: Line, cost: float, now: float) -> bool:
+        """Whether the bucket has enough for the best run of this line, and nobody before it saves up for the same tokens."""
         if self.saver is not None and precedes(self.saver, line):
             return False
         return self.enough_at(cost) <= now + ROUNDING
 
-    def enter(self, cost: float, now: float) -> None:
-        """A run starts under this key."""
-        self.held += 1
-        if self.flow is not None:
-            self.bucket = (self.bucket or _FULL).filled(self.flow, now).without(cost)
+    def pour(self, flow: Flow, cost: float, now: float) -> None:
+        """A run that starts takes its tokens."""
+        self.bucket = (self.bucket or _FULL).filled(flow, now).without(cost)
 
     def best(self) -> Line | None:
         """Who of those parked here goes first, among tasks with a place. The others are noted, to be looked at when they have one."""
@@ -257,7 +263,9 @@ class Rooms:
         return room
 
     def set_terms(self, limit: str, terms: Terms, now: float) -> list[Room]:
-        """The terms of a limit. Answers with the rooms that they hold for."""
+        """The terms of a limit. Answers with the rooms that they hold for, if they are others than before."""
+        if self._terms.get(limit) == terms:
+            return []
         self._terms[limit] = terms
         rooms = [room for room in self._of_limit.get(limit, ()) if room.own is None]
         for room in rooms:

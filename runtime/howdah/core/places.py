@@ -91,7 +91,10 @@ class Places:
             return False
         if len(task) == 3:
             return self._best(task) is not None
-        return any(place.held < place.capacity for place in self._of(task))
+        for place in self._of(task):  # noqa: SIM110 - a generator costs more than the answer, for each run
+            if place.held < place.capacity:
+                return True
+        return False
 
     def take(self, task: Kind) -> int:
         """Takes one of these places: on the node that has most room. Answers with the node."""
@@ -104,7 +107,7 @@ class Places:
         most = 0
         for place in self._of(task):
             free = place.capacity - place.held
-            if free > most or (free == most and free > 0 and place.node == self._own):
+            if free > most or (free == most > 0 and place.node == self._own):
                 best, most = place, free
         assert best is not None, "there is one, or has() would have said so"
         best.held += 1

@@ -155,6 +155,11 @@ AILMENTS: dict[str, Ailment] = {
     "paused_node": Ailment("warning", "It starts nothing until it is resumed.", "`howdah nodes resume ...`"),
     "paused_queue": Ailment("warning", "None of its runs starts, on any node, until it is resumed.", "`howdah queues resume ...`"),
     "paused_task": Ailment("warning", "None of its runs starts, on any node, until it is resumed.", "`howdah tasks resume ...`"),
+    "no_gate": Ailment(
+        "error",
+        "Runs with limits wait for a node that admits them: one that has tasks with limits, and hears.",
+        "`howdah worker MODULE:APP`, with `HOWDAH_DIRECT_DSN` where `HOWDAH_DSN` goes through a pooler",
+    ),
     "open_breaker": Ailment(
         "warning",
         "What its runs need has failed: they wait, and one at a time is tried.",

@@ -48,8 +48,8 @@ class OpenKey(msgspec.Struct, frozen=True):
 
 
 class LimitInfo(msgspec.Struct, frozen=True):
-    """A limit: a row of howdah.limits. kind: "limit", "rate" or "breaker". terms: what it allows now; said: what the code says of it; live: what
-    somebody set instead, None: nothing. keys: those that have terms of their own or are paused, at most a thousand.
+    """A limit: a row of howdah.limits. kind: "limit", "rate" or "breaker". terms: what it allows now; said: what the code says of it;
+    live: what somebody set instead, None: nothing. keys: those that have terms of their own or are paused, at most a thousand.
     open: those of a breaker that are not closed."""
 
     name: str
@@ -86,7 +86,7 @@ class Limits:
         await self._set(name, _terms(name, n, per, burst), None)
 
     async def reset(self, name: str) -> None:
-        """What the code says of a limit holds again. Keys keep what was set for them, and pauses stay. A breaker is closed, all of its keys."""
+        """What the code says of a limit holds again. Keys keep what was set for them, and pauses stay. All keys of a breaker are closed."""
         await self._set(name, None, None)
 
     async def override(self, name: str, key: KeyText, n: int | None, *, per: Duration | None = None, burst: int | None = None) -> None:

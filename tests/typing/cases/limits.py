@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from howdah import App, Limit, Rate, RateLimited, Run, Tasks
+from howdah import App, Breaker, Limit, Rate, RateLimited, Run, Tasks
 
 jobs = App()
 tasks = Tasks()
@@ -66,10 +66,15 @@ Rate("x", 2, per=[1])  # error: a list is no duration
 Rate("x", 2, per="1m", burst=1.5)  # error: a bucket holds whole tokens
 Rate("x", 2, per="1m", cost=tenant_of)  # error: a cost is a number
 Rate("x", 2, per="1m", fair_by="user.plan")  # error: groups share places, not tokens
+Breaker("x", failures=0.5, of=20, open_for="1m", key="user.id")
+Breaker("x", key=tenant_of)
+Breaker("x", 0.5)  # error: a share is given by name
+Breaker("x", of="20")  # error: so many ends are a number
+Breaker("x", fair_by="user.plan")  # error: it shares nothing
 Limit("x", 2).n = 3  # error: a limit is frozen
 
 
-@jobs.task(limits=[Limit("per-user", 2, key="user.id"), Rate("smtp", 100, per="1m")])
+@jobs.task(limits=[Limit("per-user", 2, key="user.id"), Rate("smtp", 100, per="1m"), Breaker("stripe")])
 async def welcome(user: User, pages: int = 1) -> int:
     raise RateLimited("smtp", retry_after="30s")
 
