@@ -21,12 +21,9 @@ pytestmark = pytest.mark.anyio
 async def test_who_may_call_each_function(db: Session, roles: None) -> None:
     rows = await db.fetch("select oid, proname from pg_proc where pronamespace = 'howdah'::regnamespace")
     assert {row["proname"] for row in rows} == set(FUNCTIONS), "each function needs a decision: who may call it"
+    may = "select has_function_privilege($1, $2::oid, 'execute')"
     for row in rows:
-        allowed = [
-            letter
-            for letter, role in ROLES.items()
-            if await db.fetchval("select has_function_privilege($1, $2::oid, 'execute')", role, row["oid"])
-        ]
+        allowed = [letter for letter, role in ROLES.items() if await db.fetchval(may, role, row["oid"])]
         assert ("".join(allowed) or "-") == FUNCTIONS[row["proname"]], row["proname"]
 
 
