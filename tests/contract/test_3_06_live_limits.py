@@ -171,6 +171,6 @@ async def test_a_change_of_which_nobody_was_told_holds_from_the_next_look_on(dsn
         for number in range(2):
             await shop.hold.enqueue(7, number)
         await until(lambda: shop.running == [0])
-        await db.execute("""update howdah.limit_terms set terms = '{"number": 2}'""")
+        await db.execute("""update howdah.limit_terms set terms = '{"number": 2}' where name = 'per-user'""")
         await until(lambda: shop.running == [0, 1])
         shop.let_go(0, 1)
