@@ -28,7 +28,6 @@ def test_a_written_label_reads_the_same(value: Any) -> None:
     assert read(f"{written('a', value)},b=1", "x") == {"a": value, "b": 1}
 
 
-
 @pytest.mark.parametrize(
     ("labels", "mentions"),
     [

@@ -234,7 +234,8 @@ class _Keeper:
         """Looks at the next lines of all: at everything each idle_look_s, and for no more than a share of the time."""
         if self._cursor is None:
             self._round_began = monotonic()
-            self._placing.doubt()  # In case that a notification was lost.
+            await self._read_terms()  # Nobody says it again where a notification was lost.
+            self._placing.doubt()
         rows = await self._seat.look(self._cursor, LINES_AT_ONCE, HEADS_MIN)
         for row in rows:
             self._offer(row)
