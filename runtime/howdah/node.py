@@ -165,11 +165,10 @@ class Node:
         config = self._config
         tasks, queues, installation = await register(self._pool, self._registry, None if self._queues is None else list(self._queues))
         self._served = None if queues is None else frozenset(queues)
-        member = self._member(tasks, queues)
         joined = anyio.Event()
         heart = self._heart = Heart(
             config,
-            Leases(config, member),
+            Leases(config, self._member(tasks, queues)),
             joined=lambda: (joined.set(), self._look()),
             fenced=self._fenced,
             unsettled=lambda: self._remind(-1.0),
@@ -254,11 +253,8 @@ class Node:
         return self._children.attempt(terms, Start(run.claimed, self._offset_s(), run.home.installation, span), hear)
 
     async def _beat(self, heart: Heart, left: anyio.Event) -> None:
-        watch = Watch(
-            (Slot.work.__code__, GatheringSlot.together.__code__),
-            self._config.block_warning_s,
-            None if self._tally is None else self._tally.lags.add,
-        )
+        late = None if self._tally is None else self._tally.lags.add
+        watch = Watch((Slot.work.__code__, GatheringSlot.together.__code__), self._config.block_warning_s, late)
         await anyio.to_thread.run_sync(
             heart.beat, asyncio.get_running_loop(), watch, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)
         )
