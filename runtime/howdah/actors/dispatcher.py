@@ -236,9 +236,7 @@ async def dispatch(
             continue
         _hand_back_late(spaces, ledger, gate.permits)
         await _look_if_due(spaces, lines, claims, who.node, tasks, gate)
-        if wanted := gate.take_wanted():
-            for space in spaces:
-                space.reserve(wanted, monotonic())
+        _reserve(spaces, gate.take_wanted())
         more = False
         for space in spaces:
             more |= await _fill(space, spaces, lines, claims, who.node)
@@ -250,6 +248,14 @@ def _spaces(room: Room, config: Config, weights: Mapping[int, float] | None) -> 
     spaces = [_Space(room, frozenset({task}), size, config, weights) for task, size in room.batched.items()]
     alone = room.tasks - room.batched.keys()
     return [*spaces, _Space(room, alone, 1, config, weights)] if alone else spaces
+
+
+def _reserve(spaces: Sequence[_Space], wanted: frozenset[int]) -> None:
+    """The gate wants room for runs of these tasks."""
+    if wanted:
+        now = monotonic()
+        for space in spaces:
+            space.reserve(wanted, now)
 
 
 def _next_at(lines: Lines, permits: Permits) -> float:
