@@ -249,6 +249,7 @@ def _spaces(room: Room, config: Config, weights: Mapping[int, float] | None) -> 
 
 
 def _reserve(spaces: Sequence[_Space], wanted: frozenset[int]) -> None:
+    """The gate wants room for runs of these tasks."""
     if wanted:
         now = monotonic()
         for space in spaces:

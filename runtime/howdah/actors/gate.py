@@ -329,7 +329,8 @@ class _Keeper:
         self._wants = now < self._want_at
         if self._wants:
             return
-        aims = {(node, kind[1]) for kind in self._gate.wanting() if (node := self._places.aim(kind)) is not None}
+        wanting = [kind for kind, wants in self._gate.kinds().items() if wants]
+        aims = {(node, kind[1]) for kind in wanting if (node := self._places.aim(kind)) is not None}
         if aims:
             self._wants = True
             self._want_at = now + self._config.busy_look_s

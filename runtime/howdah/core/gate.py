@@ -133,13 +133,9 @@ class Gate:
         if merged is not None:
             self.offer(number, task, demands, merged[0], more=merged[1])
 
-    def wanting(self) -> list[Kind]:
-        """The kinds of which somebody waits for nothing but a place."""
-        return [task.name for task in self._tasks.values() if not task.has and task.ready.best() is not None]
-
-    def kinds(self) -> list[Kind]:
-        """The kinds of runs that wait here, and perhaps some of which none does any more."""
-        return list(self._tasks)
+    def kinds(self) -> dict[Kind, bool]:
+        """The kinds of runs that wait here, or did a moment ago, and whether somebody of each waits for nothing but a place."""
+        return {kind: not task.has and task.ready.best() is not None for kind, task in self._tasks.items()}
 
     def hungry(self) -> list[int]:
         """Lines that have others waiting, of which the gate was not told: each until it is told of them."""
