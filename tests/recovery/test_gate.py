@@ -267,7 +267,7 @@ async def test_a_node_without_limits_never_takes_the_seat_and_one_that_hears_not
 
     deaf = Audit()
     async with plain.work(), app(dsn, deaf, pooler=True, poll_s=0.05).work() as node:
-        assert "runs none of its tasks with limits (keyed): set HOWDAH_DIRECT_DSN" in caplog.text
+        assert "runs none of its tasks with limits or placement (keyed): set HOWDAH_DIRECT_DSN" in caplog.text
         (run, *_) = await keyed(effects, keys=3, each=3)
         await enqueue(effects, "free", 20)
         await until(effects, "select count(*) = 20 from howdah.event where kind = 1")
