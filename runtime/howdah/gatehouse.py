@@ -43,6 +43,7 @@ class Gatehouse:
         self._told: dict[int, Space] = {}
         self._tasks = frozenset[int]()
         self._wanted = anyio.Event()
+        self._wanted_for: frozenset[int] = frozenset()
         self.also: frozenset[int] = frozenset()
         """Tasks whose definitions here do not say that their runs go by the gate, and runs of which do, since a call said so."""
 
@@ -81,6 +82,8 @@ class Gatehouse:
         what, _, pairs = payload.partition(" ")
         if channel == self.channels[0] and what == "task":
             self.found(notices.numbers([pairs], 1) or ())
+        elif channel == self.channels[0] and what == "want":
+            self._want(notices.numbers(pairs.split(" "), 2))
         elif channel == self.channels[0]:
             self.asked()
         elif what == "admitted":
@@ -92,6 +95,17 @@ class Gatehouse:
         if fresh:
             self.also |= fresh
             self._wanted.set()
+            self._rouse()
+
+    def take_wanted(self) -> frozenset[int]:
+        """The tasks for which the gate wants room here."""
+        wanted, self._wanted_for = self._wanted_for, frozenset()
+        return wanted
+
+    def _want(self, said: list[int] | None) -> None:
+        standing = self._standing()
+        if said is not None and standing is not None and said[0] == standing.node and said[1] in self._tasks:
+            self._wanted_for |= {said[1]}
             self._rouse()
 
     def asked(self) -> None:

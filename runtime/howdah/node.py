@@ -165,11 +165,10 @@ class Node:
         config = self._config
         tasks, queues, installation = await register(self._pool, self._registry, None if self._queues is None else list(self._queues))
         self._served = None if queues is None else frozenset(queues)
-        member = self._member(tasks, queues)
         joined = anyio.Event()
         heart = self._heart = Heart(
             config,
-            Leases(config, member),
+            Leases(config, self._member(tasks, queues)),
             joined=lambda: (joined.set(), self._look()),
             fenced=self._fenced,
             unsettled=lambda: self._remind(-1.0),

@@ -61,7 +61,7 @@ begin
     returning m.id, m.expires, m.queue, m.task, m.priority, m.attempt, m.flags, m.crashes, m.line
   ), back as (
     insert into howdah.job (id, expires, queue, task, priority, attempt, flags, crashes, line)
-    select g.id, g.expires, g.queue, g.task, g.priority, g.attempt, (g.flags | 512)::smallint, g.crashes, g.line from gone g returning id
+    select g.id, g.expires, g.queue, g.task, g.priority, g.attempt, (g.flags | 1024)::smallint, g.crashes, g.line from gone g returning id
   )
   select array_agg(b.id) into v_gated from back b;
   perform howdah.knock(v_gated);

@@ -2,7 +2,7 @@
 -- it admitted; for runs of p_own, the gate's own node, with all that claim() answers, for others without their payload: these nodes
 -- are told, and fetch it (fetch_admitted). One that is not answered was not admitted: it has ended, is held, expired, paused or locked, is a
 -- suspect beside another one on its node, of which each has one at a time, its node has lost its lease, or
--- has tried it in vain.
+-- has tried it in vain, or cannot be told, since the queue of notifications is nearly full.
 -- One autocommitted statement under the gate's row for share, with its epoch: who took over since then waits for it or is seen here
 -- (HW004). A plain comparison, and for key share, would admit too much. What rates have left after it goes to disk with it; where one of
 -- them is closed (close_buckets) it stays so, and nothing is admitted: the gate has yet to hear of it, or its clock is ahead.
@@ -56,7 +56,9 @@ begin
   end if;
   v_lease := nextval('howdah.lease_number');
   for v_node in
-    select n.id from howdah.node n where n.id = any(p_nodes) and n.world in ('', howdah.world()) order by n.id for key share
+    select n.id from howdah.node n
+    where n.id = any(p_nodes) and n.world in ('', howdah.world()) and (n.id = p_own or pg_notification_queue_usage() < 0.9)
+    order by n.id for key share
   loop
     if v_suspects then
       -- Against claims of the same node, which may take one aside.
@@ -74,7 +76,7 @@ begin
         select f.ctid from unnest(p_runs, p_nodes) a(run, node) cross join lateral (
           select w.ctid from howdah.job w
           where w.id = a.run and w.lease is null and w.line is not null and (w.crashes < 2 or w.id = v_suspect)
-            and (w.flags & 512 = 0 or exists (
+            and (w.flags & 1024 = 0 or exists (
               select from howdah.node n cross join unnest(n.tasks, n.hashes) d(task, hash)
               where n.id = v_node and d.task = w.task and d.hash <> all (array(
                 select coalesce(v.data ->> 'hash', '') from howdah.event v where v.task = w.task and v.run = w.id and v.kind = 7))

@@ -58,7 +58,7 @@ begin
   if (p_limits is not null and v_old.limits is null) or (p_defaults ? 'placement' and v_old.placement is null) then
     perform howdah.limit_pending(v_id);
   elsif p_limits is null and v_old.limits is not null then
-    perform howdah.unlimit(array(
+    perform howdah.knock(array(
       select j.id from howdah.job j where j.task = v_id and j.line is not null and j.lease is null
       union all select w.id from howdah.timer w where w.task = v_id and w.line is not null
       union all select m.id from howdah.misfit m where m.task = v_id and m.line is not null));

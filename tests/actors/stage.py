@@ -62,9 +62,14 @@ class Gatehouse:
         self.free: list[tuple[int, int]] = []
         self.doubtful: list[tuple[int, int]] = []
         self.also: frozenset[int] = frozenset()
+        self.wanted: frozenset[int] = frozenset()
 
     def found(self, tasks: Iterable[int]) -> None:
         self.also |= frozenset(tasks)
+
+    def take_wanted(self) -> frozenset[int]:
+        wanted, self.wanted = self.wanted, frozenset()
+        return wanted
 
     def space(self, room: int, capacity: int, tasks: frozenset[int]) -> list[str]:
         self.spaces.append(capacity)

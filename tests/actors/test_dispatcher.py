@@ -367,3 +367,25 @@ async def test_of_lines_with_wide_runs_no_more_are_claimed_than_fit_if_all_of_th
         assert it.claims.asked == [2, 1], "and one more, which waits for its slots before others start"
         assert it.place.room.unfinished == 12
         group.cancel_scope.cancel()
+
+
+async def test_where_the_gate_wants_room_slots_that_become_free_are_left_to_it() -> None:
+    it = Desk(runs=100, slots=4, wide={"three": 3}, config=msgspec.structs.replace(CONFIG, prefetch_horizon_s=0, busy_look_s=60))
+    it.gate.also = frozenset({6})
+    async with anyio.create_task_group() as group:
+        group.start_soon(it.run)
+        await anyio.wait_all_tasks_blocked()
+        room = it.place.room
+        assert len(room.waiting) == 4
+        it.gate.wanted = frozenset({6})
+        for _ in range(3):
+            it.desk.put_nowait(Freed({room.waiting.popleft().lease: 1}))
+            await anyio.wait_all_tasks_blocked()
+        assert len(room.waiting) == 1, "nothing is claimed for them"
+        assert it.claims.said[-1] == "room 1: 1 of [6]"
+        it.desk.put_nowait(Admitted([claimed(1000, lease=9, task=6, lane="x")]))
+        await anyio.wait_all_tasks_blocked()
+        it.desk.put_nowait(Freed({room.waiting.popleft().lease: 1}))
+        await anyio.wait_all_tasks_blocked()
+        assert room.unfinished == 4, "it came, and the others go on"
+        group.cancel_scope.cancel()

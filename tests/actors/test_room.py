@@ -301,7 +301,7 @@ async def test_those_behind_a_wide_run_that_goes_back_start(how: str) -> None:
         assert it.running == {1}
         match how:
             case "late":
-                assert [run.id for run in it.room.take_back({2})] == [2]
+                assert [run.id for run in it.room.take_back({2}, it.room.tasks)] == [2]
             case "cancelled":
                 it.room.interrupt(Cause.CANCEL, run=2, lease=100)
             case _:

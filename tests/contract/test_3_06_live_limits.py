@@ -156,9 +156,21 @@ async def test_what_was_set_wins_over_the_code_of_a_node_that_starts_later(dsn: 
             await shop.hold.enqueue(7, number)
         await until(lambda: shop.running == [0, 1])
         await shop.jobs.limits.reset("per-user")
+        shop.let_go(9, 10)
+        await (await shop.hold.enqueue(8, 9)).result("10s")  # The gate has heard of both by now.
         shop.let_go(0)
-        other = await shop.hold.enqueue(8, 9)
-        shop.let_go(9)
-        await other.result("10s")
+        await until(lambda: shop.running == [1])
+        await (await shop.hold.enqueue(8, 10)).result("10s")
         assert shop.running == [1]
         shop.let_go(*range(3))
+
+
+async def test_a_change_of_which_nobody_was_told_holds_from_the_next_look_on(dsn: str, db: Db) -> None:
+    shop = Shop(dsn, **RARELY | {"idle_look_s": 0.2})
+    async with shop.jobs, shop.jobs.work():
+        for number in range(2):
+            await shop.hold.enqueue(7, number)
+        await until(lambda: shop.running == [0])
+        await db.execute("""update howdah.limit_terms set terms = '{"number": 2}' where name = 'per-user'""")
+        await until(lambda: shop.running == [0, 1])
+        shop.let_go(0, 1)

@@ -286,3 +286,29 @@ async def test_a_task_with_a_limit_may_take_several_slots(dsn: str) -> None:
         for run in await wide.enqueue_many(wide.call() for _ in range(50)):
             await run.result(timeout=SOON_S)
         assert 3 < most <= 8
+
+
+async def test_runs_that_go_by_the_gate_get_in_beside_a_backlog_that_any_node_may_claim(dsn: str, db: Any) -> None:
+    def make(jobs: App) -> Any:
+        @jobs.task
+        async def plain() -> None:
+            await anyio.sleep(0.3)
+
+        @jobs.task(requires={"gpu": True})
+        async def placed() -> None: ...
+
+        @jobs.task(limits=[howdah.Limit("all", 100)], slots=3)
+        async def wide() -> None: ...
+
+        return plain, placed, wide
+
+    async with nodes(dsn, make, {"gpu": True}, {}, concurrency=4) as ((plain, placed, wide), _):
+        await plain.enqueue_many(plain.call() for _ in range(1000))
+
+        async def full() -> bool:
+            return await db.fetchval("select count(*) from howdah.job where lease is not null") >= 8
+
+        await until(full)
+        for task in (placed, wide, placed, wide):
+            await (await task.enqueue()).result(timeout=15)
+        assert await db.fetchval("select count(*) from howdah.job where lease is null") > 500

@@ -108,3 +108,14 @@ def test_an_admission_takes_no_more_than_a_batch() -> None:
     assert taken(made, placed("gpu")) == [EU, EU]
     made.begin(0.0)
     assert taken(made, placed("gpu")) == [EU, EU]
+
+
+def test_a_run_aims_at_the_best_node_and_there_at_the_one_that_holds_least() -> None:
+    made = places(own=1, eu=1, us=1)
+    made.allow("zone", {OWN: 0.0, EU: 10.0, US: 10.0})
+    assert made.aim(placed("zone")) == EU
+    assert taken(made, placed("zone"), most=1) == [EU]
+    assert made.aim(placed("zone")) == US
+    assert made.aim(ANY) == OWN
+    assert made.aim(placed("unknown")) is None
+    assert made.aim((1, TASK + 1)) is None

@@ -31,6 +31,7 @@ INTERNAL = {
     "demands": "reads its arguments only",
     "is_count": "the same",
     "line_of": "the same",
+    "has_demands": "called by functions that run as the owner",
     "debounce_keys": "the same",
     "demand_flags": "the same",
     "active_demands": "the same",

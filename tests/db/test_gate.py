@@ -315,7 +315,8 @@ async def test_when_a_task_has_no_limits_any_more_its_runs_leave_their_lines_as_
     node = await world.join(db, mail="h")
     (claimed,) = await admit(db, await enter(db, node), node, held)
     await db.fetchval(query("register"), "mail", "default", 0, "{}", None, None, "another", None)
-    lines = dict(await db.fetch("select id, line is null from howdah.job union all select id, line is null from howdah.timer"))
+    rows = await db.fetch("select id, line is null from howdah.job union all select id, line is null from howdah.timer")
+    lines = {row[0]: row[1] for row in rows}
     assert lines == {waiting: True, later: True, held: False}
     free = await db.fetch("select id from howdah.run where demands is null and id >= $1 order by id", waiting)
     assert [row[0] for row in free] == [waiting, later]

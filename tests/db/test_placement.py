@@ -351,7 +351,7 @@ async def test_runs_that_no_node_may_have_are_listed_with_the_reason(db: Session
 
 
 async def test_a_debounced_run_goes_where_the_last_enqueue_of_it_says(db: Session) -> None:
-    said = {"debounce": {"wait": 60}, "requires": {"gpu": True}}
+    said: dict[str, Any] = {"debounce": {"wait": 60}, "requires": {"gpu": True}}
     (run,) = await world.enqueue(db, **said)
     before = await db.fetchval("select line from howdah.timer where id = $1", run)
     assert await world.enqueue(db, **said) == [run]
@@ -361,10 +361,8 @@ async def test_a_debounced_run_goes_where_the_last_enqueue_of_it_says(db: Sessio
     assert await db.fetchval("select line from howdah.timer where id = $1", run) not in (None, before)
     assert await world.enqueue(db, debounce={"wait": 60}) == [run]
     assert await placement(db, run) is None
-    assert tuple(await db.fetchrow("select line, demands from howdah.timer t join howdah.run r using (id) where id = $1", run)) == (
-        None,
-        None,
-    )
+    (row,) = await db.fetch("select line, demands from howdah.timer t join howdah.run r using (id) where id = $1", run)
+    assert tuple(row) == (None, None)
     await world.enqueue(db, **said)
     await world.shift(db, "20 minutes")
     await db.fetchval("select howdah.fire(10)")

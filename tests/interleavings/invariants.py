@@ -181,6 +181,7 @@ union all
 select 'run ' || h.id || ' waits to be debounced and its key is not held' from (HOT) h
   where h.flags & 512 <> 0 and h.at <> 'misfit' and h.state in ('queued', 'scheduled')
     and not exists (select from howdah.held_key k where k.run = h.id)
+    and not exists (select from howdah.run r where r.id = h.id and r.demands is not null)  -- The next demanded something else.
 union all
 select 'effects of ' || e.run || ': ' || count(*) || ', and it is ' || coalesce(howdah.state(e.run), 'nowhere') from public.effect e
   group by e.run having count(*) > 1 or not exists (select from howdah.event v where v.run = e.run and v.kind = 1)

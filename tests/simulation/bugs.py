@@ -19,6 +19,7 @@ from howdah.db import stores
 from howdah.db.link import is_lost
 from howdah.db.stores import Claims, Outcomes
 
+from .gate_bugs import GATE_BUGS
 from .journal import Commit
 from .model import Model
 from .rows import Hot, NodeGone
@@ -126,7 +127,7 @@ def a_cancel_is_announced_before_its_commit(world: World) -> Generator[None]:
 @contextmanager
 def a_claim_does_not_look_for_its_node(_: World) -> Generator[None]:
     """A node that was reaped claims on: nobody will ever reap those runs."""
-    with patch.object(Model, "_check_member", lambda _self, _node: None):
+    with patch.object(Model, "check_member", lambda _self, _node: None):
         yield
 
 
@@ -303,7 +304,7 @@ def a_node_of_the_old_world_is_given_runs(_: World) -> Generator[None]:
         if node not in self.nodes:
             raise NodeGone
 
-    with patch.object(Model, "_check_member", look):
+    with patch.object(Model, "check_member", look):
         yield
 
 
@@ -385,4 +386,5 @@ BUGS: tuple[Bug, ...] = (
     a_probe_without_room_takes_the_node_down,
     nobody_looks_who_was_not_told,
     an_order_is_done_by_those_who_hear_of_it,
+    *GATE_BUGS,
 )

@@ -12,14 +12,9 @@ import msgspec
 from howdah.core.states import Kind
 
 from .journal import Commit, Journal, Table
-from .rows import Event, Hot, LeaseLost, Member, NodeGone, QueueFull, Run, Twice
+from .rows import NEARLY_FULL, QUEUE, SUSPECT, Event, Hot, LeaseLost, Member, NodeGone, QueueFull, Run, Twice
 
-QUEUE = 1
-SUSPECT = 2
-LIMIT = 10_000
-NEARLY_FULL = 0.9
 ENDS = {Kind.SUCCEEDED, Kind.FAILED, Kind.STOPPED, Kind.CANCELLED, Kind.EXPIRED, Kind.LOST, Kind.QUARANTINED}
-FAILURES = {Kind.FAILED, Kind.EXPIRED, Kind.LOST, Kind.QUARANTINED}
 
 Hold = tuple[int, int | None, int | None]
 """A run, the lease, and the node that holds it so."""
@@ -56,6 +51,7 @@ class Model:
         """Hears of what was given in an earlier world, and is given once more."""
         self.audit: Callable[[Event, Hot | None], None] = lambda _event, _row: None
         """Hears of each event before it takes effect, with the hot row of its run."""
+        self.overfull: Callable[[], None] = lambda: None  # Hears that more is held under the limit than it allows.
         self._notify = notify
         self._told: list[tuple[str, str]] = []
         self._under_way = False
@@ -94,8 +90,10 @@ class Model:
             self._told.append((channel, payload))
 
     def wake(self, rows: Sequence[Hot]) -> None:
-        """Says of each line which of these rows is first."""
-        for task in {row.run.task for row in rows}:
+        """Says of each line which of these rows is first, and to the gate what waits for it."""
+        if gated := [row.run.id for row in rows if row.run.limited]:
+            self.tell("howdah_gate", "runs " + " ".join(map(str, gated)))
+        for task in {row.run.task for row in rows if not row.run.limited}:
             priority, number = min(row.place for row in rows if row.run.task == task)
             self.tell("howdah_work", f"{QUEUE} {task} {priority} {number}")
 
@@ -130,7 +128,7 @@ class Model:
         """The head of each line."""
         heads: dict[tuple[int, bool], Hot] = {}
         for row in self.ready():
-            if row.run.task in tasks:
+            if row.run.task in tasks and not row.run.limited:
                 heads.setdefault((row.run.task, row.crashes >= SUSPECT), row)
         return [(QUEUE, task, row.run.priority, row.run.id, aside) for (task, aside), row in heads.items()]
 
@@ -138,19 +136,19 @@ class Model:
         self, commit: Commit, node: int, room: int, lines: dict[int, tuple[int, int]], *, aside: bool, durable: bool
     ) -> list[tuple[Hot, bool]]:
         """Rows for a node, behind the watermarks of the lines; whether each was taken aside."""
-        ready = self.ready()
+        ready = [row for row in self.ready() if not row.run.limited]
         taken: list[Hot] = []
         if aside and any(row.crashes >= SUSPECT for row in self.hot.rows()):
-            self._check_member(node)
-            holds = any(row.node == node and row.crashes >= SUSPECT for row in self.hot.rows())
+            self.check_member(node)
+            holds = self.has_suspect(node)
             suspects = [row for row in ready if row.crashes >= SUSPECT and row.run.task in lines and not holds]
             taken = suspects[: min(room, 1)]
         others = [row for row in ready if row.crashes < SUSPECT and row.run.task in lines and row.place > lines[row.run.task]]
         heads = {row.run.task: row.run.priority for row in reversed(others)}
         room -= len(taken)
         if not room or (len(lines) > 1 and not heads):
-            return [(self._hold(row, node, self.next("lease")), True) for row in taken]
-        self._check_member(node)
+            return [(self.hold(row, node, self.next("lease")), True) for row in taken]
+        self.check_member(node)
         commit.durable = durable or bool(taken)
         share = room
         if len(lines) > 1:
@@ -162,14 +160,20 @@ class Model:
         for task in lines:
             picked += [row for row in fresh if row.run.task == task][:share]
         lease = self.next("lease")
-        held = [(self._hold(row, node, lease), True) for row in taken]
-        return held + [(self._hold(row, node, lease), False) for row in sorted(picked[:room], key=lambda row: row.place)]
+        held = [(self.hold(row, node, lease), True) for row in taken]
+        return held + [(self.hold(row, node, lease), False) for row in sorted(picked[:room], key=lambda row: row.place)]
 
-    def _check_member(self, node: int) -> None:
+    def has_suspect(self, node: int) -> bool:
+        """Whether a node holds one already."""
+        return any(row.node == node and row.crashes >= SUSPECT for row in self.hot.rows())
+
+    def check_member(self, node: int) -> None:
+        """NodeGone: it is not on the list."""
         if node not in self.nodes or self.nodes[node].world != self.world:
             raise NodeGone
 
-    def _hold(self, row: Hot, node: int, lease: int) -> Hot:
+    def hold(self, row: Hot, node: int, lease: int) -> Hot:
+        """Gives a run to a node."""
         held = self.hot[row.run.id] = msgspec.structs.replace(row, attempt=row.attempt + 1, node=node, lease=lease)
         if self.given.setdefault(held.hold, self.world) != self.world:
             self.given_again(held.hold, self.given[held.hold])
@@ -313,7 +317,7 @@ class Model:
         """Hands back what a living node does not know to hold, and passes over the numbers of the leases that it knows."""
         while (self.numbers.get("lease") or 0) < max(leases, default=0):
             self.next("lease")
-        rows = [row for row in self.hot.rows() if row.node == node and row.lease not in leases]
+        rows = [row for row in self.hot.rows() if row.node == node and row.lease not in leases and not row.run.limited]
         for row in rows:
             if row.cancelling:
                 self._end_by_us(row, Kind.CANCELLED)

@@ -19,31 +19,12 @@ from howdah.core.states import Kind
 from howdah.db.files import query
 from howdah.errors import DatabaseAway
 
+from .gate import GateVerbs, Seat
 from .loop import PROCESS
 from .model import Model
-from .rows import LeaseLost, NodeGone, QueueFull, Twice
+from .refusals import HW001, REFUSALS
 
 Answer = Any
-
-
-class _HW001(asyncpg.PostgresError):
-    sqlstate = "HW001"
-
-
-class _HW002(asyncpg.PostgresError):
-    sqlstate = "HW002"
-
-
-class _HW003(asyncpg.PostgresError):
-    sqlstate = "HW003"
-
-
-_REFUSALS: dict[type[Exception], type[asyncpg.PostgresError]] = {
-    LeaseLost: _HW001,
-    NodeGone: _HW002,
-    Twice: _HW003,
-    QueueFull: asyncpg.ProgramLimitExceededError,
-}
 
 
 class Notice(NamedTuple):
@@ -63,6 +44,7 @@ class Network:
         """The share of statements that are lost, or whose answers are."""
         self.up = True
         self.cut: set[str] = set()
+        self.seat = Seat()
         self.names: dict[int, str] = {}
         """What each identity of a node is called."""
         self.orders: dict[str, str] = {}
@@ -71,9 +53,9 @@ class Network:
         """Springs once, when a claim has given a process something and before it hears of that."""
         self._connections: list[Connection] = []
 
-    async def connect(self, *_: Any, **__: Any) -> "Connection":
+    async def connect(self, *_: Any, **said: Any) -> "Connection":
         """As asyncpg.connect()."""
-        connection = Connection(self, PROCESS.get())
+        connection = Connection(self, PROCESS.get(), said.get("server_settings", {}).get("application_name", ""))
         await self.trip(connection)
         self._connections.append(connection)
         return connection
@@ -109,6 +91,14 @@ class Network:
         self.drop()
         return forgotten
 
+    def free_gate(self, blocked: str | None) -> None:
+        """Ends what nodes that are not on the list have of the gate."""
+        listed = {self.names[node] for node in self.model.nodes} - {blocked}
+        for connection in list(self._connections):
+            what, _, name = connection.name.removeprefix("howdah ").partition(" ")
+            if what in ("seat", "gate") and name not in listed:
+                connection.terminate()
+
     def _deliver(self, channel: str, payload: str) -> None:
         loop = asyncio.get_running_loop()
         for connection in self._connections:
@@ -119,13 +109,17 @@ class Network:
         """It is closed."""
         if connection in self._connections:
             self._connections.remove(connection)
+            self.seat.leave(connection)
 
 
 class Connection:
     """What the stores use of asyncpg.Connection."""
 
-    def __init__(self, network: Network, process: str) -> None:
+    def __init__(self, network: Network, process: str, name: str = "") -> None:
         self.process = process
+        self.name = name
+        self.granted = asyncio.Event()
+        """The seat of the gate is its own, or the wait for it is over since it has ended."""
         self.context = copy_context()
         self.listeners: dict[str, Callable[..., None]] = {}
         self._network = network
@@ -143,6 +137,7 @@ class Connection:
         if not self._closed:
             self._closed = True
             self._network.forget(self)
+            self.granted.set()
             for ended in self._ends:
                 asyncio.get_running_loop().call_soon(ended, self, context=self.context)
 
@@ -173,7 +168,7 @@ class Connection:
     def be_lent(self, *, lent: bool) -> None:
         """Nobody watches statements."""
 
-    async def fetch(self, text: str, *arguments: Any) -> Answer:
+    async def fetch(self, text: str, *arguments: Any, timeout: float | None = None) -> Answer:
         return await self._ask(_NAMES[text], *arguments)
 
     fetchrow = execute = fetch
@@ -200,12 +195,19 @@ class Connection:
         return Block(self)
 
     async def _ask(self, name: str, *arguments: Any) -> Answer:
+        if name == "gate_free":  # Takes no time: most histories have no gate, and are as they were without it.
+            return self._network.free_gate(*arguments)
+        if name == "take_seat":
+            await self._network.trip(self)
+            self._network.seat.ask(self)
+            await self.granted.wait()
+            return await self._network.trip(self)
         verb = getattr(_Verbs(self._network, self._say, self), name)
         if name == "complete" and self._later is not None:
             await self._network.trip(self)
             self._later.append(lambda: verb(*arguments))
             if not self._network.model.is_held(*arguments[:3]):
-                raise _HW001("held no more")
+                raise HW001("held no more")
             return None
         return await self._carry_out(lambda: verb(*arguments))
 
@@ -214,9 +216,9 @@ class Connection:
         await network.trip(self)
         try:
             answer = statement()
-        except (LeaseLost, NodeGone, QueueFull, Twice) as refusal:
+        except tuple(REFUSALS) as refusal:
             await network.trip(self)
-            raise _REFUSALS[type(refusal)](str(refusal)) from None
+            raise REFUSALS[type(refusal)](str(refusal)) from None
         await network.trip(self)
         return answer
 
@@ -256,12 +258,12 @@ class Block:
         await connection._carry_out(lambda: self._connection._network.model.call(all_of_it))
 
 
-class _Verbs:
+class _Verbs(GateVerbs):
     """Each query by its name, with its arguments as the stores send them."""
 
     def __init__(self, network: Network, say: Callable[[Notice], None], connection: Connection) -> None:
         self._network = network
-        self._model = network.model
+        super().__init__(network.model, network.names)
         self._say = say
         self._connection = connection
 
@@ -348,10 +350,11 @@ class _Verbs:
         return UUID(int=1)
 
 
-TASKS = ("plain", "once", "charge", "flaky", "patient", "quick")
+TASKS = ("plain", "once", "charge", "flaky", "patient", "quick", "narrow")
 """The tasks by their numbers, from 1."""
 
-_NAMES = {query(name): name for name in vars(_Verbs) if not name.startswith("_")}
+_SESSIONS = ("know_seat", "take_seat")
+_NAMES = {query(name, "sessions" if name in _SESSIONS else "queries"): name for name in dir(_Verbs) if not name.startswith("_")}
 
 
 class Pool:

@@ -5,9 +5,21 @@ from typing import NamedTuple
 import msgspec
 from howdah.core.states import Kind
 
+QUEUE = 1
+SUSPECT = 2
+NEARLY_FULL = 0.9
+
 
 class NodeGone(Exception):
     """HW002: the node has lost its lease."""
+
+
+class GateTaken(Exception):
+    """HW004: another node is the gate."""
+
+
+NARROW = 7
+"""The task whose runs are under a limit."""
 
 
 class LeaseLost(Exception):
@@ -37,6 +49,11 @@ class Run(msgspec.Struct, frozen=True):
     """It stays when its parent is cancelled."""
     key: str | None = None
     awaited: bool = False
+
+    @property
+    def limited(self) -> bool:
+        """Whether it waits for the gate."""
+        return self.task == NARROW
 
 
 class Hot(msgspec.Struct, frozen=True):

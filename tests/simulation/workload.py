@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, cast
 
-from howdah import App, Retry, current_run, transaction
+from howdah import App, Limit, Retry, current_run, transaction
 
+from .gate import WIDTH
 from .loop import PROCESS
 from .model import Model
 
@@ -55,6 +56,17 @@ class Diary:
             self.ambush(attempt.process)
         return attempt
 
+    def begin_limited(self) -> Attempt:
+        """The same under the limit: no more than it allows are under way by right."""
+        attempt = self.begin()
+        under_way = [other for some in self._running.values() for other in some if self._model.runs[other.run].limited]
+        by_right = [
+            other for other in under_way if self._model.is_held(other.run, other.lease, other.node) and self._is_alive(other.process)
+        ]
+        if len(by_right) > WIDTH:
+            self.violations.append(f"run {attempt.run} began as one of {len(by_right)} under a limit of {WIDTH}")
+        return attempt
+
     def take_effect(self, run: int) -> None:
         """In the database, and so together with the end of the run, or not at all."""
         self._model.take_effect(run)
@@ -74,8 +86,8 @@ class Diary:
         self._running[attempt.run].remove(attempt)
 
 
-def tasks(diary: Diary) -> App:
-    """An app with the tasks that network.TASKS names."""
+def tasks(diary: Diary, *, limited: bool) -> App:
+    """An app with the tasks that network.TASKS names. limited: that which is under a limit, too."""
     jobs = App("postgresql://simulated")
     soon = Retry(4, base=0.2, cap=1.0)
 
@@ -127,5 +139,15 @@ def tasks(diary: Diary) -> App:
     @jobs.task
     async def quick() -> None:
         diary.end(diary.begin())
+
+    async def narrow() -> None:
+        attempt = diary.begin_limited()
+        try:
+            await asyncio.sleep(current_run().id % 5 * 0.1)
+        finally:
+            diary.end(attempt)
+
+    if limited:
+        jobs.task(retry=soon, limits=[Limit("narrow", WIDTH)])(narrow)
 
     return jobs

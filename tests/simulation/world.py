@@ -13,16 +13,18 @@ import anyio
 import asyncpg
 import msgspec
 from howdah import context, logs
-from howdah.actors import dispatcher, heart, keeper, room
+from howdah.actors import dispatcher, gate, guards, heart, keeper, room
 from howdah.config import Config
 from howdah.core.states import Kind
+from howdah.db import stores
 from howdah.nearby import Nearby
-from howdah.node import Node
 
+from .gate import WIDTH
 from .journal import Commit
 from .loop import PROCESS, VirtualLoop
 from .model import Hold, Model
 from .network import TASKS, Network, Pool
+from .process import Process
 from .rows import Event, Hot, QueueFull
 from .verdicts import LATENCY_S, judged
 from .workload import PATIENCE_S, Diary, tasks
@@ -69,32 +71,21 @@ class Report(msgspec.Struct):
     events: int = 0
 
 
-class Process(Node):
-    """A node as it is, save that its heart beats on the loop of the simulation."""
-
-    async def _beat(self, heart: Any, left: anyio.Event) -> None:
-        await heart.live(asyncio.get_running_loop(), _Blind())
-        left.set()
-
-
-class _Blind:
-    def look(self, _: object) -> None:
-        """Nobody's loop is blocked where time stands still meanwhile."""
-
-
 class World:
     """Everything of one seed."""
 
-    def __init__(self, seed: int, loop: VirtualLoop, *, calm: bool, muffled: bool) -> None:
+    def __init__(self, seed: int, loop: VirtualLoop, *, calm: bool, muffled: bool, limited: bool) -> None:
         self.random = Random(seed)
         self.calm = calm
         self.muffled = muffled
+        self.limited = limited
         self.loop = loop
         self.network = Network(self.random, loop.time)
         self.model: Model = self.network.model
         self.diary = Diary(self.model, self._is_alive)
         self.violations = self.diary.violations
         self.model.audit = self._audit
+        self.model.overfull = lambda: self.violations.append("more is held under the limit than it allows")
         self.model.given_again = self._note_given_again
         self._nodes: dict[str, tuple[Process, anyio.CancelScope]] = {}
         self._healed_at = 0.0
@@ -147,8 +138,7 @@ class World:
             # A renewal settles; a cancel that was told to nobody, of a run that waits on a node, is found by that node's next look.
             notice_s = 2 * CONFIG.lease_s + CONFIG.idle_look_s
             self.violations += judged(self.model, self.diary, self._healed_at, notice_s, calm=self.calm)
-            disobedient = (name for name, (node, _) in self._nodes.items() if node.order != self.network.orders.get(node.name))
-            self.violations += [f"{name} does not do what it was told" for name in disobedient]
+            self.violations += [f"{name} does not do what it was told" for name in self._disobedient()]
             for name, scope in [(name, scope) for name, (_, scope) in self._nodes.items()] + list(self._dead.items()):
                 self.loop.thaw(name)
                 scope.cancel()
@@ -170,7 +160,7 @@ class World:
 
     def _made(self) -> Process:
         pool: Any = Pool(self.network, CONFIG)
-        return Process(CONFIG, tasks(self.diary).registry, pool, Nearby(), None)
+        return Process(CONFIG, tasks(self.diary, limited=self.limited).registry, pool, Nearby(), None)
 
     async def _run(self, name: str, node: Process, scope: anyio.CancelScope) -> None:
         with scope:
@@ -191,7 +181,9 @@ class World:
     def _enqueue(self) -> None:
         said: dict[str, Any] = {}
         random = self.random
-        task = random.choice(TASKS[:5] if random.random() < 0.7 else TASKS[5:])
+        task = random.choice(TASKS[:5] if random.random() < 0.7 else TASKS[5:6])
+        if self.limited and random.random() < 0.6:
+            task = "narrow"
         count = random.choice((1, 1, 6)) if task == "patient" else random.choice((1, 1, 2, 5, 20))
         if task == "once":
             said["once"] = True
@@ -343,9 +335,12 @@ class World:
             self._resume(name)
         self._start(group)
 
+    def _disobedient(self) -> list[str]:
+        return [name for name, (node, _) in self._nodes.items() if node.order != self.network.orders.get(node.name)]
+
     async def _settle_down(self) -> None:
         end = self.loop.time() + HEALED_S + PATIENCE_S
-        while self.loop.time() < end and (len(self.model.hot) or len(self.model.inbox)):
+        while self.loop.time() < end and (len(self.model.hot) or len(self.model.inbox) or self._disobedient()):
             await asyncio.sleep(0.5)
 
     async def _watch_latency(self) -> None:
@@ -355,7 +350,12 @@ class World:
             await asyncio.sleep(0.2)
             now = self.loop.time()
             free = any(self.diary.under_way(name) < CONFIG.concurrency for name in self._nodes)
-            waiting = {row.run.id for row in self.model.hot.rows() if row.lease is None and (row.due is None or row.due < now)}
+            full = sum(row.run.limited and row.lease is not None for row in self.model.hot.rows()) >= WIDTH
+            waiting = {
+                row.run.id
+                for row in self.model.hot.rows()
+                if row.lease is None and (row.due is None or row.due < now) and not (row.run.limited and full)
+            }
             since = {run: since.get(run, now) for run in waiting} if free else {}
             for run, began in since.items():
                 if now - began > LATENCY_S:
@@ -367,7 +367,7 @@ class World:
 def played(loop: VirtualLoop, network: Network) -> Generator[None]:
     """Time and the way to Postgres are the simulation's."""
     with ExitStack() as stack:
-        for module in (dispatcher, heart, keeper, room, context, logs):
+        for module in (dispatcher, gate, guards, heart, keeper, room, stores, context, logs):
             stack.enter_context(patch.object(module, "monotonic", loop.time))
         stack.enter_context(patch.object(asyncpg, "connect", network.connect))
         yield
@@ -375,12 +375,12 @@ def played(loop: VirtualLoop, network: Network) -> Generator[None]:
 
 def simulate(seed: int, *, plant: Callable[[World], Any] | None = None) -> Report:
     """One history. Every third is calm: nothing breaks, and everything must be quick. Every sixth is muffled: nothing breaks, and
-    nobody is told of anything to the end, since the queue of notifications is full."""
+    nobody is told of anything to the end, since the queue of notifications is full. In every fifth some runs are under a limit."""
     random = Random(seed)
     global_random.seed(seed)
     loop = VirtualLoop(random, shuffled=seed % 2 == 0)
     loop.set_exception_handler(lambda _loop, _context: None)
-    world = World(seed, loop, calm=seed % 3 == 0, muffled=seed % 6 == 5)
+    world = World(seed, loop, calm=seed % 3 == 0, muffled=seed % 6 == 5, limited=seed % 5 == 4)
     logging.disable(logging.CRITICAL)
     try:
         asyncio.set_event_loop(loop)

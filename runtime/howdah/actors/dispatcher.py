@@ -43,6 +43,7 @@ class Gatehouse(Protocol):
     @property
     def also(self) -> AbstractSet[int]: ...
     def found(self, tasks: Iterable[int]) -> None: ...
+    def take_wanted(self) -> frozenset[int]: ...
     def space(self, room: int, capacity: int, tasks: frozenset[int]) -> list[str]: ...
 
 
@@ -79,8 +80,25 @@ class _Space:
         self._aside: set[int] = set()
         """Leases of runs that were taken aside: a suspect comes alone, and the next one when it has ended."""
         self._total = 0
+        self.returned = 0
+        """Runs of those held that went back unstarted: that they end says nothing of how fast runs do."""
+        self._reserved = 0
+        self._reserved_until = 0.0
         self._limited: frozenset[int] | None = None
         self._groups: list[_Group] = []
+
+    def reserve(self, wanted: frozenset[int], now: float) -> None:
+        """Leaves as many slots as a run of these tasks takes to what the gate admits next, for a while."""
+        if mine := wanted & self.tasks:
+            self._reserved = max(self.room.wide.get(task, 1) for task in mine) * self._size
+            self._reserved_until = now + 2 * self._config.busy_look_s
+
+    @property
+    def reserved(self) -> int:
+        """How many runs fewer than it has room for it asks for."""
+        if self._reserved and monotonic() >= self._reserved_until:
+            self._reserved = 0
+        return self._reserved
 
     def groups(self, also: AbstractSet[int]) -> list[_Group]:
         """What the gate is told of: the tasks whose runs go by it, and those of `also`. Runs that start at most once count apart, since
@@ -97,7 +115,8 @@ class _Space:
 
     def for_gate(self, group: _Group, permits: Permits) -> int:
         """How many of these runs the gate may have held here, those that it has had included."""
-        extra = 0 if group.once else min(self.prefetch.extra, self._config.prefetch_max)
+        ahead = not (group.once or group.width > 1 or self.reserved)
+        extra = min(self.prefetch.extra, self._config.prefetch_max) if ahead else 0
         free = self._slots + extra - self._total - self.room.surplus
         return sum(permits.of_task[task] for task in group.tasks) + max(0, free) // group.width
 
@@ -107,7 +126,8 @@ class _Space:
         What has ended and is on its way to disk counts for memory alone: counted with what is to start, a slow disk
         would leave slots without work (held = rate x time until durable, and the rate follows what is held).
         """
-        capacity = self._slots + self.prefetch.extra
+        # What is reserved are slots, and nobody is held in advance before them.
+        capacity = self._slots - self.reserved if self.reserved else self._slots + self.prefetch.extra
         free = min(capacity - self._unfinished, self._slots + self._config.prefetch_max - self._total)
         if self._size > 1 and free < self._size and self.room.waiting:
             # Others are held in advance: so is the next batch, or those would always be first.
@@ -118,7 +138,7 @@ class _Space:
 
     def want_now(self) -> int:
         """How many runs would start at once: those that start at most once are never held in advance."""
-        return max(0, self._slots - self._unfinished)
+        return max(0, self._slots - self._unfinished - self.reserved)
 
     @property
     def _unfinished(self) -> int:
@@ -142,6 +162,8 @@ class _Space:
         self.held[lease] = self.held.get(lease, 0) + len(claimed)
         if claimed[0].aside:
             self._aside.add(lease)
+        if claimed[0].lane is not None:
+            self._reserved = 0
         self._total += len(claimed)
 
     def free(self, leases: dict[int, int], now: float) -> bool:
@@ -159,8 +181,10 @@ class _Space:
                 else:
                     self.held[lease] = left - count
         self._total -= ended
-        if ended:
-            self.prefetch.note(ended, now, dry=not self.room.waiting)
+        back = min(ended, self.returned)
+        self.returned -= back
+        if ended > back:
+            self.prefetch.note(ended - back, now, dry=not self.room.waiting)
         return aside
 
 
@@ -210,8 +234,11 @@ async def dispatch(
                 _hand_back(rooms, ledger)
             await _tell_gate(spaces, claims, gate, none=True)
             continue
-        _hand_back_late(rooms, ledger, gate.permits)
+        _hand_back_late(spaces, ledger, gate.permits)
         await _look_if_due(spaces, lines, claims, who.node, tasks, gate)
+        if wanted := gate.take_wanted():
+            for space in spaces:
+                space.reserve(wanted, monotonic())
         more = False
         for space in spaces:
             more |= await _fill(space, spaces, lines, claims, who.node)
@@ -251,12 +278,14 @@ def _take(spaces: Sequence[_Space], runs: Sequence[Claimed], permits: Permits) -
             space.room.offer(mine)
 
 
-def _hand_back_late(rooms: Sequence[Room], ledger: Mailbox[Outcome], permits: Permits) -> None:
+def _hand_back_late(spaces: Sequence[_Space], ledger: Mailbox[Outcome], permits: Permits) -> None:
     """Permits that this node does not use are for others to have."""
     late_at = permits.late_at()
     if late_at is not None and late_at <= (now := monotonic()) and (late := permits.late(now)):
-        for room in rooms:
-            _release(room.take_back(late), ledger)
+        for space in spaces:
+            mine = space.room.take_back(late, space.tasks)
+            space.returned += len(mine)
+            _release(mine, ledger)
 
 
 async def _tell_gate(spaces: Sequence[_Space], claims: Claims, gate: Gatehouse, *, none: bool = False) -> None:

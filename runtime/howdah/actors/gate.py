@@ -40,6 +40,9 @@ LINES_AT_ONCE = 1_000
 RUNS_AT_ONCE = 5_000
 """The same of runs, where news are read and where it is checked what is held."""
 
+WANTED_MAX = 100
+"""Nodes that are asked at once to leave room: each is a notification."""
+
 
 class Seat(Protocol):
     """What the gate needs of the database. Everything but sit() raises SeatLost where its connection is lost."""
@@ -65,6 +68,7 @@ class Seat(Protocol):
     async def refuse(self, runs: Sequence[int], kinds: Sequence[int], reasons: Sequence[str]) -> None: ...
     async def cancel(self, runs: Sequence[int], reason: str) -> None: ...
     async def ask_for_space(self) -> None: ...
+    async def want_room(self, wanted: Sequence[tuple[int, int]]) -> None: ...
     async def admit(
         self, epoch: int, own: int, decided: Sequence[Decided], levels: Sequence[tuple[str, str, float, float]]
     ) -> list[Claimed]: ...
@@ -127,6 +131,8 @@ class _Keeper:
         self._check_at = now + config.heartbeat_s
         self._sweep_at = now + config.idle_look_s
         self._ask_at = now
+        self._want_at = now
+        self._wants = False
         self._refused: set[int] = set()
         self._refused_at = now
         self._patience_s = config.second_look_s
@@ -161,6 +167,8 @@ class _Keeper:
             if (rooms := await self._guards.judge(standing.offset_s)) is not None:
                 self._rules.bound(rooms)
             more = await self._admit(standing.offset_s)
+            if not more:
+                await self._want_room()
             parked = self._gate.take_parked()
             if self._impatience.modes and (changed := await self._impatience.act(parked)):
                 await self._refresh(changed, HEADS_MAX)
@@ -170,6 +178,8 @@ class _Keeper:
         due = min(self._scan_at, self._check_at) if self._holdings.permits else self._scan_at
         if self._refused:
             due = min(due, self._refused_at)
+        if self._wants:
+            due = min(due, self._want_at)
         for at in (self._gate.next_at(), self._guards.next_at(), self._placing.next_at()):
             if at is not None:
                 due = min(due, at - offset_s)
@@ -224,7 +234,8 @@ class _Keeper:
         """Looks at the next lines of all: at everything each idle_look_s, and for no more than a share of the time."""
         if self._cursor is None:
             self._round_began = monotonic()
-            self._placing.doubt()  # In case that a notification was lost.
+            await self._read_terms()  # Nobody says it again where a notification was lost.
+            self._placing.doubt()
         rows = await self._seat.look(self._cursor, LINES_AT_ONCE, HEADS_MIN)
         for row in rows:
             self._offer(row)
@@ -310,6 +321,19 @@ class _Keeper:
             self._refused_at = monotonic() + self._patience_s
             self._patience_s = min(self._patience_s * 2, self._config.busy_look_s)
         self._refused.update(one.line for one in refused)
+
+    async def _want_room(self) -> None:
+        """Has nodes that are full leave room for those who wait for nothing else, once in a while: whatever any node may claim would
+        fill each slot as it becomes free, and nobody would ever get in from here."""
+        now = monotonic()
+        self._wants = now < self._want_at
+        if self._wants:
+            return
+        aims = {(node, kind[1]) for kind in self._gate.wanting() if (node := self._places.aim(kind)) is not None}
+        if aims:
+            self._wants = True
+            self._want_at = now + self._config.busy_look_s
+            await self._seat.want_room(sorted(aims)[:WANTED_MAX])
 
     async def _ask_for_space(self) -> None:
         """Has every node say what it has room for, at most once in a while."""

@@ -221,9 +221,9 @@ class Room:
         self._reconsider()
         return unstarted
 
-    def take_back(self, late: set[int]) -> list[Claimed]:
-        """Takes back those of these runs that have not started."""
-        unstarted = [run for run in self.waiting if run.id in late]
+    def take_back(self, late: set[int], tasks: frozenset[int]) -> list[Claimed]:
+        """Takes back those of these runs, of these tasks, that have not started."""
+        unstarted = [run for run in self.waiting if run.id in late and run.task in tasks]
         for run in unstarted:
             self.waiting.remove(run)
         self._reconsider()

@@ -136,6 +136,10 @@ class Gate:
         elif (merged := line.among(heads, most)) is not None:
             self.offer(number, task, demands, merged[0], more=merged[1])
 
+    def wanting(self) -> list[Kind]:
+        """The kinds of which somebody waits for nothing but a place."""
+        return [task.name for task in self._tasks.values() if not task.has and task.ready.best() is not None]
+
     def kinds(self) -> list[Kind]:
         """The kinds of runs that wait here, and perhaps some of which none does any more."""
         return list(self._tasks)

@@ -114,6 +114,16 @@ class Places:
         self._left -= 1
         return best.node
 
+    def aim(self, kind: Kind) -> int | None:
+        """The node that such a run would go to if there was room: of the best the one that holds least. None: none may have it."""
+        if len(kind) == 3:
+            ranked = self._rank(kind)
+            places = [place for score, place in ranked if score == ranked[0][0]]
+        else:
+            places = self._of(kind)
+        best = min(places, key=lambda place: (place.held, place.node != self._own, place.node), default=None)
+        return None if best is None else best.node
+
     def free(self, node: int, task: int) -> None:
         """A run of this task is on this node no more."""
         place = self._by_node.get((node, task))

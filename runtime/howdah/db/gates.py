@@ -149,6 +149,10 @@ class Gates:
         """Has every node say what it has room for."""
         await self._ask(lambda c: c.execute(query("tell_gate"), "howdah_space", ["?"]))
 
+    async def want_room(self, wanted: Sequence[tuple[int, int]]) -> None:
+        """Has nodes leave room for a run of a task each: pairs of both."""
+        await self._ask(lambda c: c.execute(query("tell_gate"), "howdah_space", [f"want {node} {task}" for node, task in wanted]))
+
     async def admit(
         self, epoch: int, own: int, decided: Sequence[Admitted], levels: Sequence[tuple[str, str, float, float]]
     ) -> list[Claimed]:
