@@ -211,10 +211,8 @@ async def dispatch(
     stopping, more = False, True
     await claims.ready()
     while not desk.ended:
-        wait_s = (
-            None if stopping or paused() or standing() is None else 0 if more else max(0.0, _next_at(lines, gate.permits) - monotonic())
-        )
-        for message in await desk.take(1024, wait_s):
+        rests = stopping or paused() or standing() is None
+        for message in await desk.take(1024, None if rests else 0 if more else _wait_s(lines, gate.permits)):
             match message:
                 case Woken():
                     _hand_back(rooms, ledger, hints.take_into(lines))
@@ -236,9 +234,7 @@ async def dispatch(
             continue
         _hand_back_late(spaces, ledger, gate.permits)
         await _look_if_due(spaces, lines, claims, who.node, tasks, gate)
-        if wanted := gate.take_wanted():
-            for space in spaces:
-                space.reserve(wanted, monotonic())
+        _reserve(spaces, gate.take_wanted())
         more = False
         for space in spaces:
             more |= await _fill(space, spaces, lines, claims, who.node)
@@ -252,9 +248,17 @@ def _spaces(room: Room, config: Config, weights: Mapping[int, float] | None) -> 
     return [*spaces, _Space(room, alone, 1, config, weights)] if alone else spaces
 
 
-def _next_at(lines: Lines, permits: Permits) -> float:
+def _reserve(spaces: Sequence[_Space], wanted: frozenset[int]) -> None:
+    if wanted:
+        now = monotonic()
+        for space in spaces:
+            space.reserve(wanted, now)
+
+
+def _wait_s(lines: Lines, permits: Permits) -> float:
     late_at = permits.late_at()
-    return lines.next_look_at() if late_at is None else min(late_at, lines.next_look_at())
+    due = lines.next_look_at() if late_at is None else min(late_at, lines.next_look_at())
+    return max(0.0, due - monotonic())
 
 
 async def _fetch_admitted(
