@@ -82,6 +82,8 @@ class _Space:
         self._total = 0
         self.returned = 0
         """Runs of those held that went back unstarted: that they end says nothing of how fast runs do."""
+        self.is_slow = False
+        """Permits went back unused, and no run has ended since: what the rate of ends allowed does not start in time."""
         self._reserved = 0
         self._reserved_until = 0.0
         self._limited: frozenset[int] | None = None
@@ -115,7 +117,7 @@ class _Space:
 
     def for_gate(self, group: _Group, permits: Permits) -> int:
         """How many of these runs the gate may have held here, those that it has had included."""
-        ahead = not (group.once or group.width > 1 or self.reserved)
+        ahead = not (group.once or group.width > 1 or self.reserved or self.is_slow)
         extra = min(self.prefetch.extra, self._config.prefetch_max) if ahead else 0
         free = self._slots + extra - self._total - self.room.surplus
         return sum(permits.of_task[task] for task in group.tasks) + max(0, free) // group.width
@@ -184,6 +186,7 @@ class _Space:
         back = min(ended, self.returned)
         self.returned -= back
         if ended > back:
+            self.is_slow = False
             self.prefetch.note(ended - back, now, dry=not self.room.waiting)
         return aside
 
@@ -290,6 +293,7 @@ def _hand_back_late(spaces: Sequence[_Space], ledger: Mailbox[Outcome], permits:
         for space in spaces:
             mine = space.room.take_back(late, space.tasks)
             space.returned += len(mine)
+            space.is_slow |= bool(mine)
             _release(mine, ledger)
 
 
