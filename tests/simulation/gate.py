@@ -86,7 +86,7 @@ class Gate:
         rows = [self._line(-row.run.id, [row], 1)[:6] for row in told if row.crashes >= SUSPECT]
         if others := [row for row in told if row.crashes < SUSPECT]:
             rows.append(self._line(LINE, others, len(others))[:6])
-        return [(*row, None) for row in rows] or [(None,) * 7]
+        return [(*row, None, None, None) for row in rows] or [(None,) * 9]
 
     def left(self, runs: Sequence[int], leases: Sequence[int]) -> list[Row]:
         """Which of these hold these leases no more."""
@@ -150,7 +150,7 @@ class Gate:
         task = rows[0].run.task if rows else 0
         some = rows[:heads]
         demands = DEMANDS if rows else None
-        return line, QUEUE, task, demands, [row.run.priority for row in some], [row.run.id for row in some], len(rows) > heads
+        return line, QUEUE, task, demands, [row.run.priority for row in some], [row.run.id for row in some], len(rows) > heads, None, None
 
 
 class GateVerbs:
@@ -173,6 +173,10 @@ class GateVerbs:
 
     def gate_terms(self) -> Any:
         return [("narrow", None, "limit", json.dumps({"number": WIDTH}), False, None)]
+
+    def gate_places(self, placements: list[str]) -> Any:
+        assert not placements, "no run here has a placement"
+        return []
 
     def gate_buckets(self) -> Any:
         return []
