@@ -59,7 +59,9 @@ class BatchDefinition(Definition):
             try:
                 first = parts(key)[0]
             except PathError as error:
-                raise ConfigurationError(f"key= of {batch} at task {self.name!r} ({self.place}): {error}") from error
+                raise ConfigurationError(
+                    f"key= of {batch} at task {self.name!r} is not the path of a field ({self.place}): {error}"
+                ) from error
             if first != ITEM:
                 raise ConfigurationError(
                     f"key= of {batch} at task {self.name!r} ({self.place}) is {key!r}: a path begins at the item, as in key='item.{key}'"
@@ -98,7 +100,7 @@ class BatchDefinition(Definition):
                 path = locate(self.arguments, {}, key, "text").path
             except PathError as error:
                 raise ConfigurationError(
-                    f"key= of {self.batch} does not fit the types of task {self.name!r} ({self.place}): {error}"
+                    f"key= of {self.batch} leads nowhere in the items of task {self.name!r} ({self.place}): {error}"
                 ) from error
             return lambda payload: _found(codec.decode(payload), path)
         function, decode = key, self.decode

@@ -165,7 +165,7 @@ def _patience_s(prefer_for: Duration, what: str) -> float:
     try:
         value = seconds(prefer_for)
     except (ValueError, TypeError) as error:
-        raise ConfigurationError(f"prefer_for= of {what} takes a duration: {error}") from error
+        raise ConfigurationError(f"prefer_for= of {what} takes a duration, as in prefer_for='5s': {error}") from error
     if value > PREFER_FOR_MAX_S:
         raise ConfigurationError(f"prefer_for={prefer_for!r} of {what} is more than a day: what is worth such a wait is required")
     return value

@@ -69,6 +69,7 @@ class Gauge:
             return howdah.current_node().name
 
         self.hold = hold
+        self.there = where(jobs)
 
 
 def holding(**words: Any) -> Callable[[App], Gauge]:
@@ -80,6 +81,13 @@ def holding(**words: Any) -> Callable[[App], Gauge]:
         return gauges[-1]
 
     return make
+
+
+async def heard_of(place: Any, started: list[Node]) -> None:
+    """Until the gate has heard of each of these nodes: what it has not heard of is no better node to wait for."""
+    for node in started:
+        node.labels.set(me=node.name)
+        assert await (await place.options(requires={"me": node.name}).enqueue()).result(timeout=SOON_S) == node.name
 
 
 async def running_on(db: Any, *names: str) -> list[int]:
@@ -98,6 +106,7 @@ async def until(condition: Callable[[], Any], within_s: float = SOON_S) -> None:
 async def test_a_run_waits_for_the_best_node_while_that_is_full_and_then_takes_another(dsn: str, db: Any) -> None:
     make = holding(prefers={"zone": weight("eu", 10)}, prefer_for="1s")
     async with nodes(dsn, make, {"zone": "eu"}, {"zone": "us"}, concurrency=2) as (gauge, (eu, us)):
+        await heard_of(gauge.there, [eu, us])
         began = anyio.current_time()
         runs = await gauge.hold.enqueue_many(gauge.hold.call(n) for n in range(3))
 
@@ -119,6 +128,7 @@ async def test_a_run_waits_for_the_best_node_while_that_is_full_and_then_takes_a
 async def test_a_run_that_waits_goes_to_the_best_node_when_that_has_room_again(dsn: str, db: Any) -> None:
     make = holding(prefers={"zone": "eu"}, prefer_for="1h")
     async with nodes(dsn, make, {"zone": "eu"}, {"zone": "us"}, concurrency=1) as (gauge, (eu, us)):
+        await heard_of(gauge.there, [eu, us])
         runs = await gauge.hold.enqueue_many(gauge.hold.call(n) for n in range(5))
 
         async def best_is_full() -> bool:
@@ -166,9 +176,10 @@ async def test_a_sticky_run_goes_to_the_node_of_its_parent(dsn: str, sticky: Any
             runs = await place.enqueue_many(place.call() for _ in range(6))
             return [howdah.current_node().name, *[await run.result() for run in runs]]
 
-        return parent
+        return parent, place
 
-    async with nodes(dsn, make, {}, {}, {}) as (parent, _):
+    async with nodes(dsn, make, {}, {}, {}) as ((parent, place), found):
+        await heard_of(place, found)
         for _ in range(4):
             said = await (await parent.enqueue()).result(timeout=SOON_S)
             assert len(set(said)) == 1, said

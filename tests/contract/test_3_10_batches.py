@@ -15,6 +15,7 @@ from howdah import (
     ConfigurationError,
     FailedRun,
     GiveUp,
+    HowdahError,
     Limit,
     Retry,
     RunCancelled,
@@ -246,6 +247,8 @@ async def test_in_a_task_of_single_runs_the_batch_is_of_one_so_that_middleware_m
 
     @jobs.batch_task(size=2, within="1h")
     async def double(items: list[int]) -> list[int]:
+        with pytest.raises(HowdahError, match=r"current_batch\(\).runs has them"):
+            current_run()
         return items
 
     async with jobs.work():

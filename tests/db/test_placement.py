@@ -352,11 +352,12 @@ async def test_runs_that_no_node_may_have_are_listed_with_the_reason(db: Session
 
 async def test_a_debounced_run_goes_where_the_last_enqueue_of_it_says(db: Session) -> None:
     said: dict[str, Any] = {"debounce": {"wait": 60}, "requires": {"gpu": True}}
+    other: dict[str, Any] = {"debounce": {"wait": 60}, "requires": {"gpu": False}}
     (run,) = await world.enqueue(db, **said)
     before = await db.fetchval("select line from howdah.timer where id = $1", run)
     assert await world.enqueue(db, **said) == [run]
     assert await db.fetchval("select line from howdah.timer where id = $1", run) == before
-    assert await world.enqueue(db, **said | {"requires": {"gpu": False}}) == [run]
+    assert await world.enqueue(db, **other) == [run]
     assert await placement(db, run) == {"requires": {"gpu": False}}
     assert await db.fetchval("select line from howdah.timer where id = $1", run) not in (None, before)
     assert await world.enqueue(db, debounce={"wait": 60}) == [run]
@@ -367,6 +368,6 @@ async def test_a_debounced_run_goes_where_the_last_enqueue_of_it_says(db: Sessio
     await world.shift(db, "20 minutes")
     await db.fetchval("select howdah.fire(10)")
     assert await world.enqueue(db, **said) == [run], "it is ready, and waits still"
-    (other,) = await world.enqueue(db, **said | {"requires": {"gpu": False}})
-    assert other != run, "the gate may be about to admit it where it was to go"
+    (apart,) = await world.enqueue(db, **other)
+    assert apart != run, "the gate may be about to admit it where it was to go"
     await world.shift(db, "0")

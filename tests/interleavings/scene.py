@@ -33,6 +33,12 @@ TABLES = [
     "limit_terms",
 ]
 
+WRITTEN = """
+select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute
+where attrelid = $1::text::regclass and attnum > 0 and not attisdropped and attgenerated = ''
+"""
+"""The columns of a table that are not worked out from others."""
+
 KEEP = """
 create table public.effect (run bigint not null);
 create function public.put_back() returns void language plpgsql as $$
@@ -154,11 +160,14 @@ async def make(db: Session) -> Scene:
     tomorrow = await db.fetchval("select (howdah.day_base() >> 40) + 1")
     await db.execute(f"drop table if exists howdah.event_d{tomorrow}, howdah.run_d{tomorrow}")  # Each look would read them, too.
     await db.execute("create schema kept")
+    kept: list[str] = []
     for name in TABLES:
         await db.execute(f"create table kept.{name} as table howdah.{name}")
-    await db.execute(
-        KEEP % "\n".join(f"delete from howdah.{t}; insert into howdah.{t} overriding system value table kept.{t};" for t in TABLES)
-    )
+        columns = await db.fetchval(WRITTEN, f"howdah.{name}")
+        kept.append(
+            f"delete from howdah.{name}; insert into howdah.{name} ({columns}) overriding system value select {columns} from kept.{name};"
+        )
+    await db.execute(KEEP % "\n".join(kept))
     return scene
 
 

@@ -13,6 +13,13 @@ from .row import SELECT, C, Row
 ROWS = [
     # Labels.
     Row(
+        "labels as a number",
+        lambda s: App(labels=cast("Any", 7)),
+        C,
+        "pass names and values, as in labels={'zone': 'eu'}",
+        lambda s: App(labels={"zone": "eu"}),
+    ),
+    Row(
         "labels that are none",
         lambda s: App(labels={"zone": None}),
         C,
@@ -108,7 +115,7 @@ ROWS = [
         "a wait that is none",
         lambda s: s.define(ping, prefers={"zone": "eu"}, prefer_for="soon"),
         C,
-        "takes a duration",
+        "takes a duration, as in prefer_for='5s'",
         lambda s: s.define(ping, prefers={"zone": "eu"}, prefer_for=1),
     ),
     Row(

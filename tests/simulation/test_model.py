@@ -200,7 +200,7 @@ class Both:
 
     async def _join(self) -> None:
         if len(self.nodes) < 4:
-            real = await world.join(self._db, LEASE_S, **dict.fromkeys(TASKS.values(), "h"))
+            real = await world.join(self._db, LEASE_S, labels=None, **dict.fromkeys(TASKS.values(), "h"))
             self.nodes[real] = real
             self.model.call(lambda _: self.model.join(real, LEASE_S, list(TASKS)))
 

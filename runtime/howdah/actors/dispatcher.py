@@ -82,6 +82,8 @@ class _Space:
         self._total = 0
         self.returned = 0
         """Runs of those held that went back unstarted: that they end says nothing of how fast runs do."""
+        self.is_slow = False
+        """Permits went back unused, and no run has ended since: what the rate of ends allowed does not start in time."""
         self._reserved = 0
         self._reserved_until = 0.0
         self._limited: frozenset[int] | None = None
@@ -115,7 +117,7 @@ class _Space:
 
     def for_gate(self, group: _Group, permits: Permits) -> int:
         """How many of these runs the gate may have held here, those that it has had included."""
-        ahead = not (group.once or group.width > 1 or self.reserved)
+        ahead = not (group.once or group.width > 1 or self.reserved or self.is_slow)
         extra = min(self.prefetch.extra, self._config.prefetch_max) if ahead else 0
         free = self._slots + extra - self._total - self.room.surplus
         return sum(permits.of_task[task] for task in group.tasks) + max(0, free) // group.width
@@ -184,6 +186,7 @@ class _Space:
         back = min(ended, self.returned)
         self.returned -= back
         if ended > back:
+            self.is_slow = False
             self.prefetch.note(ended - back, now, dry=not self.room.waiting)
         return aside
 
@@ -211,10 +214,8 @@ async def dispatch(
     stopping, more = False, True
     await claims.ready()
     while not desk.ended:
-        wait_s = (
-            None if stopping or paused() or standing() is None else 0 if more else max(0.0, _next_at(lines, gate.permits) - monotonic())
-        )
-        for message in await desk.take(1024, wait_s):
+        rests = stopping or paused() or standing() is None
+        for message in await desk.take(1024, None if rests else 0 if more else _wait_s(lines, gate.permits)):
             match message:
                 case Woken():
                     _hand_back(rooms, ledger, hints.take_into(lines))
@@ -236,9 +237,7 @@ async def dispatch(
             continue
         _hand_back_late(spaces, ledger, gate.permits)
         await _look_if_due(spaces, lines, claims, who.node, tasks, gate)
-        if wanted := gate.take_wanted():
-            for space in spaces:
-                space.reserve(wanted, monotonic())
+        _reserve(spaces, gate.take_wanted())
         more = False
         for space in spaces:
             more |= await _fill(space, spaces, lines, claims, who.node)
@@ -252,9 +251,18 @@ def _spaces(room: Room, config: Config, weights: Mapping[int, float] | None) -> 
     return [*spaces, _Space(room, alone, 1, config, weights)] if alone else spaces
 
 
-def _next_at(lines: Lines, permits: Permits) -> float:
+def _reserve(spaces: Sequence[_Space], wanted: frozenset[int]) -> None:
+    """The gate wants room for runs of these tasks."""
+    if wanted:
+        now = monotonic()
+        for space in spaces:
+            space.reserve(wanted, now)
+
+
+def _wait_s(lines: Lines, permits: Permits) -> float:
     late_at = permits.late_at()
-    return lines.next_look_at() if late_at is None else min(late_at, lines.next_look_at())
+    due = lines.next_look_at() if late_at is None else min(late_at, lines.next_look_at())
+    return max(0.0, due - monotonic())
 
 
 async def _fetch_admitted(
@@ -285,6 +293,7 @@ def _hand_back_late(spaces: Sequence[_Space], ledger: Mailbox[Outcome], permits:
         for space in spaces:
             mine = space.room.take_back(late, space.tasks)
             space.returned += len(mine)
+            space.is_slow |= bool(mine)
             _release(mine, ledger)
 
 

@@ -243,9 +243,7 @@ class _Keeper:
             self._cursor = rows[-1].line
             return
         self._cursor = None
-        # What was said of either may be lost: it is said once.
-        await self._ask_for_space()
-        await self._read_terms()
+        await self._ask_for_space()  # What was said of it last may be lost: a node says it once.
         now = monotonic()
         self._scan_at = now + max(self._config.idle_look_s, (now - self._round_began) / self._config.look_share)
 
@@ -329,7 +327,8 @@ class _Keeper:
         self._wants = now < self._want_at
         if self._wants:
             return
-        aims = {(node, kind[1]) for kind in self._gate.wanting() if (node := self._places.aim(kind)) is not None}
+        wanting = [kind for kind, wants in self._gate.kinds().items() if wants]
+        aims = {(node, kind[1]) for kind in wanting if (node := self._places.aim(kind)) is not None}
         if aims:
             self._wants = True
             self._want_at = now + self._config.busy_look_s

@@ -31,10 +31,8 @@ from .turns import Share, Turns
 class Gate:
     """Everything that waits under limits, as the one gate of a database knows it. Moments are seconds of one clock."""
 
-    __slots__ = (
-        "_dues", "_entries", "_front", "_hungry", "_lines", "_now", "_parked", "_rooms", "_savers", "_saving", "_stirred", "_tasks",
-        "_turn",
-    )  # fmt: skip
+    __slots__ = ("_dues", "_entries", "_front", "_hungry", "_lines", "_now", "_parked", "_rooms", "_savers", "_saving", "_stirred",
+                 "_tasks", "_turn")  # fmt: skip
 
     def __init__(self) -> None:
         self._rooms = Rooms()
@@ -131,18 +129,13 @@ class Gate:
     def add(self, number: int, task: Kind, demands: tuple[Demand, ...], heads: Sequence[Head], most: int) -> None:
         """These wait in a line, too, beside those that are known; of all of them the first `most` are kept at hand."""
         line = self._lines.get(number)
-        if line is None:
-            self.offer(number, task, demands, heads[:most], more=len(heads) > most)
-        elif (merged := line.among(heads, most)) is not None:
+        merged = (heads[:most], len(heads) > most) if line is None else line.among(heads, most)
+        if merged is not None:
             self.offer(number, task, demands, merged[0], more=merged[1])
 
-    def wanting(self) -> list[Kind]:
-        """The kinds of which somebody waits for nothing but a place."""
-        return [task.name for task in self._tasks.values() if not task.has and task.ready.best() is not None]
-
-    def kinds(self) -> list[Kind]:
-        """The kinds of runs that wait here, and perhaps some of which none does any more."""
-        return list(self._tasks)
+    def kinds(self) -> dict[Kind, bool]:
+        """The kinds of runs that wait here, or did a moment ago, and whether somebody of each waits for nothing but a place."""
+        return {kind: not task.has and task.ready.best() is not None for kind, task in self._tasks.items()}
 
     def hungry(self) -> list[int]:
         """Lines that have others waiting, of which the gate was not told: each until it is told of them."""
@@ -391,10 +384,9 @@ class Gate:
             self._stirred.append(room)
 
     def _task(self, name: Kind) -> Task:
-        task = self._tasks.get(name)
-        if task is None:
-            task = self._tasks[name] = Task(name)
-        return task
+        if name not in self._tasks:
+            self._tasks[name] = Task(name)
+        return self._tasks[name]
 
     def _end(self, line: Line) -> None:
         """Nothing waits in this line any more."""
