@@ -31,7 +31,6 @@ def test_a_written_label_reads_the_same(value: Any) -> None:
 @pytest.mark.parametrize(
     ("labels", "mentions"),
     [
-        ("zone=eu", "x is 'zone=eu': pass names and values"),
         ({str(n): n for n in range(65)}, "x has 65 labels: a node has at most 64"),
         ({"": 1}, "its name is text of 1 to 200 characters"),
         ({"a": None}, "x says a='None'"),

@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from .errors import ConfigurationError
 
@@ -35,15 +35,13 @@ def check_label(name: object, value: object, where: str) -> None:
         )
 
 
-def checked(labels: object, where: str) -> dict[str, LabelValue]:
+def checked(labels: Mapping[str, Any], where: str) -> dict[str, LabelValue]:
     """The labels of a node, checked. ConfigurationError: they are none."""
-    if not isinstance(labels, Mapping):
-        raise ConfigurationError(f"{where} is {labels!r}: pass names and values, as in labels={{'zone': 'eu'}}")
-    if len(labels) > LABELS_MAX:  # pyright: ignore[reportUnknownArgumentType] - whatever it holds
-        raise ConfigurationError(f"{where} has {len(labels)} labels: a node has at most {LABELS_MAX}")  # pyright: ignore[reportUnknownArgumentType] - the same
+    if len(labels) > LABELS_MAX:
+        raise ConfigurationError(f"{where} has {len(labels)} labels: a node has at most {LABELS_MAX}")
     found: dict[str, LabelValue] = {}
-    for name, value in labels.items():  # pyright: ignore[reportUnknownVariableType] - the same
-        check_label(name, value, where)  # pyright: ignore[reportUnknownArgumentType] - the same
+    for name, value in labels.items():
+        check_label(name, value, where)
         found[name] = value
     return found
 

@@ -36,7 +36,7 @@ def test_whatever_the_command_line_does_is_first_a_typed_method(command: str) ->
     module = importlib.import_module(f"howdah.cli.{command}")
     tree = ast.parse(Path(inspect.getfile(module)).read_text())
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 2}
-    assert imported <= {"app", "management.rows", "management.catalogue", "management.limits"}
+    assert imported <= {"app", "labels", "management.rows", "management.catalogue", "management.limits"}
     for kind in (Runs, Catalogue, Queues, Nodes, Limits):
         for name in methods(kind):
             signature = inspect.signature(getattr(kind, name))

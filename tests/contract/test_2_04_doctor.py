@@ -196,7 +196,7 @@ async def test_runs_of_a_task_that_no_living_node_knows_are_found_and_cancelled(
 
 
 async def test_runs_that_no_living_node_may_have_are_found_and_cancelled(clinic: Clinic) -> None:
-    await world.join(clinic.db, known="1", labels={"gpu": True})
+    await clinic.db.execute("update howdah.gate set node = $1", await world.join(clinic.db, known="1", labels={"gpu": True}))
     (run,) = await world.enqueue(clinic.db, task="known", requires={"gpu": False})
     await clinic.db.execute("update howdah.run set at = at - interval '1 minute' where id = $1", run)
     found = await clinic.finds("unplaced_runs")

@@ -185,6 +185,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("texts", "text[]"),
         ("jsons", "json[]"),
         ("booleans", "bool[]"),
+        ("floats", "float8[]"),
     ],
     "watch": [("run", "int8"), ("kind", "int2"), ("data", "json"), ("attempt", "int8"), ("known", "bool")],
 }

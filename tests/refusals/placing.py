@@ -13,13 +13,6 @@ from .row import SELECT, C, Row
 ROWS = [
     # Labels.
     Row(
-        "labels as a number",
-        lambda s: App(labels=cast("Any", 7)),
-        C,
-        "pass names and values, as in labels={'zone': 'eu'}",
-        lambda s: App(labels={"zone": "eu"}),
-    ),
-    Row(
         "labels that are none",
         lambda s: App(labels={"zone": None}),
         C,

@@ -5,7 +5,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from unittest.mock import patch
 
-from howdah.actors.holdings import Holdings
 from howdah.core.lines import Hints
 from howdah.core.places import Places
 
@@ -16,12 +15,6 @@ from .world import World
 @contextmanager
 def a_gate_that_takes_over_believes_that_nothing_is_held(_: World) -> Generator[None]:
     with patch.object(Gate, "held", lambda _self: []):
-        yield
-
-
-@contextmanager
-def permits_of_runs_that_wait_again_are_not_freed(_: World) -> Generator[None]:
-    with patch.object(Holdings, "free_waiting", lambda _self, _runs: None):
         yield
 
 
@@ -39,7 +32,6 @@ def a_place_never_gets_free(_: World) -> Generator[None]:
 
 GATE_BUGS = (
     a_gate_that_takes_over_believes_that_nothing_is_held,
-    permits_of_runs_that_wait_again_are_not_freed,
     nodes_do_not_heed_what_was_admitted_to_them,
     a_place_never_gets_free,
 )

@@ -18,7 +18,6 @@ FIRST = {
     "reaped_runs_that_start_at_most_once_go_back": 28,
     "at_most_once_is_claimed_without_the_disk": 61,
     "a_node_of_the_old_world_is_given_runs": 106,
-    "permits_of_runs_that_wait_again_are_not_freed": 99,
 }
 """Seeds that found the rare ones. A change of the simulation makes other histories: then the search finds another one."""
 
