@@ -20,7 +20,7 @@ async def test_a_stop_under_load_keeps_every_outcome_and_hands_back_what_had_not
     fleet: Fleet, effects: Session, connect: Connect
 ) -> None:
     looker = await connect()
-    (node,) = await fleet.start(1)
+    (node,) = await fleet.start(1, concurrency=4)  # So that some wait for a slot at any time.
     runs = await enqueue(effects, "mark", 1000)
     async with anyio.create_task_group() as group:
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
 import asyncpg
@@ -27,6 +27,10 @@ class LeaseGone(Exception):
 
 class SessionEnded(Exception):
     """Postgres ended the session during the block: it sat idle in its transaction for a lease, or the connection was lost."""
+
+
+_FAREWELLS = (asyncpg.PostgresConnectionError, asyncpg.IdleInTransactionSessionTimeoutError, asyncpg.OperatorInterventionError)
+"""What the server says as it ends a session, and what is said of one that has ended."""
 
 
 class Completions:
@@ -59,10 +63,15 @@ class Completions:
                         raise SessionEnded
                     try:
                         await connection.execute(query("complete"), claimed.id, claimed.lease, claimed.node, started, result(), logs())
-                    except asyncpg.PostgresError as error:
-                        if error.sqlstate == LEASE_LOST:
+                    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+                        if isinstance(error, asyncpg.PostgresError) and error.sqlstate == LEASE_LOST:
                             raise LeaseGone from error
-                        raise
+                        if isinstance(error, asyncpg.PostgresError) and not isinstance(error, _FAREWELLS):
+                            raise
+                        # It met the server's farewell before that was read: nothing was committed, and nothing more can be said there.
+                        connection.remove_log_listener(hear)
+                        connection.terminate()
+                        raise SessionEnded from error
                 if "howdah.settle" in notices:
                     try:
                         await connection.execute(query("settle"))
@@ -70,5 +79,7 @@ class Completions:
                         # The effects are committed: an error here would have them undone, or done again, by whoever catches it.
                         log.warning("run %s has ended with its transaction, but others could not be told of it yet: %s", claimed.id, error)
             finally:
-                if not is_gone(connection):  # An error here would take the place of the one that tells.
+                # Also of one that has ended, since the pool looks for it. One that has gone back there by itself answers with an error,
+                # which would take the place of the one that tells.
+                with suppress(asyncpg.InterfaceError):
                     connection.remove_log_listener(hear)
