@@ -48,3 +48,15 @@ def test_news_stand_beside_what_is_known() -> None:
     patience.add(7, EU, [(1, 10.0)])
     patience.add(7, EU, [(2, 11.0), (1, 10.0)])
     assert patience.due(11.0) == {EU: 2}
+
+
+def test_lines_that_prefer_nothing_leave_nothing_behind() -> None:
+    patience = Patience()
+    for line in range(100):
+        patience.tell(line, EU, [])
+        patience.add(line, EU, [])
+        patience.went(line, 1)
+    assert len(patience) == 0
+    patience.add(7, EU, [(1, 10.0)])
+    patience.went(7, 1)
+    assert len(patience) == 0

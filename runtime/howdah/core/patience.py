@@ -23,6 +23,10 @@ class Patience:
         self._due: dict[Kind, set[int]] = {}
         """Runs that have waited for long enough."""
 
+    def __len__(self) -> int:
+        """How many lines it knows of."""
+        return len(self._lines)
+
     def tell(self, line: int, kind: Kind, untils: Iterable[Until]) -> None:
         """These wait in a line, and nobody else. None: the line is forgotten."""
         told = dict(untils)
@@ -34,9 +38,9 @@ class Patience:
 
     def add(self, line: int, kind: Kind, untils: Iterable[Until]) -> None:
         """These wait in a line, too."""
-        known = self._lines.setdefault(line, {})
-        self._kinds[line] = kind
-        for run, until in untils:
+        for run, until in untils:  # None for most lines: what prefers nothing waits for nothing better, and leaves nothing here.
+            known = self._lines.setdefault(line, {})
+            self._kinds[line] = kind
             if known.get(run) != until:
                 known[run] = until
                 heappush(self._heap, (until, line, run))
