@@ -269,8 +269,7 @@ class _Keeper:
         decided.sort(key=_by_run)  # Neighbours in the table, as far as that goes.
         rows = await self._seat.admit(self._epoch, self._node, decided, self._rules.levels(decided))
         now = monotonic()
-        for one in decided:
-            self._placing.went(one.line, one.run)
+        self._placing.went(decided)
         demands = {one.run: one.demands for one in decided}
         for row in rows:
             self._holdings.take(row.id, row.lease, row.node, row.task, demands.pop(row.id), now)

@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from .. import codec
+from ..core.keyed import Admitted
 from ..core.places import Kind, Places
 from ..messages import Waiting
 
@@ -50,9 +51,12 @@ class Placing:
         """These wait in a line, too."""
         self._places.patience.add(row.line, self.kind(row), self._untils(row))
 
-    def went(self, line: int, run: int) -> None:
-        """The run waits no more, unless the line is told anew."""
-        self._places.patience.went(line, run)
+    def went(self, decided: Iterable[Admitted]) -> None:
+        """These wait no more, unless their lines are told anew. Nobody looks for them where none prefers anything."""
+        patience = self._places.patience
+        if patience:
+            for one in decided:
+                patience.went(one.line, one.run)
 
     def doubt(self) -> None:
         """Nodes came or went, or have other labels, or it may be so: everything is asked again."""
