@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import anyio
+import msgspec
 import pytest
 from howdah.actors.dispatcher import dispatch
 from howdah.core.lines import Hints, Key, Line
@@ -50,9 +51,8 @@ class Claims:
 
 
 async def dispatching(place: Place, claims: Claims, desk: Mailbox[ToDispatcher]) -> None:
-    await dispatch(
-        desk, Hints(), [place.room], claims, place.ledger, lambda: place.standing, stage.CONFIG, lambda: False, stage.Gatehouse()
-    )
+    config = msgspec.structs.replace(stage.CONFIG, prefetch_max=0)  # What is held in advance goes by the clock.
+    await dispatch(desk, Hints(), [place.room], claims, place.ledger, lambda: place.standing, config, lambda: False, stage.Gatehouse())
 
 
 async def test_a_batch_task_is_given_what_its_slots_take() -> None:
