@@ -65,6 +65,17 @@ async def without_keys(stage: Stage, keys: str) -> int:
     return await stage.conn.fetchval(f"""select howdah.enqueue('asked', '{{"number": 1}}'{keys})""")
 
 
+def stub(stage: Stage) -> Task[[int], int]:
+    return App(stage.dsn).stub(ping)
+
+
+async def of_a_stub(stage: Stage, keys: dict[str, str | int] | None) -> None:
+    """A run of a task whose key is a function in another program."""
+    task = App(stage.dsn).task(name="asked", limits=[Limit("asked", 1, key=str)])(ping)
+    await task.options(conn=stage.conn).enqueue(1)
+    await App(stage.dsn).stub(name="asked")(ping).options(keys=keys, conn=stage.conn).enqueue(1)
+
+
 async def live(stage: Stage, call: Callable[[App], Awaitable[object]] | str) -> object:
     """Something that is done to limits that the code knows: per-user, a limit, smtp, a rate, and stripe, a breaker."""
     known = [

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -53,6 +54,10 @@ async def test_its_tasks_are_enqueued_under_the_keys_that_it_names(page: dict[st
         assert await demands(db, run.id) == [["printer", "hall", 12]]
         first, second = [await page["crawl"].enqueue(f"https://a.b/{name}") for name in "cd"]
         assert await demands(db, first.id) == await demands(db, second.id) == [["per-host", page["host_of"]("https://a.b/e")]]
+        from_elsewhere = await page["crawl_later"].options(conn=db).enqueue("https://a.b/e")
+        assert await demands(db, from_elsewhere.id) == await demands(db, first.id)
+        apart = await page["crawl_apart"].options(conn=db).enqueue("https://a.b/e")
+        assert await demands(db, apart.id) == [["per-host", "apart"]]
         with pytest.raises(ArgumentsInvalid) as refusal:
             await page["crawl"].enqueue("nowhere")
     assert isinstance(refusal.value.__cause__, IndexError)
@@ -70,6 +75,14 @@ async def test_its_sql_works_and_is_refused_without_keys(page: dict[str, Any], j
         await db.fetchval("""select howdah.enqueue('crawl', '{"url": "https://a.b/c"}')""")
 
 
+async def test_its_command_gives_the_key_that_only_python_can_work_out(page: dict[str, Any], jobs: App, dsn: str, db: Db) -> None:
+    command, _ = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    async with jobs.work():
+        done = await beside(*shlex.split(command)[1:], HOWDAH_DSN=dsn)
+    assert done.exit_code == 0, done.stderr
+    assert await demands(db, int(done.stdout)) == [["per-host", "a.b"]]
+
+
 async def test_a_task_hears_of_the_limit_of_the_other_side(page: dict[str, Any]) -> None:
     with pytest.raises(RateLimited, match="crm asks for a pause of 30 s") as raised:
         await page["sync"](1)
@@ -79,7 +92,7 @@ async def test_a_task_hears_of_the_limit_of_the_other_side(page: dict[str, Any])
 async def test_what_it_changes_in_a_running_system_is_taken_back_in_the_end(page: dict[str, Any], jobs: App, dsn: str, db: Db) -> None:
     async with jobs.work(), jobs:
         _, block = re.findall(r"^```sql\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-        (commands,) = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+        _, commands = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
         before = await jobs.limits.list()
         for statement in block.strip().split("\n"):
             await db.execute(statement)

@@ -129,10 +129,10 @@ class Definition:
     def _given_defaults(self) -> dict[str, Any]:
         return {p.name: p.default for p in self._given if p.default is not inspect.Parameter.empty}
 
-    def debounced(self, debounce: Debounce) -> tuple[Demands, dict[str, Any]]:
-        """What runs demand that are debounced otherwise than the task says, and how Postgres is told: in full, so that nothing of the
+    def debounced(self, debounce: Debounce, demands: Demands) -> tuple[Demands, dict[str, Any]]:
+        """These demands of runs that are debounced otherwise than the task says, and how Postgres is told: in full, so that nothing of the
         task's own debounce is left. ConfigurationError: its key does not fit the arguments."""
-        demands = self.demands.debounced(debounce)
+        demands = demands.debounced(debounce)
         said = demands.stated_debounce(self.arguments, self._given_defaults)
         return demands, {"max": None, "path": None, "default": None, "asked": None, **(said or {})}
 

@@ -11,7 +11,7 @@ import msgspec
 from . import codec
 from .debounce import DEBOUNCE, Debounce
 from .errors import ArgumentsInvalid, ConfigurationError
-from .limits import COST, GROUP, KEY_MAX, AnyLimit, Breaker, Limit, Rate
+from .limits import COST, GROUP, KEY_MAX, AnyLimit, Breaker, Given, KeyText, Limit, Rate, check_word
 from .limits import Sequence as InOrder
 from .paths import PathError, locate, parts
 from .policy import is_positive
@@ -36,7 +36,16 @@ class Demands:
 
     ConfigurationError: the limits are none, or do not fit the parameters."""
 
-    def __init__(self, limits: Sequence[AnyLimit], task: str, place: str, names: Names, debounce: Debounce | None = None) -> None:
+    def __init__(
+        self,
+        limits: Sequence[AnyLimit],
+        task: str,
+        place: str,
+        names: Names,
+        debounce: Debounce | None = None,
+        given: Mapping[str, Asked] | None = None,
+    ) -> None:
+        """given: what stands in the place of the limits' own functions, and beside them."""
         self._whose = task, place, names
         self._task = f"task {task!r} ({place})"
         self._names = names
@@ -54,10 +63,22 @@ class Demands:
                 self._take(limit.cost, limit.name + COST, "cost", limit)
         if debounce is not None:
             self._take(debounce.key, DEBOUNCE, "key", debounce)
+        self._given = given or {}
+        self.asked.update(self._given)
 
     def debounced(self, debounce: Debounce) -> "Demands":
         """The same for runs that are debounced otherwise than the task says."""
-        return Demands(self.limits, *self._whose, debounce)
+        return Demands(self.limits, *self._whose, debounce, self._given)
+
+    def given(self, keys: Mapping[str, Given], *, elsewhere: bool) -> "Demands":
+        """The same where whoever enqueues says what stands under these words. elsewhere: the limits are said in another program, so
+        that any may be meant. ConfigurationError, ArgumentsInvalid: nothing is asked for under a word, or that is no answer."""
+        if not isinstance(keys, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - whatever it was given
+            raise ConfigurationError(
+                f"keys={keys!r} of {self._task} is no mapping: pass names of limits and keys, as in keys={{'per-user': 7}}"
+            )
+        given = {word: self._answered(word, answer, elsewhere=elsewhere) for word, answer in keys.items()}
+        return Demands(self.limits, *self._whose, self.debounce, {**self._given, **given})
 
     def stated(self, arguments: type[msgspec.Struct], defaults: Mapping[str, object]) -> list[dict[str, Any]] | None:
         """The limits as the catalogue holds them. ConfigurationError: a path does not fit the types of the arguments."""
@@ -151,6 +172,23 @@ class Demands:
             raise ConfigurationError(f"{said}= of {whose} does not fit the types of {self._task}: {error}") from error
         return {path: located.path} | ({"default": located.default} if said == "key" and located.default is not None else {})
 
+    def _answered(self, word: str, answer: Given, *, elsewhere: bool) -> Asked:
+        """What a caller gives under a word, as a function or as the answer itself."""
+        what = f"keys= for {word!r}"
+        check_word(word)
+        if not elsewhere and word not in self.asked:
+            words = ", ".join(sorted(set(self.asked) - {DEBOUNCE})) or "none"
+            raise ConfigurationError(
+                f"{what} in {self._task} would count for nothing: keys are given in the place of functions, and those of its limits are"
+                f" {words}. What a field path leads to is said by the arguments"
+            )
+        asked = Asked(answer if callable(answer) else _always(answer), what, is_cost=word.endswith(COST))
+        if callable(answer):
+            self._check_function(answer, what)
+        else:
+            self._accepted(asked, answer, "is")
+        return asked
+
     def _ask(self, asked: Asked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | float:
         try:
             answer = asked.function(*args, **kwargs)
@@ -158,17 +196,21 @@ class Demands:
             raise ArgumentsInvalid(
                 f"{asked.what} in {self._task} raised {type(error).__name__}: {error}. It has to answer for whatever the task takes"
             ) from error
+        return self._accepted(asked, answer, "returned")
+
+    def _accepted(self, asked: Asked, answer: Any, came: str) -> str | float:
+        """An answer as Postgres is told it. came: how we have it. ArgumentsInvalid: it is none."""
         if asked.is_cost:
             if not is_positive(answer):
-                raise ArgumentsInvalid(f"{asked.what} in {self._task} returned {answer!r}: a cost is a positive number")
+                raise ArgumentsInvalid(f"{asked.what} in {self._task} {came} {answer!r}: a cost is a positive number")
             return float(answer)
         text = text_of(answer)
         if text is None:
-            raise ArgumentsInvalid(f"{asked.what} in {self._task} returned {answer!r}: a key is text, a whole number, a bool or a UUID")
+            raise ArgumentsInvalid(f"{asked.what} in {self._task} {came} {answer!r}: a key is text, a whole number, a bool or a UUID")
         if len(text) > KEY_MAX or "\0" in text:
             raise ArgumentsInvalid(
-                f"{asked.what} in {self._task} returned {text[:40]!r}, which cannot be a key: it has {len(text)} characters of at most"
-                f" {KEY_MAX}, and no NUL. Let it return a digest of what is longer"
+                f"{asked.what} in {self._task} {came} {text[:40]!r}, which cannot be a key: it has {len(text)} characters of at most"
+                f" {KEY_MAX}, and no NUL. Let it {'be' if came == 'is' else 'return'} a digest of what is longer"
             )
         return text
 
@@ -184,6 +226,13 @@ def _beyond_default(limit: Limit | Rate) -> dict[str, Any]:
     if limit.hold != "active":
         said["hold"] = limit.hold
     return said
+
+
+def _always(answer: KeyText | float) -> Callable[..., KeyText | float]:
+    def same(*_args: object, **_kwargs: object) -> KeyText | float:
+        return answer
+
+    return same
 
 
 def text_of(answer: object) -> str | None:

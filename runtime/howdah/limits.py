@@ -28,6 +28,9 @@ KeyText: TypeAlias = str | int | UUID | Enum
 Key: TypeAlias = str | Callable[..., KeyText]
 """A field path into the arguments, as "user.id", or a function of them, which is called as the task's own would be."""
 
+Given: TypeAlias = KeyText | float | Callable[..., KeyText | float]
+"""What whoever enqueues may say of a key, a group or a cost: it, or a function of the arguments."""
+
 Hold = Literal["active", "run"]
 """How long a run holds what it was admitted to."""
 
@@ -219,6 +222,12 @@ def _check_own_name(name: object) -> None:
             f"limit={name!r} cannot be a name: where keys are given, what ends in {GROUP!r} or {COST!r} belongs to another limit, and"
             " '*' to all, and '/debounce' to none"
         )
+
+
+def check_word(word: object) -> None:
+    """ConfigurationError: no limit has a key, a group or a cost that is given under it."""
+    suffix = next((suffix for suffix in (GROUP, COST) if isinstance(word, str) and word.endswith(suffix)), "")
+    _check_own_name(word.removesuffix(suffix) if isinstance(word, str) else word)
 
 
 def _check_number(limit: AnyLimit, what: str, number: object) -> None:

@@ -13,7 +13,7 @@ from .definitions import Definition, Isolation
 from .duration import Duration
 from .errors import ConfigurationError
 from .facts import FACTS, Alert, Fact, FailedRun
-from .limits import AnyLimit, Key
+from .limits import AnyLimit, Given, Key
 from .placement import Preferred, Required, Sticky
 from .policy import SILENT, Defaults, Delivery, check_choice
 from .portal import Portal
@@ -54,6 +54,8 @@ class StubWords(TypedDict, total=False):
     """Of each attempt."""
     debounce: Debounce | Duration
     """They start so long after the last enqueue of their kind."""
+    keys: Mapping[str, Given]
+    """By the names of limits whose keys are functions where the task lives: such a function, or one key for all."""
 
 
 class BatchWords(TypedDict, total=False):
@@ -241,7 +243,7 @@ class Registrar(ABC):
         """Makes a signature the task of this name that lives in another program: to enqueue it and to read its results.
 
         name: default the function's. queue, priority, retry, timeout, debounce: of the runs that are enqueued here; default what the
-        task says where it lives.
+        task says where it lives. keys: for its limits whose key is a function there, as {"per-host": host_of}.
         """
 
         def make(function: Callable[..., Any]) -> Task[..., Any]:

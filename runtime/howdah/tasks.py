@@ -17,6 +17,7 @@ from .definitions import Definition
 from .demands import Demands
 from .duration import Duration, seconds
 from .errors import ArgumentsInvalid, ConfigurationError
+from .limits import Given
 from .placement import Preferred, Required, Sticky, stated
 from .policy import check_choice, check_metadata, check_name
 from .portal import refuse_on_loop
@@ -146,6 +147,7 @@ class Task(Generic[P, R]):
         prefers: Mapping[str, Preferred] | None = None,
         prefer_for: Duration | None = None,
         sticky: Sticky | None = None,
+        keys: Mapping[str, Given] | None = None,
         conn: object = None,
     ) -> Self:
         """The task with these options for enqueue.
@@ -158,8 +160,9 @@ class Task(Generic[P, R]):
         that is retried. on_parent_cancel: "cancel" (default) or "keep" this run when its parent is cancelled. debounce: start
         so long after the last enqueue of its kind, with what that one gave: a Debounce, or a duration that takes the place of the
         task's own and leaves the rest of it. requires, prefers, prefer_for, sticky: which nodes may run it, and which best, each in
-        the place of what the task says. conn: a connection of asyncpg, psycopg or Django, or a connection or session of SQLAlchemy;
-        the run appears when its transaction commits.
+        the place of what the task says. keys: for limits whose key is a function, by their names: a key, or another function of the
+        arguments. conn: a connection of asyncpg, psycopg or Django, or a connection or session of SQLAlchemy; the run appears when
+        its transaction commits.
         """
         _check_start(at, priority, timeout, queue)
         if on_parent_cancel is not None:
@@ -182,7 +185,7 @@ class Task(Generic[P, R]):
             "on_parent_cancel": on_parent_cancel,
             **stated(f"a call of {self.name!r}", requires=requires, prefers=prefers, prefer_for=prefer_for, sticky=sticky),
             "conn": conn,
-            **self._debounced(debounce),
+            **self._demanded(keys, debounce),
         }
         said = {name: value for name, value in given.items() if value is not None}
         merged = {**self._given, **said}
@@ -193,16 +196,18 @@ class Task(Generic[P, R]):
         self._check_debounce(merged)
         return type(self)(self.definition, self._host, merged)
 
-    def _debounced(self, debounce: Debounce | Duration | None) -> dict[str, Any]:
-        """The options that say how runs are debounced."""
+    def _demanded(self, keys: Mapping[str, Given] | None, debounce: Debounce | Duration | None) -> dict[str, Any]:
+        """The options that say what runs demand of limits, and how they are debounced."""
+        demands = self._demands if keys is None else self._demands.given(keys, elsewhere=self.definition.stub)
+        own = {} if keys is None else {"demands": demands}
         if debounce is None:
-            return {}
+            return own
         if isinstance(debounce, Debounce):
-            demands, said = self.definition.debounced(debounce)
+            demands, said = self.definition.debounced(debounce, demands)
             return {"demands": demands, "debounce": said}
         short = debounce_of(debounce)
         assert short is not None, "it is a duration"
-        return {"debounce": {**self._said.get("debounce", {}), **short.terms()}}
+        return own | {"debounce": {**self._said.get("debounce", {}), **short.terms()}}
 
     def _check_debounce(self, merged: Mapping[str, Any]) -> None:
         if "debounce" not in merged and self.definition.demands.debounce is None:

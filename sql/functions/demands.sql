@@ -60,7 +60,8 @@ begin
       using errcode = '22023', hint = 'A run without the key of its limit is never admitted: give the argument a value.';
   elsif v_missing is not null then
     raise exception 'limit % of % has a key that its function in Python works out, and nobody gave it', v_missing ->> 'limit', p_task
-      using errcode = '22023', hint = format('Give it: select howdah.enqueue(%L, ..., keys => %L);', p_task, jsonb_build_object(v_missing ->> 'limit', '1'));
+      using errcode = '22023', hint = format('Give it: keys => %L in SQL, .options(keys={%s: ...}) in Python, --key %s of `howdah enqueue`.',
+        jsonb_build_object(v_missing ->> 'limit', '1'), v_missing -> 'limit', quote_literal((v_missing ->> 'limit') || '=1'));
   elsif v_long is not null then
     raise exception 'a key of limit % of % has more than % characters', v_long, p_task, v_key_max
       using errcode = '22023', hint = 'Take a digest of it.';

@@ -1,8 +1,11 @@
 """CONTRACT 1.4: the typed task of a function that lives elsewhere."""
 
+import json
+from typing import Any
+
 import asyncpg
 import pytest
-from howdah import App, ConfigurationError, Retry, Task
+from howdah import App, ArgumentsInvalid, ConfigurationError, Debounce, Limit, Rate, Retry, Task
 
 pytestmark = pytest.mark.anyio
 
@@ -73,3 +76,74 @@ async def test_a_stub_and_a_task_of_one_name_are_two_tasks(jobs: App) -> None:
         jobs.task(name="total")(works)
     with pytest.raises(ConfigurationError, match=r"@jobs.stub does not know isolation=; it takes name, queue, priority, retry, timeout"):
         jobs.stub(isolation="process")(works)  # type: ignore[call-overload]
+
+
+def number_of(prices: list[int], *, tax: int = 0) -> int:
+    return len(prices)
+
+
+def sum_of(prices: list[int], *, tax: int = 0) -> int:
+    return sum(prices)
+
+
+@pytest.fixture
+async def limited(dsn: str, db: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """The catalogue has the task with limits that only its own program can work out."""
+    there = App(dsn)
+    limits = [Limit("by-number", 1, key=number_of, fair_by=number_of), Rate("sums", 9, per="1m", cost=sum_of)]
+    await there.task(name="total", limits=limits)(works).options(conn=db).enqueue([1])
+    await db.execute("truncate howdah.job")
+
+
+async def demands(db: "asyncpg.Connection[asyncpg.Record]") -> list[Any]:
+    rows = await db.fetch("select r.demands from howdah.run r join howdah.job j using (id) order by id")
+    return [json.loads(row[0]) for row in rows]
+
+
+@pytest.mark.usefixtures("limited")
+async def test_a_stub_without_the_key_that_is_asked_for_is_refused_and_told_how_to_give_it(jobs: App) -> None:
+    async with jobs:
+        with pytest.raises(ArgumentsInvalid, match=r'limit by-number of total .*\n?.*\.options\(keys=\{"by-number": \.\.\.\}\) in Python'):
+            await jobs.stub(total).enqueue([1])
+
+
+@pytest.mark.usefixtures("limited")
+async def test_a_call_of_a_stub_gives_its_keys_groups_and_costs(jobs: App, db: "asyncpg.Connection[asyncpg.Record]") -> None:
+    here = jobs.stub(total).options(keys={"by-number": 7, "by-number/group": "gold"})
+    async with jobs:
+        await here.enqueue([1])
+        await here.options(keys={"by-number": "8", "sums/cost": 2.5}).enqueue([1])
+    assert await demands(db) == [
+        [["by-number", "7", 1, "gold"], ["sums", ""]],
+        [["by-number", "8", 1, "gold"], ["sums", "", 2.5]],
+    ]
+
+
+@pytest.mark.usefixtures("limited")
+async def test_a_stub_says_once_how_keys_are_worked_out_of_the_arguments(jobs: App, db: "asyncpg.Connection[asyncpg.Record]") -> None:
+    here = jobs.stub(keys={"by-number": number_of, "sums/cost": sum_of})(total)
+    async with jobs:
+        await here.enqueue([1, 2])
+        await here.options(debounce=Debounce("1ms", key=number_of)).options(priority=3).enqueue([1, 2, 3])
+        await here.enqueue_many(here.call([n]) for n in (4, 5))
+    assert [one[0][:2] + one[1][2:] for one in await demands(db)] == [
+        ["by-number", "2", 3],
+        ["by-number", "1", 4],
+        ["by-number", "1", 5],
+    ]
+    held = await db.fetchval('select count(*) from howdah.run where demands @> \'[["by-number", "3"]]\'')
+    assert held == 1, "the debounced one waits for its time"
+
+
+async def test_a_task_takes_keys_in_the_place_of_its_functions_and_of_nothing_else(
+    jobs: App, db: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    def no_key(prices: list[int], *, tax: int = 0) -> int:
+        raise AssertionError("it is not asked")
+
+    task = jobs.task(name="total", limits=[Limit("asked", 1, key=no_key), Limit("path", 1, key="tax")])(works)
+    async with jobs:
+        await task.options(keys={"asked": sum_of}).enqueue([1, 2])
+    assert await demands(db) == [[["asked", "3"], ["path", "0"]]]
+    with pytest.raises(ConfigurationError, match=r"keys= for 'path' in task 'total' .* would count for nothing: .* its limits are asked"):
+        task.options(keys={"path": 1})

@@ -8,7 +8,7 @@ from enum import Enum
 
 import asyncpg
 import pytest
-from howdah import App
+from howdah import App, Limit, Rate
 
 from ..cli.programs import beside, howdah
 from ..db.roles import ENQUEUE
@@ -168,6 +168,40 @@ async def test_a_role_that_may_only_enqueue_enqueues_and_hears_that_it_may_not_w
     code, _, said = await call("ship", '{"order": 7}', "--wait", dsn=guest)
     assert code == 1
     assert "howdah grant ROLE --as" in said
+
+
+async def test_a_key_that_only_python_can_work_out_is_given_or_the_refusal_says_how(jobs: App, dsn: str, db: Db) -> None:
+    limits = [Limit("by order", 1, key=lambda order: order), Rate("cranes", 9, per="1m", cost=lambda order: order)]
+
+    @jobs.task(limits=limits)
+    async def lift(order: int) -> None: ...
+
+    async with jobs.work():
+        code, out, said = await call("lift", '{"order": 7}', dsn=dsn)
+        assert (code, out) == (1, "")
+        assert "limit by order of lift has a key that its function in Python works out, and nobody gave it" in said
+        assert "--key 'by order=1'" in said
+        code, out, said = await call("lift", '{"order": 7}', "--key", "by order=a=b", "--key", "cranes/cost=2.5", dsn=dsn)
+        assert code == 0, said
+        stored = await db.fetchval("select demands from howdah.run where id = $1", int(out))
+        assert json.loads(stored) == [["by order", "a=b"], ["cranes", "", 2.5]]
+
+
+@pytest.mark.parametrize(
+    ("key", "code", "says"),
+    [
+        ("by order", 2, "'by order' is no KEY=VALUE"),
+        ("cranes/cost=much", 2, "'much' is no number, and cranes/cost is a cost"),
+        ("cranes/cost=-1", 1, "is -1.0: a cost is a positive number"),
+        (f"by order={'x' * 201}", 1, "it has 201 characters of at most 200"),
+        ("*=1", 1, "'*' cannot be a name"),
+    ],
+)
+async def test_a_key_that_is_none_is_refused_in_a_sentence(shop: App, dsn: str, key: str, code: int, says: str) -> None:
+    done, out, said = await call("ship", '{"order": 7}', "--key", key, dsn=dsn)
+    assert (done, out) == (code, "")
+    assert says in said
+    assert "Traceback" not in said
 
 
 def test_run_is_no_command_and_runs_is() -> None:

@@ -34,7 +34,7 @@ _STATEMENT = re.compile(
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
-_SQL_LITERAL = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"")
+_SQL_PROSE = re.compile(r"(?P<comment>--[^\n]*)|'(?:[^']|'')*'|\"[^\"]*\"")
 _CLOCK = re.compile(r"\b(now|(clock|statement|transaction)_timestamp)\(\)|\bcurrent_(timestamp|date|time)\b", re.IGNORECASE)
 
 
@@ -162,6 +162,6 @@ def _ours(module: str | None) -> bool:
 
 
 def _sql_lines(text: str) -> Iterable[tuple[int, str]]:
-    """The lines as (number, code): literals and comments are blanked."""
-    blanked = _SQL_LITERAL.sub(lambda found: "''" + "\n" * found.group().count("\n"), re.sub(r"--[^\n]*", "", text))
+    """The lines as (number, code): literals and comments are blanked. Whichever begins first holds what looks like the other."""
+    blanked = _SQL_PROSE.sub(lambda found: "" if found["comment"] else "''" + "\n" * found.group().count("\n"), text)
     return enumerate(blanked.split("\n"), 1)

@@ -8,7 +8,7 @@ from howdah import Debounce, Limit, Rate, current_batch, current_run, transactio
 from howdah import errors as e
 
 from .. import mishaps
-from ..keymaking import by_number, by_text, limited, lone_surrogate, long_key, no_key, raising_key, without_keys
+from ..keymaking import by_number, by_text, keyless, limited, lone_surrogate, long_key, no_key, of_a_stub, raising_key, stub, without_keys
 from ..wrongdoing import (
     fine,
     in_thread,
@@ -60,6 +60,14 @@ ROWS = [
     Row("a long value at a key's path", lambda s: by_text(s).enqueue(1, "x" * 201), A, "a key of limit by-text of limited1 has more than 200 characters", lambda s: by_text(s).enqueue(1, "x" * 200)),
     Row("no cost at its path", lambda s: by_number(s).enqueue(0), A, "the cost that limit by-number of costly1 takes from its arguments is not a number above 0", lambda s: by_number(s).enqueue(1)),
     Row("SQL: no keys for a function", lambda s: without_keys(s, ""), asyncpg.DataError, "has a key that its function in Python works out, and nobody gave it", lambda s: without_keys(s, """, keys => '{"asked": "1"}'""")),
+    Row("a stub without keys", lambda s: of_a_stub(s, None), A, ".options(keys={\"asked\": ...}) in Python, --key 'asked=1' of `howdah enqueue`", lambda s: of_a_stub(s, {"asked": 1})),
+    Row("a key for a field path", lambda s: by_text(s).options(keys={"by-text": "x"}), C, "would count for nothing: keys are given in the place of functions, and those of its limits are none", lambda s: by_text(s)),
+    Row("keys of no mapping", lambda s: s.ping.options(keys=cast("Any", ["x"])), C, "is no mapping: pass names of limits and keys, as in keys={'per-user': 7}", lambda s: s.ping.options(keys={})),
+    Row("a key for every limit", lambda s: stub(s).options(keys={"*": "x"}), C, "limit='*' cannot be a name", lambda s: stub(s).options(keys={"x": "x"})),
+    Row("a given key that is none", lambda s: stub(s).options(keys={"x": 1.5}), A, "is 1.5: a key is text, a whole number, a bool or a UUID", lambda s: stub(s).options(keys={"x": 1})),
+    Row("a long given key", lambda s: stub(s).options(keys={"x": "x" * 201}), A, "no NUL. Let it be a digest", lambda s: stub(s).options(keys={"x": "x" * 200})),
+    Row("a given cost of no number", lambda s: stub(s).options(keys={"x/cost": 0}), A, "is 0: a cost is a positive number", lambda s: stub(s).options(keys={"x/cost": 0.5})),
+    Row("a given function that takes other arguments", lambda s: stub(s).options(keys={"x": keyless}), C, "is called with the arguments of the task (number), and cannot take them", lambda s: stub(s).options(keys={"x": str})),
     # Calls.
     Row("an app that is not open", lambda s: s.away.enqueue(1), e.AppNotOpen, "the app is not open: do this inside `async with jobs:`", lambda s: s.ping.enqueue(1)),
     Row("the status without an open app", lambda s: s.away.attach(1).status(), e.AppNotOpen, "inside `async with jobs:`", None),

@@ -11,6 +11,7 @@ import msgspec
 
 from ..app import App
 from ..errors import ArgumentsInvalid, ConfigurationError, RunEnded, RunFailed
+from ..limits import COST
 from ..runs import Run
 from ..tasks import Task
 from .asking import TEXT, ask, dsn_option, pairs
@@ -35,6 +36,17 @@ class _End(NamedTuple):
     refusal: str | None
 
 
+def _keys(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str | float]:
+    """Options of the form LIMIT=KEY. What ends in /cost is a number."""
+    keys: dict[str, str | float] = {}
+    for word, said in pairs(context, option, texts).items():
+        try:
+            keys[word] = float(said) if word.endswith(COST) else said
+        except ValueError:
+            raise click.BadParameter(f"{said!r} is no number, and {word} is a cost") from None
+    return keys
+
+
 @click.command()
 @click.argument("task", type=TEXT)
 @click.argument("args", metavar="[JSON]", type=TEXT, default="{}")
@@ -46,6 +58,15 @@ class _End(NamedTuple):
 @click.option("--queue", type=TEXT, metavar="NAME", help="In this queue; default as the task says.")
 @click.option("--tag", "tags", multiple=True, type=TEXT, metavar="TAG", help="With this tag; may be given again.")
 @click.option("--metadata", multiple=True, type=TEXT, metavar="KEY=VALUE", callback=pairs, help="With this metadata; may be given again.")
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    type=TEXT,
+    metavar="LIMIT=KEY",
+    callback=_keys,
+    help="Its key under a limit whose key is a function; again: another's.",
+)
 @click.option("--unique", type=TEXT, metavar="KEY", help="While a run holds this key, name that run and make none.")
 @click.option("--ahead", is_flag=True, help="Also a task that no program has defined yet: the run waits for one that does.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")

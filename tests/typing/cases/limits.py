@@ -101,6 +101,19 @@ async def single() -> None: ...
 async def elsewhere() -> None: ...
 
 
+@jobs.stub(keys={"per-tenant": tenant_of, "smtp/cost": 2.5, "per-user": 7})
+async def afar(user: User) -> int:
+    raise NotImplementedError
+
+
+@jobs.stub(keys={"per-tenant": None})  # error: no key
+async def keyless(user: User) -> None: ...
+
+
+afar.options(keys={"per-tenant": "gold", "per-tenant/group": tenant_of})
+afar.options(keys=["per-tenant"])  # error: names and keys
+
+
 async def use(user: User) -> None:
     run: Run[int] = await welcome.enqueue(user)
     await welcome.enqueue(user, "two")  # error: limits leave the signature as it is
