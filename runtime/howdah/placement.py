@@ -16,7 +16,8 @@ PREFER_FOR_MAX_S = 86_400.0
 """How long a run may wait for a better node: a day is a requirement."""
 
 Sticky = Literal["soft", "hard"]
-"""Whether a run prefers the node of its parent, or is bound to it while that node lives."""
+"""Whether a run prefers the node of the run that enqueues it, whatever that one's own parents were on, or is bound to it while that
+node lives."""
 
 
 @dataclass(frozen=True)

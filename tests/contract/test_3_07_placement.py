@@ -11,6 +11,8 @@ from howdah import App
 from howdah.node import Node
 from howdah.placement import at_least, weight
 
+from ..db import world
+
 pytestmark = pytest.mark.anyio
 
 SOON_S = 5.0
@@ -200,6 +202,76 @@ async def test_a_hard_sticky_run_waits_for_its_node_and_is_released_when_that_is
             name, child = await (await parent.enqueue()).result(timeout=SOON_S)
             assert name == first.name
         assert await place.attach(child).result(timeout=SOON_S) == other.name
+
+
+def chained(jobs: App, child: dict[str, Any], grandchild: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """Three generations. Each says where it was, and enqueues the next one, which starts when it has ended."""
+    last = where(jobs, **grandchild)
+
+    @jobs.task(**child)
+    async def middle() -> tuple[str, int]:
+        return howdah.current_node().name, (await last.options(delay="100ms").enqueue()).id
+
+    @jobs.task(requires={"first": True})
+    async def root() -> tuple[str, int]:
+        return howdah.current_node().name, (await middle.options(delay="100ms").enqueue()).id
+
+    return root, middle, last
+
+
+async def generations(root: Any, middle: Any, last: Any) -> list[str]:
+    """Where each of them was."""
+    first, child = await (await root.enqueue()).result(timeout=SOON_S)
+    second, grandchild = await middle.attach(child).result(timeout=SOON_S)
+    return [first, second, await last.attach(grandchild).result(timeout=SOON_S)]
+
+
+@pytest.mark.parametrize("sticky", ["soft", "hard"])
+async def test_a_chain_of_sticky_runs_stays_on_the_node_of_the_first(dsn: str, sticky: Any) -> None:
+    def make(jobs: App) -> Any:
+        return chained(jobs, {"sticky": sticky}, {"sticky": sticky})
+
+    async with nodes(dsn, make, {}, {"first": True}, {}) as (tasks, found):
+        await heard_of(tasks[2], found)
+        for _ in range(3):
+            assert await generations(*tasks) == [found[1].name] * 3
+
+
+@pytest.mark.parametrize("sticky", ["soft", "hard"])
+async def test_what_a_run_enqueues_that_went_elsewhere_goes_to_its_node_and_not_to_that_of_the_root(dsn: str, sticky: Any) -> None:
+    def make(jobs: App) -> Any:
+        return chained(jobs, {"requires": {"second": True}}, {"sticky": sticky})
+
+    async with nodes(dsn, make, {}, {"first": True}, {"second": True}) as (tasks, (_, first, second)):
+        await heard_of(tasks[2], [first, second])
+        assert await generations(*tasks) == [first.name, second.name, second.name]
+
+
+async def test_a_hard_chain_goes_on_where_it_was_released_to(dsn: str) -> None:
+    def make(jobs: App) -> Any:
+        return chained(jobs, {"sticky": "hard"}, {"sticky": "hard"})
+
+    async with nodes(dsn, make, {}, {}) as ((_, middle, last), others):
+        async with nodes(dsn, make, {"first": True}) as ((root, _, _), (first,)):
+            name, child = await (await root.enqueue()).result(timeout=SOON_S)
+            assert name == first.name
+        second, grandchild = await middle.attach(child).result(timeout=SOON_S)
+        assert second in {node.name for node in others}
+        assert await last.attach(grandchild).result(timeout=SOON_S) == second
+
+
+async def test_a_hard_sticky_run_is_released_when_its_node_has_died_without_a_word(dsn: str, db: Any) -> None:
+    async with nodes(dsn, where, {}) as (place, (other,)):
+        await (await place.enqueue()).result(timeout=SOON_S)
+        (parent,) = await world.enqueue(db, task="parent")
+        dead = await world.join(db)
+        await db.execute("update howdah.node set name = 'dead' where id = $1", dead)
+        assert [run.id for run in await world.claim(db, dead, tasks=["parent"])] == [parent]
+        run = place.attach(await db.fetchval("select howdah.enqueue('place', parent => $1, sticky => 'hard')", parent))
+        stays = "select count(*) from howdah.unplaced where first_run = $1 and sticky_to = 'dead'"
+        assert await db.fetchval(stays, run.id) == 1
+        await db.execute("update howdah.node set until = howdah.clock() where id = $1", dead)
+        assert await run.result(timeout="10s") == other.name
 
 
 async def test_sticky_and_labels_are_evaluated_together(dsn: str, db: Any) -> None:
