@@ -10,7 +10,7 @@ import anyio.lowlevel
 import pytest
 import sqlalchemy as sa
 from django.db.backends.sqlite3.base import DatabaseWrapper  # pyright: ignore[reportMissingTypeStubs]
-from howdah import Task
+from howdah import Task, current_node
 from howdah import errors as e
 from howdah.cli import worker
 from howdah.db import migrate
@@ -184,3 +184,7 @@ def exports_without_the_sdk(stage: Stage) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("importlib.import_module", missing)
         worker._exported("shop")  # pyright: ignore[reportPrivateUsage]
+
+
+def labels_its_node() -> None:
+    current_node().labels.set(zone="eu")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from howdah import App, ConfigurationError, HowdahError, current_node
 from howdah.config import configure
-from howdah.labels import Labels, checked, read, written
+from howdah.labels import FarLabels, Labels, checked, read, written
 
 
 def test_labels_are_read_as_people_write_them() -> None:
@@ -77,3 +77,12 @@ def test_a_node_changes_its_labels_and_says_so_once() -> None:
 def test_outside_of_a_run_there_is_no_current_node() -> None:
     with pytest.raises(HowdahError, match="it works inside a task's function"):
         current_node()
+
+
+def test_labels_that_lie_in_another_process_are_read_and_not_changed() -> None:
+    labels = FarLabels({"zone": "eu"})
+    assert dict(labels) == {"zone": "eu"}
+    for change in (lambda: labels.set(zone="us"), lambda: labels.remove("zone"), lambda: labels.set(zone="eu")):
+        with pytest.raises(HowdahError, match="can only be read in a process of a task's own"):
+            change()
+    assert labels["zone"] == "eu"

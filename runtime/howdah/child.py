@@ -33,10 +33,11 @@ from .actors.room import Room
 from .actors.stock import NodeStock
 from .actors.threads import Threads
 from .app import App
-from .context import CURRENT, CurrentRun, Home
+from .context import CURRENT, CurrentNode, CurrentRun, Home
 from .core.retry import Retry
 from .definitions import Definition, Middleware
 from .errors import ConfigurationError, HowdahError
+from .labels import FarLabels
 from .logs import captured
 from .mailbox import Mailbox
 from .messages import Extended, Limited, Outcome, Reported, Standing
@@ -154,7 +155,7 @@ class Attempts:
         self._tracing = Inherited()
         sizes, around = Sizes(config.payload_max, config.error_max), Surroundings(middlewares, self._stock)
         self._board = FarBoard(node)
-        self._home = Home(_refuse_transaction, self._board, UUID(int=0), config.dsn)
+        self._home = Home(_refuse_transaction, self._board, UUID(int=0), config.dsn, CurrentNode("", FarLabels({})))
         self._lane = Lane(definition, self._home, sizes, around, None if definition.is_async else Threads(1))
         self._lane.rates = hello.rates
         self._logs = captured(functools.partial(CURRENT.get, None), config.log_level, config.log_max)
@@ -166,9 +167,10 @@ class Attempts:
 
         def obey(message: ToChild) -> None:
             match message:
-                case Start(claimed, offset_s, installation, trace):
+                case Start(claimed, offset_s, installation, trace, name, labels):
                     self._tracing.follow(trace)
-                    self._lane.home = msgspec.structs.replace(self._home, installation=installation)
+                    node = CurrentNode(name, FarLabels(labels))
+                    self._lane.home = msgspec.structs.replace(self._home, installation=installation, node=node)
                     lanes[claimed.task] = self._lane
                     self._standing = Standing(claimed.node, math.inf, offset_s)
                     room.offer([claimed])

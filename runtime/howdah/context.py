@@ -38,17 +38,18 @@ class CurrentNode(msgspec.Struct, frozen=True):
     name: str
     """As `howdah nodes ls` has it."""
     labels: Labels
-    """What it says of itself: labels.set(zone="us") and labels.remove("zone") take effect within a second."""
+    """What it says of itself: labels.set(zone="us") and labels.remove("zone") take effect within a second. In a process of a task's own
+    (isolation="process") they are as they were when the attempt began, and cannot be changed."""
 
 
 class Home(msgspec.Struct, frozen=True):
-    """What an attempt finds on its node. dsn: the database that the run is in. node: None in a process of a task's own."""
+    """What an attempt finds on its node. dsn: the database that the run is in."""
 
     transaction: Transaction
     board: Board
     installation: UUID
-    dsn: str | None = None
-    node: CurrentNode | None = None
+    dsn: str | None
+    node: CurrentNode
 
 
 CURRENT: ContextVar[CurrentRun] = ContextVar("howdah_current_run")
@@ -244,20 +245,14 @@ def current_batch() -> CurrentBatch:
 
 
 def current_node() -> CurrentNode:
-    """The node that is executing this code. HowdahError outside of a run, and in a process of its own (isolation="process"), which
-    is no node."""
-    run = CURRENT.get(None)
-    if run is None:
+    """The node that is executing this code, or whose process of a task's own is. HowdahError outside of a run."""
+    try:
+        return CURRENT.get().home.node
+    except LookupError:
         raise HowdahError(
             "current_node() was called outside of a run; it works inside a task's function. Elsewhere the node is what"
             " `async with jobs.work() as node:` gives, and node.labels are its labels"
-        )
-    if run.home.node is None:
-        raise HowdahError(
-            f"current_node() was called by {run!r} in a process of its own, which is no node: leave isolation= out, or set labels in"
-            " another task"
-        )
-    return run.home.node
+        ) from None
 
 
 def check_held() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, HowdahError
 
 LABEL_MAX = 200
 """Characters in the name of a label, and in its value."""
@@ -112,3 +112,16 @@ class Labels(Mapping[str, LabelValue]):
                 return
             self._labels = MappingProxyType(after)
         self._changed()
+
+
+class FarLabels(Labels):
+    """Those of a node in another process, as they were when it was asked. HowdahError: they are to be changed."""
+
+    def __init__(self, labels: Mapping[str, LabelValue]) -> None:
+        super().__init__(labels, lambda: None)
+
+    def _replace(self, change: Callable[[Mapping[str, LabelValue]], dict[str, LabelValue]]) -> None:  # noqa: ARG002 - whatever it is
+        raise HowdahError(
+            "the labels of a node can only be read in a process of a task's own, since the node is another process: change them in a task"
+            " without isolation=, or by node.labels where the node is started"
+        )

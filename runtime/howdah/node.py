@@ -250,7 +250,8 @@ class Node:
 
     def _attempt(self, terms: Terms, run: CurrentRun, hear: Callable[[Sign], None]) -> Awaitable[Outcome]:
         span = None if self._tracing.tracer is None else origin()
-        return self._children.attempt(terms, Start(run.claimed, self._offset_s(), run.home.installation, span), hear)
+        start = Start(run.claimed, self._offset_s(), run.home.installation, span, self.name, dict(self.labels))
+        return self._children.attempt(terms, start, hear)
 
     async def _beat(self, heart: Heart, left: anyio.Event) -> None:
         late = None if self._tally is None else self._tally.lags.add

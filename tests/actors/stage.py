@@ -13,8 +13,9 @@ from howdah.actors.permits import Permits
 from howdah.actors.room import Room
 from howdah.actors.stock import NodeStock
 from howdah.config import Config
-from howdah.context import CurrentRun, Home, UserConnection
+from howdah.context import CurrentNode, CurrentRun, Home, UserConnection
 from howdah.definitions import Definition
+from howdah.labels import Labels
 from howdah.limits import AnyLimit
 from howdah.mailbox import Mailbox
 from howdah.messages import Claimed, Closing, Outcome, Standing
@@ -32,7 +33,7 @@ def no_transaction(run: CurrentRun) -> AbstractAsyncContextManager[UserConnectio
     raise AssertionError("no test of these opens one")
 
 
-HOME = Home(no_transaction, Board(lambda: None), UUID(int=1))
+HOME = Home(no_transaction, Board(lambda: None), UUID(int=1), None, CurrentNode("here", Labels({}, lambda: None)))
 
 
 def lane(

@@ -29,7 +29,7 @@ SHOP = """
     from uuid import UUID
 
     import msgspec
-    from howdah import App, GiveUp, Retry, Snooze, Tasks, current_run, transaction, use
+    from howdah import App, GiveUp, Retry, Snooze, Tasks, current_node, current_run, transaction, use
 
     jobs = App(grace_s=2, hard_grace_s=2, deadline_tick_s=0.01, process_look_s=0.02)
     tasks = Tasks()
@@ -145,6 +145,12 @@ SHOP = """
         run = await pid.enqueue()
         return [run.id, await run.result("20s"), (await pid.enqueue()).id]
 
+    @jobs.task(isolation="process")
+    def placed(change: bool) -> tuple[str, dict]:
+        if change:
+            current_node().labels.set(zone="us")
+        return current_node().name, dict(current_node().labels)
+
     @tasks.task(isolation="process")
     def collected() -> str:
         return "collected"
@@ -185,6 +191,16 @@ async def test_a_handler_sees_the_same_values_in_every_executor(shop: Any) -> No
 
     assert len(seen) == 1
     assert seen == {shop.shown(order, {"x", "y"}, {"z": order})}
+
+
+async def test_a_function_reads_the_labels_of_its_node_as_they_are_when_it_starts_and_cannot_change_them(shop: Any) -> None:
+    async with shop.jobs.work() as node:
+        assert await (await shop.placed.enqueue(change=False)).result("20s") == (node.name, {})
+        node.labels.set(zone="eu", gpu=True, mem_gb=32, load=0.5)
+        assert await (await shop.placed.enqueue(change=False)).result("20s") == (node.name, dict(node.labels))
+        with pytest.raises(RunFailed, match="labels of a node can only be read in a process of a task's own"):
+            await (await shop.placed.options(retry=1).enqueue(change=True)).result("20s")
+        assert node.labels["zone"] == "eu"
 
 
 async def test_over_its_memory_the_child_is_killed_and_the_attempt_fails_with_that_reason(shop: Any) -> None:

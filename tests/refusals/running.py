@@ -108,6 +108,7 @@ ROWS = [
     Row("a process over its memory", lambda s: s.isolated(stays, memory="1MB"), e.RunFailed, "over its limit of 1 MB (memory=) and was killed", lambda s: s.isolated(fine, memory="1GB")),
     Row("a process that is late", lambda s: s.isolated(fine, within_s=0.01), e.RunFailed, "not ready within 0.01 s (process_start_s)", lambda s: s.isolated(fine, within_s=60)),
     Row("transaction() in a process", lambda s: s.isolated(in_a_thread), e.RunFailed, "leave isolation= out", None),
+    Row("labels in a process", lambda s: s.isolated(mishaps.labels_its_node), e.RunFailed, "change them in a task without isolation=", None),
     Row("work in a child process", lambda s: s.in_child(), e.HowdahError, 'under `if __name__ == "__main__":`', None),
     # OpenTelemetry, set up by --otel.
     Row("--otel where it is set up", lambda s: mishaps.exports(s, provider=TracerProvider()), C, "in this process it is set up already (by opentelemetry-instrument, perhaps): leave --otel and HOWDAH_WORKER_OTEL out", mishaps.exports),

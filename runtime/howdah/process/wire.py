@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from ..config import Config
+from ..labels import LabelValue
 from ..messages import Claimed, Extended, Limited, Outcome, Reported
 
 
@@ -45,12 +46,14 @@ class Hello(msgspec.Struct, frozen=True, tag=True):
 
 class Start(msgspec.Struct, frozen=True, tag=True):
     """Make this attempt. offset_s: Unix time of the database minus monotonic time, which is one for all processes. trace: the
-    span of the attempt, if it has one."""
+    span of the attempt, if it has one. node, labels: the name of the node, and what it says of itself by now."""
 
     claimed: Claimed
     offset_s: float
     installation: UUID = UUID(int=0)
     trace: str | None = None
+    node: str = ""
+    labels: dict[str, LabelValue] = {}
 
 
 class Leave(msgspec.Struct, frozen=True, tag=True):
