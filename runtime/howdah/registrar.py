@@ -351,7 +351,15 @@ class Tasks(Registrar):
             self._app.take(definition, defaults)
 
 
+_WHY_NOT = {
+    "batch_task": " (a batch is one call in the event loop or in a thread and takes one slot: that is for tasks of single runs)",
+    "stub": " (that is said where its function lives)",
+}
+"""Why another kind of task does not take what @jobs.task does."""
+
+
 def _check_words(kind: str, said: Mapping[str, Any], words: type) -> None:
     unknown = sorted(set(said) - set(words.__annotations__))
     if unknown:
-        raise ConfigurationError(f"@jobs.{kind} does not know {unknown[0]}=; it takes {', '.join(words.__annotations__)}")
+        why = _WHY_NOT.get(kind, "") if unknown[0] in TaskWords.__annotations__ else ""
+        raise ConfigurationError(f"@jobs.{kind} does not know {unknown[0]}={why}; it takes {', '.join(words.__annotations__)}")

@@ -115,7 +115,7 @@ ROWS = [
     Row("a batch by no field", lambda s: s.fresh.batch_task(size=1, within=1, key="item.id")(pings_all).definition.catalogue(), C, "leads nowhere in the items of task 'pings_all'", None),
     Row("a batch of one number", lambda s: cast("Any", s.fresh.batch_task(size=1, within=1))(ping).definition.catalogue(), C, "must say what its items are and what it answers for each, as in `def ping(number: list[Item]) -> list[Answer | Exception]`", lambda s: s.fresh.batch_task(size=1, within=1)(pings_all).definition.catalogue()),
     Row("a batch of two lists", lambda s: cast("Any", s.fresh.batch_task(size=1, within=1))(limited), C, "must take one list of items, as its first parameter", None),
-    Row("a batch in a process", lambda s: cast("Any", s.fresh.batch_task)(size=1, within=1, isolation="process")(pings_all), C, "@jobs.batch_task does not know isolation=", None),
+    Row("a batch in a process", lambda s: cast("Any", s.fresh.batch_task)(size=1, within=1, isolation="process")(pings_all), C, "@jobs.batch_task does not know isolation= (a batch is one call in the event loop or in a thread and takes one slot: that is for tasks of single runs); it takes name, ", lambda s: s.fresh.batch_task(size=1, within=1)(pings_all)),
     # Words of the decorators, and Tasks.
     Row("an unknown word", lambda s: s.define(ping, nme="x"), C, "@jobs.task does not know nme=; it takes name, aliases", lambda s: s.define(ping, name="x")),
     Row("a function that is none", lambda s: s.fresh.task(cast("Any", "x")), C, "'x', which is no function", lambda s: s.fresh.task(ping)),
