@@ -23,6 +23,9 @@ class Slots:
     def has(self, task: str) -> bool:
         return self.free.get(self.pools[task], 0) > 0
 
+    def left(self, task: str) -> int:
+        return self.free.get(self.pools[task], 0)
+
     def take(self, task: str) -> int:
         assert self.has(task), "a place was taken where there is none"
         self.free[self.pools[task]] -= 1

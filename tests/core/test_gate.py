@@ -216,7 +216,7 @@ def test_a_line_that_is_told_of_again_and_again_takes_no_more_memory() -> None:
         offer(gate, 1, [need("a")], heads(1))
         assert started(gate) == []
     (parked,) = next(iter(gate._rooms)).parked.values()
-    assert len(parked._plain._heap) < 100
+    assert len(parked._plain._late) < 100
 
 
 def test_keys_used_once_are_forgotten() -> None:

@@ -88,35 +88,45 @@ W_co = TypeVar("W_co", bound=Waiting, covariant=True)
 
 
 class Row(Standing, Generic[W]):
-    """Those of a crowd who take no turns: by rank."""
+    """Those of a crowd who take no turns: by rank.
 
-    __slots__ = ("_heap",)
+    Who comes is most often behind those who stand here, the next run of each line: a heap takes that in one step, and gives it back in
+    many. So the heap has only the late ones. It is sorted once the early ones, who leave from the end of a list, have gone.
+    """
+
+    __slots__ = ("_early", "_late")
 
     def __init__(self) -> None:
         super().__init__()
-        self._heap: list[tuple[int, int, W]] = []
+        self._early: list[tuple[int, int, W]] = []
+        self._late: list[tuple[int, int, W]] = []
 
     def push(self, one: W, entry: int) -> None:
         """One more stands here. entry: a number that was given to nobody before."""
         one.step_in(self, entry)
-        heap = self._heap
-        if heap and heap[0][2].entry != heap[0][1]:  # Most often this one itself, with the run before.
-            heapreplace(heap, (one.rank, entry, one))
-            return
-        if len(heap) > 2 * self.live + SLACK:
-            heap[:] = [noted for noted in heap if noted[2].entry == noted[1]]
-            heapify(heap)
-        heappush(heap, (one.rank, entry, one))
+        late = self._late
+        if len(late) + len(self._early) > 2 * self.live + SLACK:
+            late = [noted for noted in (*late, *self._early) if noted[2].entry == noted[1]]
+            heapify(late)
+            self._early, self._late = [], late
+        heappush(late, (one.rank, entry, one))
 
     def best(self) -> W | None:
         """Who goes first."""
-        heap = self._heap
-        while heap:
-            _, entry, one = heap[0]
-            if one.entry == entry:
-                return one
-            heappop(heap)
-        return None
+        early, late = self._early, self._late
+        while early and early[-1][2].entry != early[-1][1]:
+            early.pop()
+        while late and late[0][2].entry != late[0][1]:
+            heappop(late)
+        if not late:
+            return early[-1][2] if early else None
+        if early:
+            return late[0][2] if late[0] < early[-1] else early[-1][2]
+        if len(late) > SLACK:  # Few are as well where they are.
+            late.sort(reverse=True)
+            self._early, self._late = late, early
+            return late[-1][2]
+        return late[0][2]
 
 
 class Round(Standing, Generic[W]):

@@ -184,20 +184,25 @@ class Gate:
         self._wake(now)
         self._look_for(places)
         admitted: list[Admitted] = []
+        task, left = None, 0
         while True:
             while self._stirred:
                 self._call(self._stirred.pop(), places, now)
             line = self._front.first()
             if line is None:
                 return admitted
-            if not places.has(line.task.name):
-                self._close(line.task)  # This stirs keys, which call others now.
-                continue
+            if left == 0 or line.task is not task:  # Tasks share places: what one takes, another has no more.
+                task = line.task
+                left = places.left(task.name)
+                if left == 0:
+                    self._close(task)  # This stirs keys, which call others now.
+                    continue
             line.step_out()
             if line.called_by is not None:
                 self._release(line)
             missing = line.missing(now)
             if missing is None:
+                left -= 1
                 admitted.append(self._take(line, places, now))
             else:
                 self._park(line, missing)
@@ -276,7 +281,7 @@ class Gate:
         if line.turns is not None and line.share is not None:
             self._serve(line.turns, line.share)
         kind = line.task.name
-        admitted = Admitted(line.heads.popleft().run, line.number, places.take(kind), kind, line.demands)
+        admitted = Admitted(line.heads.popleft().run, line.number, places.take(kind), kind, line.demands, line.lane)
         if self._saving:
             self._look_after_savers(places)
         if line.heads:

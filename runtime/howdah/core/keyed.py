@@ -41,13 +41,14 @@ class Demand(msgspec.Struct, frozen=True):
 
 
 class Admitted(msgspec.Struct, frozen=True, gc=False):
-    """A run that starts, and at which place."""
+    """A run that starts, and at which place. lane: the first of its keys, as one text; "" where it has none."""
 
     run: int
     line: int
     place: int
     task: Kind
     demands: tuple[Demand, ...]
+    lane: str
 
 
 class Places(Protocol):
@@ -55,6 +56,10 @@ class Places(Protocol):
 
     def has(self, task: Kind) -> bool:
         """Whether any node has room for a run of this task."""
+        ...
+
+    def left(self, task: Kind) -> int:
+        """How many more of them any has room for, as long as none of another task goes anywhere; fewer may be said, but not none."""
         ...
 
     def take(self, task: Kind) -> int:
@@ -65,11 +70,11 @@ class Places(Protocol):
 class Line(Waiting):
     """The runs that wait for the same keys, as far as the gate was told of them.
 
-    needs: the room of each key, and how many tokens a run takes there. more: there are others behind those. at: the room under whose
+    needs: the room of each key, and how many tokens a run takes there. lane: the text of the first key. more: there are others behind those. at: the room under whose
     key it is parked; called_by: the one that called it from there.
     """
 
-    __slots__ = ("at", "called_by", "demands", "more", "needs", "number", "task", "turn")
+    __slots__ = ("at", "called_by", "demands", "lane", "more", "needs", "number", "task", "turn")
 
     def __init__(self, number: int, task: "Task", demands: tuple[Demand, ...], rooms: tuple["Room", ...]) -> None:
         grouped = next((at for at, demand in enumerate(demands) if demand.group is not None), None)
@@ -80,6 +85,7 @@ class Line(Waiting):
         self.task = task
         self.demands = demands
         self.needs = tuple((room, demand.cost) for room, demand in zip(rooms, demands, strict=True))
+        self.lane = ":".join(demands[0].key) if demands else ""
         self.more = False
         self.at: Room | None = None
         self.called_by: Room | None = None
