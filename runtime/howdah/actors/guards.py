@@ -42,6 +42,10 @@ class Guards:
         self._stirred = True
         self._due: float | None = None
 
+    def __bool__(self) -> bool:
+        """Whether there are breakers at all."""
+        return bool(self._breakers)
+
     def guard(self, guards: Mapping[str, Guard]) -> None:
         """The terms of all breakers, as they are now."""
         self._breakers.guard(guards)

@@ -9,7 +9,7 @@ import msgspec
 from ..core.gate import Gate
 from ..core.keyed import Demand
 from ..core.places import Places
-from ..messages import Held
+from ..messages import Claimed, Held
 from .guards import Guards
 from .impatience import Impatience
 
@@ -42,25 +42,29 @@ class Holdings:
         else:
             self._gate.hold(self.kept[row.run])
 
-    def take(self, run: int, lease: int, node: int, task: int, demands: tuple[Demand, ...], now: float) -> None:
+    def take(self, run: Claimed, demands: tuple[Demand, ...], now: float) -> None:
         """A run was admitted, which the gate's decisions know."""
-        self.permits[run] = Permit(lease, node, task, self._keep(run, demands), now)
+        number = run.id
+        self.permits[number] = Permit(run.lease, run.node, run.task, self._keep(number, demands), now)
 
     def is_held(self, run: int, lease: int) -> bool:
         """Whether this run is believed to hold this lease."""
         permit = self.permits.get(run)
         return permit is not None and permit.lease == lease
 
-    def free(self, run: int, lease: int) -> None:
-        """A run does not hold this lease any more."""
+    def free(self, run: int, lease: int) -> bool:
+        """A run does not hold this lease any more. False: it was not known to."""
         permit = self.permits.get(run)
-        if permit is not None and permit.lease == lease:
-            del self.permits[run]
-            self._gate.free(permit.demands)
-            if self._impatience.modes:
-                self._impatience.freed(run, permit.demands)
+        if permit is None or permit.lease != lease:
+            return False
+        del self.permits[run]
+        self._gate.free(permit.demands)
+        if self._impatience.modes:
+            self._impatience.freed(run, permit.demands)
+        if self._guards:
             self._guards.freed(run, lease, permit.task, permit.since, permit.demands)
-            self._places.free(permit.node, permit.task)
+        self._places.free(permit.node, permit.task)
+        return True
 
     def free_waiting(self, runs: Sequence[int]) -> None:
         """Runs whose rows wait hold nothing, whatever was heard of them: nobody else admits, and what was admitted here was seen."""

@@ -70,8 +70,8 @@ class Places(Protocol):
 class Line(Waiting):
     """The runs that wait for the same keys, as far as the gate was told of them.
 
-    needs: the room of each key, and how many tokens a run takes there. lane: the text of the first key. more: there are others behind those. at: the room under whose
-    key it is parked; called_by: the one that called it from there.
+    needs: the room of each key, and how many tokens a run takes there. lane: the text of the first key. more: there are others behind
+    those. at: the room under whose key it is parked; called_by: the one that called it from there.
     """
 
     __slots__ = ("at", "called_by", "demands", "lane", "more", "needs", "number", "task", "turn")

@@ -49,6 +49,11 @@ class Places:
         self._hurried: dict[Kind, int] = {}
         """How many of a kind may go to another place than the best, in this admission."""
 
+    def has_place(self, space: Space) -> bool:
+        """Whether this is known, but for its capacity."""
+        place = self._places.get((space.node, space.room))
+        return place is not None and place.tasks == frozenset(space.tasks)
+
     def tell(self, space: Space, held: Iterable[tuple[int, int]]) -> None:
         """A node has so much room. held: what is known to be held, as (node, task), should the place be a new one."""
         place = self._places.get((space.node, space.room))

@@ -42,7 +42,12 @@ class Heard(msgspec.Struct):
     everything: bool = False
 
     def __bool__(self) -> bool:
-        said = self.ended or self.doubtful or self.closed or self.over or self.runs or self.ranges or self.spaces
+        return bool(self.ended or self.spaces) or self.asks
+
+    @property
+    def asks(self) -> bool:
+        """Whether more was said than ends and changes of room: the database is to be asked about that."""
+        said = self.doubtful or self.closed or self.over or self.runs or self.ranges
         return bool(said or self.terms or self.labels or self.everything)
 
 

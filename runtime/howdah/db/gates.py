@@ -160,7 +160,7 @@ class Gates:
         columns = [list(column) for column in zip(*levels, strict=True)] if levels else [None] * 4
         runs, nodes = [one.run for one in decided], [one.place for one in decided]
         rows = await self._ask(lambda c: c.fetch(query("gate_admit"), epoch, own, runs, nodes, *columns))
-        lanes = {one.run: ":".join(one.demands[0].key) if one.demands else "" for one in decided}
+        lanes = {one.run: one.lane for one in decided}
         return [Claimed(*row, lane=lanes[row[1]]) for row in rows]
 
     async def close(self) -> None:
