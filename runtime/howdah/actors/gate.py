@@ -280,7 +280,8 @@ class _Keeper:
             return bool(self._gate.hungry())
         self._placing.went(decided)
         decided.sort(key=_by_run)  # Neighbours in the table, as far as that goes.
-        self._admissions.send({one.run: one for one in decided}, self._rules.levels(decided))
+        levels = [(*key, bucket.level, bucket.at) for key, bucket in self._gate.take_poured()]  # Written down with them.
+        self._admissions.send({one.run: one for one in decided}, levels)
         await anyio.lowlevel.checkpoint()  # It is on its way before the next is decided.
         return True
 
@@ -289,7 +290,7 @@ class _Keeper:
         for decided, rows in answers:
             now = monotonic()
             for row in rows:
-                self._holdings.take(row, decided.pop(row.id).demands, now)
+                self._holdings.take(decided.pop(row.id), row.lease, now)
             own = [row for row in rows if row.node == self._node]
             if own:
                 self._house.admitted(own)
@@ -305,8 +306,9 @@ class _Keeper:
 
     def _free(self, ended: Iterable[tuple[int, int]]) -> None:
         """These hold their leases no more."""
+        free = self._holdings.free
         for run, lease in ended:
-            if not self._holdings.free(run, lease) and self._admissions.include(run):
+            if not free(run, lease) and self._admissions.include(run):
                 self._early.append((run, lease))
 
     async def _let_go(self, runs: Sequence[int]) -> None:

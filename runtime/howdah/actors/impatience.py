@@ -39,15 +39,15 @@ class Impatience:
             if self.modes.get(demand.key[0]) == "cancel_oldest":
                 self._running.setdefault(demand.key, {})[run] = None
 
-    def freed(self, run: int, demands: Iterable[Demand]) -> None:
+    def freed(self, run: int, keys: Iterable[Key]) -> None:
         """A run holds these no more."""
         self._asked.discard(run)
-        for demand in demands:
-            running = self._running.get(demand.key)
+        for key in keys:
+            running = self._running.get(key)
             if running is not None:
                 running.pop(run, None)
                 if not running:
-                    del self._running[demand.key]
+                    del self._running[key]
 
     async def act(self, lines: Iterable[int]) -> list[int]:
         """Does what is to be done about lines that found a key full. Returns those to be asked for again, since runs of them have ended."""

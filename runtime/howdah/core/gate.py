@@ -31,7 +31,7 @@ from .turns import Share, Turns
 class Gate:
     """Everything that waits under limits, as the one gate of a database knows it. Moments are seconds of one clock."""
 
-    __slots__ = ("_dues", "_entries", "_front", "_hungry", "_lines", "_now", "_parked", "_rooms", "_savers", "_saving", "_stirred",
+    __slots__ = ("_dues", "_entries", "_front", "_hungry", "_lines", "_now", "_parked", "_poured", "_rooms", "_savers", "_saving", "_stirred",
                  "_tasks", "_turn")  # fmt: skip
 
     def __init__(self) -> None:
@@ -42,6 +42,7 @@ class Gate:
         self._hungry: set[int] = set()
         self._parked: list[int] = []
         self._stirred: list[Room] = []
+        self._poured: set[Room] = set()
         self._savers: dict[Share, set[Room]] = {}
         self._saving: dict[Task, int] = {}
         self._dues: list[tuple[float, int, Room]] = []
@@ -74,21 +75,33 @@ class Gate:
         room = self._rooms.get(key)
         return None if room is None else room.bucket
 
-    def hold(self, demands: Iterable[Demand]) -> None:
-        """One run more holds these, though nothing was admitted here: the gate learns what runs already."""
-        for demand in demands:
-            self._rooms.open(demand.key).held += 1
+    def take_poured(self) -> list[tuple[Key, Bucket]]:
+        """The buckets from which admissions have taken since this was asked last, as they are now: to be written down, by key."""
+        if not self._poured:
+            return []
+        poured, self._poured = self._poured, set()
+        return sorted((room.key, room.bucket) for room in poured if room.bucket is not None)
+
+    def hold(self, demands: Iterable[Demand]) -> tuple[Room, ...]:
+        """One run more holds these, though nothing was admitted here: the gate learns what runs already. Answers with their rooms."""
+        rooms = tuple(self._rooms.open(demand.key) for demand in demands)
+        for room in rooms:
+            room.held += 1
+        return rooms
 
     def free(self, demands: Iterable[Demand]) -> None:
         """One run less holds these. Tokens are spent, whatever became of the run."""
-        for demand in demands:
-            room = self._rooms.get(demand.key)
-            assert room is not None
+        self.leave(self._rooms.open(demand.key) for demand in demands)
+
+    def leave(self, rooms: Iterable[Room]) -> None:
+        """The same by what an admission, or hold(), has answered: while a run holds a key, its room is known."""
+        for room in rooms:
             held = room.held
-            assert held > 0, f"{demand.key} is freed more often than it is held"
+            assert held > 0, f"{room.key} is freed more often than it is held"
             room.held = held - 1
-            if held == room.number:
-                self._stir(room)
+            if held == room.number and not room.stirred:
+                room.stirred = True
+                self._stirred.append(room)
 
     def undo(self, demands: Iterable[Demand]) -> None:
         """An admission did not happen: permits and tokens are as if there had been none. Its line is told of anew, if it waits still."""
@@ -276,12 +289,13 @@ class Gate:
             room.held += 1
             if room.flow is not None:
                 room.pour(room.flow, cost, now)
+                self._poured.add(room)
                 if room.saver is not None:
                     self._stir(room)
         if line.turns is not None and line.share is not None:
             self._serve(line.turns, line.share)
         kind = line.task.name
-        admitted = Admitted(line.heads.popleft().run, line.number, places.take(kind), kind, line.demands, line.lane)
+        admitted = Admitted(line.heads.popleft().run, line.number, places.take(kind), kind, line.demands, line.rooms, line.lane)
         if self._saving:
             self._look_after_savers(places)
         if line.heads:

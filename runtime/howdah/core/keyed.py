@@ -41,13 +41,14 @@ class Demand(msgspec.Struct, frozen=True):
 
 
 class Admitted(msgspec.Struct, frozen=True, gc=False):
-    """A run that starts, and at which place. lane: the first of its keys, as one text; "" where it has none."""
+    """A run that starts, and at which place. rooms: of what it demands, in order. lane: the first key as one text, "" without."""
 
     run: int
     line: int
     place: int
     task: Kind
     demands: tuple[Demand, ...]
+    rooms: "tuple[Room, ...]"
     lane: str
 
 
@@ -74,7 +75,7 @@ class Line(Waiting):
     those. at: the room under whose key it is parked; called_by: the one that called it from there.
     """
 
-    __slots__ = ("at", "called_by", "demands", "lane", "more", "needs", "number", "task", "turn")
+    __slots__ = ("at", "called_by", "demands", "lane", "more", "needs", "number", "rooms", "task", "turn")
 
     def __init__(self, number: int, task: "Task", demands: tuple[Demand, ...], rooms: tuple["Room", ...]) -> None:
         grouped = next((at for at, demand in enumerate(demands) if demand.group is not None), None)
@@ -84,6 +85,7 @@ class Line(Waiting):
         self.number = number
         self.task = task
         self.demands = demands
+        self.rooms = rooms
         self.needs = tuple((room, demand.cost) for room, demand in zip(rooms, demands, strict=True))
         self.lane = ":".join(demands[0].key) if demands else ""
         self.more = False
