@@ -15,7 +15,7 @@ import anyio.lowlevel
 
 from ..config import Config
 from ..core.bucket import Bucket
-from ..core.crowd import Head
+from ..core.crowd import head
 from ..core.gate import Gate
 from ..core.keyed import Admitted as Decided
 from ..core.keyed import Key
@@ -386,7 +386,7 @@ class _Keeper:
     def _offer(self, row: Waiting) -> None:
         """All that waits in a line, as far as it was asked for."""
         self._holdings.free_waiting(row.runs)
-        heads = [Head(priority, run) for priority, run in zip(row.priorities, row.runs, strict=True)]
+        heads = list(map(head, row.priorities, row.runs))
         demands = () if row.demands is None else self._rules.demands(row.demands)
         self._gate.offer(row.line, self._placing.kind(row), demands, heads, more=bool(row.more))
         self._placing.tell(row)
@@ -396,7 +396,7 @@ class _Keeper:
         for row in rows:
             assert row.demands is not None, "each of these has a run"
             self._holdings.free_waiting(row.runs)
-            heads = [Head(priority, run) for priority, run in zip(row.priorities, row.runs, strict=True)]
+            heads = list(map(head, row.priorities, row.runs))
             self._gate.add(row.line, self._placing.kind(row), self._rules.demands(row.demands), heads, HEADS_MAX)
             self._placing.add(row)
 

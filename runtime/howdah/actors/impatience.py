@@ -8,6 +8,7 @@ A paused key is not full: who waits there waits.
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from ..core.crowd import run_of
 from ..core.gate import Gate
 from ..core.keyed import Demand, Key
 from ..core.states import Kind
@@ -64,7 +65,7 @@ class Impatience:
             if mode == "cancel_oldest":
                 self._full.setdefault(key, set()).add(line)
                 continue
-            doomed = [head.run for head in heads]
+            doomed = [run_of(head) for head in heads]
             if mode == "keep_latest" and not more:
                 doomed.remove(max(doomed))
             if doomed:

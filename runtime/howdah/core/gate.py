@@ -17,13 +17,12 @@ called from there before something changed. So an admission ends, whatever circl
 """
 
 import math
-from collections import deque
 from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import count
 
 from .bucket import ROUNDING, Bucket
-from .crowd import Crowd, Front, Head, precedes
+from .crowd import Crowd, Front, Head, precedes, run_of
 from .keyed import Admitted, Demand, Key, Kind, Line, Places, Room, Rooms, Task, Terms
 from .turns import Share, Turns
 
@@ -31,8 +30,8 @@ from .turns import Share, Turns
 class Gate:
     """Everything that waits under limits, as the one gate of a database knows it. Moments are seconds of one clock."""
 
-    __slots__ = ("_dues", "_entries", "_front", "_hungry", "_lines", "_now", "_parked", "_poured", "_rooms", "_savers", "_saving", "_stirred",
-                 "_tasks", "_turn")  # fmt: skip
+    __slots__ = ("_dues", "_entries", "_front", "_hungry", "_lines", "_now", "_parked", "_poured", "_rooms", "_savers", "_saving",
+                 "_stirred", "_tasks", "_turn")  # fmt: skip
 
     def __init__(self) -> None:
         self._rooms = Rooms()
@@ -124,7 +123,8 @@ class Gate:
             if line.task.name != task or line.demands != demands:
                 self._end(line)
                 line = None
-        told = deque(heads)
+        told = list(heads)
+        told.reverse()
         if not told and not more:
             if line is not None:
                 self._end(line)
@@ -165,7 +165,7 @@ class Gate:
         line = self._lines.get(number)
         if line is None or line.at is None or line.at.number == 0:  # 0: it is paused.
             return None
-        return line.at.key, list(line.heads), line.more
+        return line.at.key, line.heads[::-1], line.more
 
     def next_at(self) -> float | None:
         """When a bucket next has enough for somebody. None: no bucket keeps anybody waiting."""
@@ -285,17 +285,17 @@ class Gate:
 
     def _take(self, line: Line, places: Places, now: float) -> Admitted:
         """The first run of this line goes, and the line waits for the next one."""
-        for room, cost in line.needs:
+        for room in line.rooms:
             room.held += 1
             if room.flow is not None:
-                room.pour(room.flow, cost, now)
+                room.pour(room.flow, line.cost_at(room), now)
                 self._poured.add(room)
                 if room.saver is not None:
                     self._stir(room)
         if line.turns is not None and line.share is not None:
             self._serve(line.turns, line.share)
         kind = line.task.name
-        admitted = Admitted(line.heads.popleft().run, line.number, places.take(kind), kind, line.demands, line.rooms, line.lane)
+        admitted = Admitted(run_of(line.heads.pop()), line.number, places.take(kind), kind, line.demands, line.rooms, line.lane)
         if self._saving:
             self._look_after_savers(places)
         if line.heads:

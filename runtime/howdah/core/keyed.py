@@ -71,11 +71,11 @@ class Places(Protocol):
 class Line(Waiting):
     """The runs that wait for the same keys, as far as the gate was told of them.
 
-    needs: the room of each key, and how many tokens a run takes there. lane: the text of the first key. more: there are others behind
-    those. at: the room under whose key it is parked; called_by: the one that called it from there.
+    rooms: of each key. lane: the text of the first key. more: there are others behind those that are known. at: the room under whose key
+    it is parked; called_by: the one that called it from there.
     """
 
-    __slots__ = ("at", "called_by", "demands", "lane", "more", "needs", "number", "rooms", "task", "turn")
+    __slots__ = ("at", "called_by", "demands", "lane", "more", "number", "rooms", "task", "turn")
 
     def __init__(self, number: int, task: "Task", demands: tuple[Demand, ...], rooms: tuple["Room", ...]) -> None:
         grouped = next((at for at, demand in enumerate(demands) if demand.group is not None), None)
@@ -86,7 +86,6 @@ class Line(Waiting):
         self.task = task
         self.demands = demands
         self.rooms = rooms
-        self.needs = tuple((room, demand.cost) for room, demand in zip(rooms, demands, strict=True))
         self.lane = ":".join(demands[0].key) if demands else ""
         self.more = False
         self.at: Room | None = None
@@ -98,13 +97,13 @@ class Line(Waiting):
 
     def cost_at(self, room: "Room") -> float:
         """How many tokens a run of it takes there."""
-        return next(cost for each, cost in self.needs if each is room)
+        return next(demand.cost for each, demand in zip(self.rooms, self.demands, strict=True) if each is room)
 
     def missing(self, now: float) -> "Room | None":
         """The first of its rooms that has none for its first run."""
-        for room, cost in self.needs:
+        for room in self.rooms:
             if room.number is None:
-                if not room.flows_to(self, cost, now):
+                if not room.flows_to(self, self.cost_at(room), now):
                     return room
             elif room.held >= room.number:
                 return room
@@ -119,17 +118,17 @@ class Line(Waiting):
         known = set(self.heads)
         fresh = [head for head in heads if head not in known]
         if self.more:
-            last = self.heads[-1] if self.heads else None
-            fresh = [] if last is None else [head for head in fresh if (head.priority, head.run) < (last.priority, last.run)]
+            last = self.heads[0] if self.heads else None
+            fresh = [] if last is None else [head for head in fresh if head < last]
         if not fresh:
             return None
-        merged = sorted([*self.heads, *fresh], key=lambda head: (head.priority, head.run))
+        merged = sorted([*self.heads, *fresh])
         return merged[:most], self.more or len(merged) > most
 
     def end(self) -> None:
         """Nothing of it waits any more."""
         self.task.lines -= 1
-        for room, _ in self.needs:
+        for room in self.rooms:
             room.lines -= 1
         if self.turns is not None and self.share is not None:
             self.turns.leave(self.share)
