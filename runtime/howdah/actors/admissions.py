@@ -6,11 +6,11 @@ a look that says that a run waits has seen what became of its admission.
 
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..core.keyed import Admitted as Decided
 from ..mailbox import Mailbox
-from ..messages import Claimed, SeatLost, Woken
+from ..messages import SeatLost, Woken
 
 OUT_MAX = 2
 """One is written, and one waits for that."""
@@ -19,24 +19,29 @@ AHEAD_MIN = 100
 """Runs of an admission during which the next is decided: a small one is back so soon that what ends meanwhile had better join the next."""
 
 
+Level = tuple[str, str, float, float]
+"""What the bucket of a key has left: limit, key, tokens, and as of when in Unix time."""
+
+
 class Register(Protocol):
     """What this needs of the database."""
 
     async def admit(
-        self, epoch: int, own: int, decided: Sequence[Decided], levels: Sequence[tuple[str, str, float, float]]
-    ) -> list[Claimed]: ...
+        self, epoch: int, own: int, runs: Sequence[int], nodes: Sequence[int], levels: Sequence[Level]
+    ) -> list[Any]: ...
 
 
 class _Batch(NamedTuple):
     decided: dict[int, Decided]
-    levels: Sequence[tuple[str, str, float, float]]
+    nodes: list[int]
+    levels: Sequence[Level]
 
 
 class Answer(NamedTuple):
-    """What became of one admission: by run what was decided, and those that the database admitted."""
+    """What became of one admission: by run what was decided, and a row for each that the database admitted: a Claimed without its lane."""
 
     decided: dict[int, Decided]
-    rows: list[Claimed]
+    rows: list[Any]
 
 
 class Admissions:
@@ -64,10 +69,11 @@ class Admissions:
         """Whether this run is among those that are out."""
         return any(run in decided for decided in self._out)
 
-    def send(self, decided: dict[int, Decided], levels: Sequence[tuple[str, str, float, float]]) -> None:
+    def send(self, decided: Sequence[Decided], levels: Sequence[Level]) -> None:
         """One more goes out; only where there is room for it."""
-        self._out.append(decided)
-        self._batches.put_nowait(_Batch(decided, levels))
+        batch = _Batch({one.run: one for one in decided}, [one.place for one in decided], levels)
+        self._out.append(batch.decided)
+        self._batches.put_nowait(batch)
 
     async def take(self, within_s: float | None = 0) -> list[Answer]:
         """The answers that are there; waits for the first of them for so long. Raises SeatLost where one of them says so."""
@@ -84,11 +90,12 @@ class Admissions:
         self._batches.close()
 
     async def serve(self) -> None:
-        """Writes until the end; all that was sent is answered, or the seat is lost."""
+        """Writes until the end; all that was sent is answered, or the seat is lost. What answers mean is for others to find out: here
+        the next statement follows at once."""
         while not self._batches.ended:
             for batch in await self._batches.take(1):
                 try:
-                    rows = await self._register.admit(self._epoch, self._node, list(batch.decided.values()), batch.levels)
+                    rows = await self._register.admit(self._epoch, self._node, list(batch.decided), batch.nodes, batch.levels)
                 except SeatLost as lost:
                     self._answers.put_nowait(lost)
                     self._desk.offer(Woken())

@@ -22,7 +22,7 @@ from ..core.keyed import Key
 from ..core.places import Places
 from ..core.tidings import Heard, Tidings
 from ..mailbox import Mailbox
-from ..messages import Held, SeatLost, Waiting, Woken
+from ..messages import Claimed, Held, SeatLost, Waiting, Woken
 from .admissions import Admissions, Answer
 from .guards import Guards
 from .holdings import Holdings, Permit
@@ -281,17 +281,19 @@ class _Keeper:
         self._placing.went(decided)
         decided.sort(key=_by_run)  # Neighbours in the table, as far as that goes.
         levels = [(*key, bucket.level, bucket.at) for key, bucket in self._gate.take_poured()]  # Written down with them.
-        self._admissions.send({one.run: one for one in decided}, levels)
+        self._admissions.send(decided, levels)
         await anyio.lowlevel.checkpoint()  # It is on its way before the next is decided.
         return True
 
     def _note(self, answers: Iterable[Answer]) -> None:
         """These were admitted. What was not is as if it had never been decided; why, is asked before anything else is."""
         for decided, rows in answers:
-            now = monotonic()
+            now, own = monotonic(), list[Claimed]()
             for row in rows:
-                self._holdings.take(decided.pop(row.id), row.lease, now)
-            own = [row for row in rows if row.node == self._node]
+                one = decided.pop(row[1])
+                self._holdings.take(one, row[6], now)
+                if row[0] == self._node:
+                    own.append(Claimed(*row, lane=one.lane))
             if own:
                 self._house.admitted(own)
             for one in decided.values():

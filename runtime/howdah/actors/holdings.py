@@ -44,7 +44,8 @@ class Holdings:
 
     def take(self, run: Admitted, lease: int, now: float) -> None:
         """A run was admitted, which the gate's decisions know."""
-        self.permits[run.run] = Permit(lease, run.place, run.task[1], self._keep(run.run, run.demands, run.rooms), now)
+        rooms = self._keep(run.run, run.demands, run.rooms) if run.keeps or self._impatience.modes else run.rooms
+        self.permits[run.run] = Permit(lease, run.place, run.task[1], rooms, now)
 
     def is_held(self, run: int, lease: int) -> bool:
         """Whether this run is believed to hold this lease."""

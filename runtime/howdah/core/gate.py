@@ -295,7 +295,7 @@ class Gate:
         if line.turns is not None and line.share is not None:
             self._serve(line.turns, line.share)
         kind = line.task.name
-        admitted = Admitted(run_of(line.heads.pop()), line.number, places.take(kind), kind, line.demands, line.rooms, line.lane)
+        admitted = Admitted(run_of(line.heads.pop()), line.number, places.take(kind), kind, line.demands, line.rooms, line.keeps, line.lane)
         if self._saving:
             self._look_after_savers(places)
         if line.heads:

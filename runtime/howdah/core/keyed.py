@@ -41,7 +41,8 @@ class Demand(msgspec.Struct, frozen=True):
 
 
 class Admitted(msgspec.Struct, frozen=True, gc=False):
-    """A run that starts, and at which place. rooms: of what it demands, in order. lane: the first key as one text, "" without."""
+    """A run that starts, and at which place. rooms: of what it demands, in order. keeps: whether it keeps some until its end.
+    lane: the first key as one text, "" without."""
 
     run: int
     line: int
@@ -49,6 +50,7 @@ class Admitted(msgspec.Struct, frozen=True, gc=False):
     task: Kind
     demands: tuple[Demand, ...]
     rooms: "tuple[Room, ...]"
+    keeps: bool
     lane: str
 
 
@@ -75,7 +77,7 @@ class Line(Waiting):
     it is parked; called_by: the one that called it from there.
     """
 
-    __slots__ = ("at", "called_by", "demands", "lane", "more", "number", "rooms", "task", "turn")
+    __slots__ = ("at", "called_by", "demands", "keeps", "lane", "more", "number", "rooms", "task", "turn")
 
     def __init__(self, number: int, task: "Task", demands: tuple[Demand, ...], rooms: tuple["Room", ...]) -> None:
         grouped = next((at for at, demand in enumerate(demands) if demand.group is not None), None)
@@ -86,6 +88,7 @@ class Line(Waiting):
         self.task = task
         self.demands = demands
         self.rooms = rooms
+        self.keeps = any(demand.kept for demand in demands)
         self.lane = ":".join(demands[0].key) if demands else ""
         self.more = False
         self.at: Room | None = None
