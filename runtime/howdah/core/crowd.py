@@ -106,8 +106,8 @@ class Row(Standing, Generic[W]):
         self._early: list[tuple[Head, int, W]] | None = None
         self._late: list[tuple[Head, int, W]] = []
 
-    def push(self, one: W, entry: int) -> None:
-        """One more stands here. entry: a number that was given to nobody before."""
+    def line_up(self, one: W, entry: int) -> None:
+        """One more stands here, who takes no turns. entry: a number that was given to nobody before."""
         one.step_in(self, entry)
         late, early = self._late, self._early or ()
         if len(late) + len(early) > 2 * self.live + SLACK:
@@ -116,8 +116,8 @@ class Row(Standing, Generic[W]):
             self._early, self._late = None, late
         heappush(late, (one.rank, entry, one))
 
-    def best(self) -> W | None:
-        """Who goes first."""
+    def front(self) -> W | None:
+        """Who of them goes first."""
         early, late = self._early, self._late
         while late and late[0][2].entry != late[0][1]:
             heappop(late)
@@ -232,7 +232,7 @@ class Crowd(Row[W]):
         """One more waits here. entry: as in a row."""
         turns, share = one.turns, one.share
         if turns is None or share is None:
-            super().push(one, entry)
+            self.line_up(one, entry)
             return
         together = self._rounds.get(turns)
         if together is None:
@@ -244,7 +244,7 @@ class Crowd(Row[W]):
 
     def best(self) -> W | None:
         """Who goes first."""
-        plain = super().best()
+        plain = self.front()
         if self._front is None:
             return plain
         one = self._front.first()

@@ -328,7 +328,9 @@ class Gate:
         entry = next(self._entries)
         task = line.task
         task.ready.push(line, entry)
-        self._front.tell(task, line.rank, entry)
+        told = task.told
+        if told is None or line.rank < told[0]:
+            self._front.tell(task, line.rank, entry)
 
     def _park(self, line: Line, room: Room) -> None:
         """The line waits until this key calls it."""

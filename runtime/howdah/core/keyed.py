@@ -26,7 +26,7 @@ class AtMost(msgspec.Struct, frozen=True):
 Terms = AtMost | Flow
 
 
-class Demand(msgspec.Struct, frozen=True):
+class Demand(msgspec.Struct, frozen=True, gc=False):
     """What a run needs of a key: one permit, or as many tokens as it costs.
 
     group: who takes turns at this key, with this weight. A line takes turns at the first of its keys for which it names a group.

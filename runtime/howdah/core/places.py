@@ -118,7 +118,7 @@ class Places:
             best.held += 1
             self._left -= 1
             return best.node
-        places = self._of(task)
+        places = self._by_kind.get(task) or self._of(task)
         best = places[0]
         if len(places) > 1:
             most = best.capacity - best.held
