@@ -149,9 +149,9 @@ class Gatehouse:
         if not free and not doubtful:
             return ()
         if not self._is_open:
-            return knocks.ended(free + doubtful)
+            return knocks.ended([*free.items(), *doubtful.items()])
         wake = self._tidings.add_ended(free)
-        if self._tidings.add_doubtful(doubtful) or wake:
+        if self._tidings.add_doubtful(doubtful.items()) or wake:
             self._wake()
         return ()
 

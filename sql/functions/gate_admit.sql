@@ -17,13 +17,14 @@ create or replace function howdah.gate_admit(
                  tags text[], metadata jsonb, options jsonb, aside boolean, trace text, asked double precision)
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
+  set enable_seqscan = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
   set jit = off set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
   v_lease bigint;
   v_node bigint;
+  v_runs bigint[];
   v_own bigint[];
   v_queues int[];
   v_tasks int[];
@@ -60,6 +61,7 @@ begin
     where n.id = any(p_nodes) and n.world in ('', howdah.world()) and (n.id = p_own or pg_notification_queue_usage() < 0.9)
     order by n.id for key share
   loop
+    v_runs := array(select a.run from unnest(p_runs, p_nodes) a(run, node) where a.node = v_node order by a.run);
     if v_suspects then
       -- Against claims of the same node, which may take one aside.
       perform 1 from howdah.node n where n.id = v_node for no key update;
@@ -73,19 +75,16 @@ begin
         flags = case when j.flags & 32 <> 0 then j.flags | 64 else j.flags end,
         line = case when j.flags & 96 = 32 then hashint8extended(j.line, 64) else j.line end
       where j.ctid = any(array(
-        select f.ctid from unnest(p_runs, p_nodes) a(run, node) cross join lateral (
-          select w.ctid from howdah.job w
-          where w.id = a.run and w.lease is null and w.line is not null and (w.crashes < 2 or w.id = v_suspect)
-            and (w.flags & 1024 = 0 or exists (
-              select from howdah.node n cross join unnest(n.tasks, n.hashes) d(task, hash)
-              where n.id = v_node and d.task = w.task and d.hash <> all (array(
-                select coalesce(v.data ->> 'hash', '') from howdah.event v where v.task = w.task and v.run = w.id and v.kind = 7))
-            ))
-            and (w.expires is null or w.attempt > 0 or w.expires > howdah.clock())
-            and not (v_pauses and exists (select from howdah.paused h where h.queue = w.queue or h.task = w.task))
-          for update skip locked
-        ) f
-        where a.node = v_node
+        select w.ctid from howdah.job w
+        where w.id = any(v_runs) and w.lease is null and w.line is not null and (w.crashes < 2 or w.id = v_suspect)
+          and (w.flags & 1024 = 0 or exists (
+            select from howdah.node n cross join unnest(n.tasks, n.hashes) d(task, hash)
+            where n.id = v_node and d.task = w.task and d.hash <> all (array(
+              select coalesce(v.data ->> 'hash', '') from howdah.event v where v.task = w.task and v.run = w.id and v.kind = 7))
+          ))
+          and (w.expires is null or w.attempt > 0 or w.expires > howdah.clock())
+          and not (v_pauses and exists (select from howdah.paused h where h.queue = w.queue or h.task = w.task))
+        for update skip locked
       ))
       returning j.id, j.queue, j.task, j.priority, j.attempt
     ), counted as (
@@ -99,10 +98,11 @@ begin
       return query
       select v_node, h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.args, r.tags, r.metadata, r.options, false, r.trace,
         case when r.trace is not null then date_part('epoch', r.at) end
-      from unnest(v_own, v_queues, v_tasks, v_priorities, v_attempts) h(id, queue, task, priority, attempt)
-      cross join lateral (
-        select r.args, r.tags, r.metadata, r.options, r.trace, r.at from howdah.run r where r.id = h.id and r.id between v_lowest and v_highest offset 0
+      -- Fenced off: one walk of the index, whatever is known of the table's size.
+      from (
+        select r.id, r.args, r.tags, r.metadata, r.options, r.trace, r.at from howdah.run r where r.id = any(v_own) and r.id between v_lowest and v_highest offset 0
       ) r
+      join unnest(v_own, v_queues, v_tasks, v_priorities, v_attempts) h(id, queue, task, priority, attempt) on h.id = r.id
       order by h.priority, h.id;
     else
       perform howdah.tell('howdah_at_' || n.name, 'admitted ' || g.told)

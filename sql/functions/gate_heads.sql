@@ -10,14 +10,16 @@ create or replace function howdah.gate_heads(p_lines bigint[], p_heads int)
   set jit = off set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
+declare
+  v_pauses boolean := exists (select from howdah.paused);
 begin
   return query
-  select w.line, coalesce(h.queue, 0), coalesce(h.task, 0), howdah.active_demands(r.demands, h.flags), coalesce(h.priorities[1 : p_heads], '{}'), coalesce(h.runs[1 : p_heads], '{}'),
-         coalesce(cardinality(h.runs) > p_heads, false), r.placement, howdah.head_sinces(r.placement, h.task, h.runs[1 : p_heads])
+  select w.line, coalesce(h.queue, 0), coalesce(h.task, 0), case when h.flags & 64 = 0 then r.demands else howdah.active_demands(r.demands, h.flags) end, coalesce(h.priorities[1 : p_heads], '{}'), coalesce(h.runs[1 : p_heads], '{}'),
+         coalesce(cardinality(h.runs) > p_heads, false), r.placement, case when r.placement is not null then howdah.head_sinces(r.placement, h.task, h.runs[1 : p_heads]) end
   from unnest(p_lines) w(line)
   cross join lateral (
-    select min(x.queue) as queue, min(x.task) as task, min(x.flags) as flags, array_agg(x.priority order by x.priority, x.id) as priorities,
-           array_agg(x.id order by x.priority, x.id) as runs
+    select min(x.queue) as queue, min(x.task) as task, min(x.flags) as flags, array_agg(x.priority) as priorities,
+           array_agg(x.id) as runs
     from (
       (
         select j.queue, j.task, j.priority, j.id, j.flags from howdah.job j
@@ -28,7 +30,7 @@ begin
       select j.queue, j.task, j.priority, j.id, j.flags from howdah.job j
       where j.id = -w.line and j.line is not null and j.crashes >= 2 and j.lease is null
     ) x
-    where not exists (select from howdah.paused p where p.queue = x.queue or p.task = x.task)
+    where not (v_pauses and exists (select from howdah.paused p where p.queue = x.queue or p.task = x.task))
   ) h
   left join lateral (select r.demands, r.placement from howdah.run r where r.id = h.runs[1] offset 0) r on true;
 end

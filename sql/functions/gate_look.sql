@@ -12,6 +12,8 @@ create or replace function howdah.gate_look(p_after bigint, p_lines int, p_heads
   set jit = off set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
+declare
+  v_pauses boolean := exists (select from howdah.paused);
 begin
   if p_after is null then
     return query
@@ -36,16 +38,16 @@ begin
     ) next
     where w.n < p_lines
   )
-  select w.line, coalesce(h.queue, 0), coalesce(h.task, 0), howdah.active_demands(r.demands, h.flags), coalesce(h.priorities[1 : p_heads], '{}'), coalesce(h.runs[1 : p_heads], '{}'),
-         coalesce(cardinality(h.runs) > p_heads, false), r.placement, howdah.head_sinces(r.placement, h.task, h.runs[1 : p_heads])
+  select w.line, coalesce(h.queue, 0), coalesce(h.task, 0), case when h.flags & 64 = 0 then r.demands else howdah.active_demands(r.demands, h.flags) end, coalesce(h.priorities[1 : p_heads], '{}'), coalesce(h.runs[1 : p_heads], '{}'),
+         coalesce(cardinality(h.runs) > p_heads, false), r.placement, case when r.placement is not null then howdah.head_sinces(r.placement, h.task, h.runs[1 : p_heads]) end
   from walk w
   cross join lateral (
-    select min(x.queue) as queue, min(x.task) as task, min(x.flags) as flags, array_agg(x.priority order by x.priority, x.id) as priorities,
-           array_agg(x.id order by x.priority, x.id) as runs
+    select min(x.queue) as queue, min(x.task) as task, min(x.flags) as flags, array_agg(x.priority) as priorities,
+           array_agg(x.id) as runs
     from (
       select j.queue, j.task, j.priority, j.id, j.flags from howdah.job j
       where j.line = w.line and j.line is not null and j.crashes < 2 and j.lease is null order by j.priority, j.id
-      limit case when exists (select from howdah.paused p where p.queue = w.queue or p.task = w.task) then 0 else p_heads + 1 end
+      limit case when v_pauses and exists (select from howdah.paused p where p.queue = w.queue or p.task = w.task) then 0 else p_heads + 1 end
     ) x
   ) h
   left join lateral (select r.demands, r.placement from howdah.run r where r.id = h.runs[1] offset 0) r on true

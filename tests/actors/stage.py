@@ -81,9 +81,9 @@ class Gatehouse:
 
     def ended(self, outcomes: Sequence[Outcome]) -> Sequence[str]:
         free, doubtful = self.permits.end(outcomes, DROPPED)
-        self.free += free
-        self.doubtful += doubtful
-        return [f"ended {run}" for run, _ in free + doubtful]
+        self.free += free.items()
+        self.doubtful += doubtful.items()
+        return [f"ended {run}" for run in (*free, *doubtful)]
 
 
 class Place:

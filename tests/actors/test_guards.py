@@ -6,7 +6,7 @@ from time import monotonic
 import pytest
 from howdah.actors.guards import Guards
 from howdah.core.breaker import Breaker, Guard
-from howdah.core.keyed import Demand, Key
+from howdah.core.keyed import Key
 
 pytestmark = pytest.mark.anyio
 
@@ -47,9 +47,9 @@ async def test_only_attempts_under_breakers_are_asked_about_and_once() -> None:
     book = Book()
     guards = await read(book)
     assert await guards.judge(0.0) == {}
-    guards.freed(1, 10, 5, monotonic(), [Demand(CRM)])
+    guards.freed(1, 10, 5, monotonic(), [CRM])
     assert await guards.judge(0.0) is None
-    guards.freed(2, 20, 5, monotonic(), [Demand(CRM), Demand(ANN)])
+    guards.freed(2, 20, 5, monotonic(), [CRM, ANN])
     assert [await guards.judge(0.0), await guards.judge(0.0)] == [None, None]
     assert book.asked == [([2], [20], [5])]
 
@@ -60,11 +60,11 @@ async def test_failures_are_written_down_before_the_key_is_bounded_and_successes
     await guards.judge(0.0)
     for run, failed in ((1, False), (2, True)):
         book.failed[run] = failed
-        guards.freed(run, 10, 5, monotonic(), [Demand(ANN)])
+        guards.freed(run, 10, 5, monotonic(), [ANN])
         await guards.judge(0.0)
     assert book.noted == [[ANN]]
     book.failed[3] = True
-    guards.freed(3, 10, 5, monotonic(), [Demand(ANN)])
+    guards.freed(3, 10, 5, monotonic(), [ANN])
     assert await guards.judge(0.0) == {ANN: 0}
     assert book.noted == [[ANN], [ANN]]
     due = guards.next_at()

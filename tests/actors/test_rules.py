@@ -8,7 +8,7 @@ from howdah.actors.guards import Guards
 from howdah.actors.impatience import Impatience
 from howdah.actors.rules import Rules
 from howdah.core.bucket import Bucket
-from howdah.core.crowd import Head
+from howdah.core.crowd import head
 from howdah.core.gate import Gate
 from howdah.core.keyed import Kind
 from howdah.messages import Terms
@@ -19,6 +19,9 @@ class Everywhere:
 
     def has(self, task: Kind) -> bool:
         return True
+
+    def left(self, task: Kind) -> int:
+        return 1
 
     def take(self, task: Kind) -> int:
         return 1
@@ -52,7 +55,7 @@ class Stage:
     def starts(self, name: str, key: str = "a", now: float = 100.0, count: int = 9) -> int:
         """How many of so many runs start, alone."""
         demands = self.rules.demands(f'[["{name}", "{key}"]]')
-        self.gate.offer(1, (1, 1), demands, [Head(0, run) for run in range(count)], more=False)
+        self.gate.offer(1, (1, 1), demands, [head(0, run) for run in range(count)], more=False)
         admitted = self.gate.admit(Everywhere(), now)
         for one in admitted:
             self.gate.free(one.demands)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from howdah.core.bucket import Bucket, Flow
-from howdah.core.crowd import Head
+from howdah.core.crowd import head
 from howdah.core.gate import Gate
 from howdah.core.keyed import Admitted, AtMost, Demand, Key, Terms
 
@@ -22,6 +22,9 @@ class Slots:
 
     def has(self, task: str) -> bool:
         return self.free.get(self.pools[task], 0) > 0
+
+    def left(self, task: str) -> int:
+        return self.free.get(self.pools[task], 0)
 
     def take(self, task: str) -> int:
         assert self.has(task), "a place was taken where there is none"
@@ -75,7 +78,7 @@ class World:
         queue = self.queues[number]
         first = sorted(queue.waiting)
         queue.known = first[:TOLD]
-        heads = [Head(priority, run) for priority, run in queue.known]
+        heads = [head(priority, run) for priority, run in queue.known]
         self.gate.offer(number, queue.task, queue.demands, heads, more=len(first) > TOLD)
 
     def in_force(self, key: Key) -> Terms:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from howdah.core.crowd import Head
+from howdah.core.crowd import Head, head
 from howdah.core.gate import Gate
 from howdah.core.keyed import Admitted, Demand, Terms
 
@@ -13,6 +13,9 @@ class Everywhere:
     def has(self, task: str) -> bool:
         return True
 
+    def left(self, task: str) -> int:
+        return 1
+
     def take(self, task: str) -> int:
         return 1
 
@@ -22,7 +25,7 @@ def need(limit: str, key: str = "", cost: float = 1.0, group: str | None = None,
 
 
 def heads(*runs: int, priority: int = 0) -> list[Head]:
-    return [Head(priority, run) for run in runs]
+    return [head(priority, run) for run in runs]
 
 
 def gate_with(**terms: Terms) -> Gate:

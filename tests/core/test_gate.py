@@ -216,7 +216,7 @@ def test_a_line_that_is_told_of_again_and_again_takes_no_more_memory() -> None:
         offer(gate, 1, [need("a")], heads(1))
         assert started(gate) == []
     (parked,) = next(iter(gate._rooms)).parked.values()
-    assert len(parked._plain._heap) < 100
+    assert len(parked._late) < 100
 
 
 def test_keys_used_once_are_forgotten() -> None:
@@ -229,6 +229,7 @@ def test_keys_used_once_are_forgotten() -> None:
             offer(gate, key, demands, heads(key))
             if key % 1000 == 999:
                 assert len(gate.admit(Everywhere(), 0.0)) == 1000
+                assert len(gate.take_poured()) == 1000
                 for each in range(key - 999, key + 1):
                     gate.free([need("a", str(each)), need("r", str(each))])
         gate.sweep(0.0)

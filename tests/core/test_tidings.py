@@ -7,7 +7,7 @@ def test_only_the_first_word_after_a_look_wakes_the_gate() -> None:
     tidings = Tidings()
     assert tidings.add_runs([1])
     assert not tidings.add_terms()
-    assert not tidings.add_ended([(1, 2)])
+    assert not tidings.add_ended({1: 2})
     heard = tidings.take()
     assert (heard.runs, heard.terms, heard.ended) == ({1}, True, {1: 2})
     assert not tidings.take()

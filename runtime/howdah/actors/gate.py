@@ -2,32 +2,34 @@
 
 Every node that has tasks with limits waits for the seat; who has it takes the gate over: a new epoch fences its predecessor, and
 what is held is read from the rows. From then on it keeps in memory what waits (the heads of lines) and what is held, decides
-(core/gate.py), and writes what it decided in one statement under its epoch. What it remembers to be held is never less than what is:
-a permit is freed when its row is seen to be gone, and by nothing else. Whatever else it is told is a hint.
+(core/gate.py), and has what it decided written in one statement under its epoch (admissions.py). What it remembers to be held is
+never less than what is: a permit is freed when its row is seen to be gone, and by nothing else. Whatever else it is told is a hint.
 """
 
 import logging
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from time import monotonic
-from typing import Protocol
+
+import anyio.lowlevel
 
 from ..config import Config
-from ..core.breaker import Breaker
 from ..core.bucket import Bucket
-from ..core.crowd import Head
+from ..core.crowd import head
 from ..core.gate import Gate
 from ..core.keyed import Admitted as Decided
 from ..core.keyed import Key
 from ..core.places import Places
 from ..core.tidings import Heard, Tidings
 from ..mailbox import Mailbox
-from ..messages import Claimed, Held, SeatLost, Standing, Terms, Waiting, Woken
+from ..messages import Claimed, Held, SeatLost, Waiting, Woken
+from .admissions import Admissions, Answer
 from .guards import Guards
 from .holdings import Holdings, Permit
 from .impatience import Impatience
 from .placing import Placing
 from .rules import Rules
+from .seat import House, Seat
 
 log = logging.getLogger("howdah.gate")
 
@@ -44,49 +46,6 @@ WANTED_MAX = 100
 """Nodes that are asked at once to leave room: each is a notification."""
 
 
-class Seat(Protocol):
-    """What the gate needs of the database. Everything but sit() raises SeatLost where its connection is lost."""
-
-    @property
-    def is_taken(self) -> bool: ...
-    async def sit(self) -> None: ...
-    async def enter(self, node: int) -> int: ...
-    async def terms(self) -> list[Terms]: ...
-    async def buckets(self) -> list[tuple[str, str, float, float]]: ...
-    async def closed(self, keys: Sequence[Key]) -> list[tuple[str, str, float]]: ...
-    async def breakers(self) -> list[tuple[Key, Breaker]]: ...
-    async def verdicts(self, runs: Sequence[int], leases: Sequence[int], tasks: Sequence[int]) -> list[tuple[int, bool]]: ...
-    async def note_breakers(self, epoch: int, states: Sequence[tuple[Key, Breaker]]) -> None: ...
-    async def held(self) -> list[Held]: ...
-    async def look(self, after: int | None, lines: int, heads: int) -> list[Waiting]: ...
-    async def heads(self, lines: Sequence[int], heads: int) -> list[Waiting]: ...
-    async def news(self, low: int | None, high: int | None, runs: Sequence[int], limit: int) -> tuple[list[Waiting], int | None]: ...
-    async def places(self, placements: Sequence[str]) -> list[tuple[int, int, float]]: ...
-    async def left(self, runs: Sequence[int], leases: Sequence[int]) -> list[int]: ...
-    async def remind(self, runs: Sequence[int], leases: Sequence[int], nodes: Sequence[int]) -> None: ...
-    async def over(self, runs: Sequence[int]) -> tuple[list[int], bool]: ...
-    async def refuse(self, runs: Sequence[int], kinds: Sequence[int], reasons: Sequence[str]) -> None: ...
-    async def cancel(self, runs: Sequence[int], reason: str) -> None: ...
-    async def ask_for_space(self) -> None: ...
-    async def want_room(self, wanted: Sequence[tuple[int, int]]) -> None: ...
-    async def admit(
-        self, epoch: int, own: int, decided: Sequence[Decided], levels: Sequence[tuple[str, str, float, float]]
-    ) -> list[Claimed]: ...
-    async def rise(self) -> None: ...
-
-
-class House(Protocol):
-    """What the gate needs of its own node."""
-
-    def standing(self) -> Standing | None: ...
-    def opened(self) -> None: ...
-    def closed(self) -> None: ...
-    def admitted(self, runs: list[Claimed]) -> None: ...
-    def holds(self, run: int, lease: int) -> bool: ...
-    def missed(self, pairs: list[tuple[int, int]]) -> None: ...
-    def leaves(self) -> bool: ...
-
-
 async def keep_gate(seat: Seat, house: House, desk: Mailbox[Woken], tidings: Tidings, config: Config) -> None:
     """Waits for the seat and is the gate while it has it, until the node leaves."""
     while not (desk.ended or house.leaves()):
@@ -98,10 +57,10 @@ async def keep_gate(seat: Seat, house: House, desk: Mailbox[Woken], tidings: Tid
             standing = house.standing()
             if standing is not None and not (desk.ended or house.leaves()):
                 epoch = await seat.enter(standing.node)
-                keeper = _Keeper(seat, house, tidings, config, epoch, standing.node)
+                keeper = _Keeper(seat, house, desk, tidings, config, epoch, standing.node)
                 await keeper.take_over()
                 house.opened()
-                await keeper.work(desk)
+                await keeper.work()
         except SeatLost as lost:
             log.info("this node is the gate no more: %s", lost)
         finally:
@@ -112,11 +71,17 @@ async def keep_gate(seat: Seat, house: House, desk: Mailbox[Woken], tidings: Tid
 
 
 class _Keeper:
-    """One tenure. It owns the gate's memory; each statement of it is awaited before the next, so a look sees every admission before it."""
+    """One tenure. It owns the gate's memory. Each statement of it is awaited before the next, but for admissions: whatever asks the
+    database anything has the answers to those that are out first (_settle), so that a look sees every admission before it."""
 
-    def __init__(self, seat: Seat, house: House, tidings: Tidings, config: Config, epoch: int, node: int) -> None:
-        self._seat, self._house, self._tidings, self._config = seat, house, tidings, config
-        self._epoch, self._node = epoch, node
+    def __init__(self, seat: Seat, house: House, desk: Mailbox[Woken], tidings: Tidings, config: Config, epoch: int, node: int) -> None:
+        self._seat, self._house, self._desk, self._tidings, self._config = seat, house, desk, tidings, config
+        self._node = node
+        self._admissions = Admissions(seat, epoch, node, desk)
+        self._early: list[tuple[int, int]] = []
+        """Ends that were heard of before the answer that says that these were admitted."""
+        self._undone: list[Decided] = []
+        """What the database did not admit: it is yet to be asked why."""
         self._gate = Gate()
         self._places = Places(node, config.claim_max)
         self._placing = Placing(self._places)
@@ -151,39 +116,85 @@ class _Keeper:
         self._rules.read(await self._seat.terms())
         await self._guards.read()
 
-    async def work(self, desk: Mailbox[Woken]) -> None:
+    async def work(self) -> None:
         """Admits until the node leaves, or has another identity."""
+        lost: SeatLost | None = None
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._admissions.serve)
+            try:
+                await self._work()
+                await self._settle()
+            except SeatLost as error:  # Past the group, which would wrap it.
+                lost = error
+            finally:
+                self._admissions.end()
+        if lost is not None:
+            raise lost
+
+    async def _work(self) -> None:
         more = True
-        while not (desk.ended or self._house.leaves()):
+        while not (self._desk.ended or self._house.leaves()):
             standing = self._house.standing()
             if standing is None or standing.node != self._node:
                 raise SeatLost("its node has lost its lease")
-            await desk.take(1024, 0 if more else max(0.0, self._next_at(standing.offset_s) - monotonic()))
+            await self._desk.take(1024, 0 if more else self._wait_s(standing.offset_s))
             if not self._seat.is_taken:
                 raise SeatLost("a connection of it has ended")
-            await self._heed(self._tidings.take())
+            self._note(await self._admissions.take())
+            heard = self._tidings.take()
+            if self._asks(heard):
+                await self._settle()
+            await self._heed(heard)
             await self._upkeep(standing.offset_s)
             await self._feed()
             if (rooms := await self._guards.judge(standing.offset_s)) is not None:
                 self._rules.bound(rooms)
             more = await self._admit(standing.offset_s)
-            if not more:
+            if not more and not self._admissions.are_out:
                 await self._want_room()
             parked = self._gate.take_parked()
-            if self._impatience.modes and (changed := await self._impatience.act(parked)):
-                await self._refresh(changed, HEADS_MAX)
-                more = True
+            if self._impatience.modes:
+                await self._settle()
+                if changed := await self._impatience.act(parked):
+                    await self._refresh(changed, HEADS_MAX)
+                    more = True
 
-    def _next_at(self, offset_s: float) -> float:
+    def _asks(self, heard: Heard) -> bool:
+        """Whether the database is to be asked anything before the next is decided. Only what is most frequent by far, ends and changes
+        of room under plain limits and rates, is told apart: all else is, or may be."""
+        now = monotonic()
+        return bool(
+            self._undone
+            or heard.asks
+            or any(not self._places.has_place(space) for space in heard.spaces.values())
+            or now >= min(self._scan_at, self._check_at, self._sweep_at)
+            or (self._refused and now >= self._refused_at)
+            or self._gate.hungry()
+            or self._holdings.kept
+            or self._impatience.modes
+            or self._guards
+        )
+
+    async def _settle(self) -> None:
+        """Has the answers to all admissions that are out, and sees to what was refused."""
+        while self._admissions.are_out:
+            self._note(await self._admissions.take(None))
+        if self._undone:
+            undone, self._undone = self._undone, []
+            await self._take_back(undone)
+
+    def _wait_s(self, offset_s: float) -> float | None:
+        if not self._admissions.have_room:
+            return None  # Nothing can be done before the next answer, which wakes.
         due = min(self._scan_at, self._check_at) if self._holdings.permits else self._scan_at
         if self._refused:
             due = min(due, self._refused_at)
-        if self._wants:
+        if self._wants and not self._admissions.are_out:
             due = min(due, self._want_at)
         for at in (self._gate.next_at(), self._guards.next_at(), self._placing.next_at()):
             if at is not None:
                 due = min(due, at - offset_s)
-        return due
+        return max(0.0, due - monotonic())
 
     async def _heed(self, heard: Heard) -> None:
         holdings = self._holdings
@@ -194,8 +205,7 @@ class _Keeper:
             self._placing.doubt()
         for space in heard.spaces.values():
             self._places.tell(space, holdings.whereabouts())
-        for run, lease in heard.ended.items():
-            holdings.free(run, lease)
+        self._free(heard.ended.items())
         await self._check([pair for pair in heard.doubtful.items() if holdings.is_held(*pair)])
         if holdings.kept:
             await self._let_go([run for run in {*heard.ended, *heard.doubtful, *heard.over} if run in holdings.kept])
@@ -260,27 +270,48 @@ class _Keeper:
             self._offer(row)
 
     async def _admit(self, offset_s: float) -> bool:
-        """One admission, and its statement. True if another may follow at once."""
+        """Decides on one admission, and sends it out. True if another may follow at once."""
+        if not self._admissions.have_room:
+            return False  # Its answer wakes.
         await self._placing.ask(self._seat)
         self._places.begin(monotonic() + offset_s)
         decided = self._gate.admit(self._places, monotonic() + offset_s)
         if not decided:
             return bool(self._gate.hungry())
-        decided.sort(key=_by_run)  # Neighbours in the table, as far as that goes.
-        rows = await self._seat.admit(self._epoch, self._node, decided, self._rules.levels(decided))
-        now = monotonic()
         self._placing.went(decided)
-        demands = {one.run: one.demands for one in decided}
-        for row in rows:
-            self._holdings.take(row.id, row.lease, row.node, row.task, demands.pop(row.id), now)
-        own = [row for row in rows if row.node == self._node]
-        if own:
-            self._house.admitted(own)
-        if len(rows) < len(decided):
-            await self._take_back([one for one in decided if one.run in demands])
-        else:
-            self._patience_s = self._config.second_look_s
+        decided.sort(key=_by_run)  # Neighbours in the table, as far as that goes.
+        levels = [(*key, bucket.level, bucket.at) for key, bucket in self._gate.take_poured()]  # Written down with them.
+        self._admissions.send(decided, levels)
+        await anyio.lowlevel.checkpoint()  # It is on its way before the next is decided.
         return True
+
+    def _note(self, answers: Iterable[Answer]) -> None:
+        """These were admitted. What was not is as if it had never been decided; why, is asked before anything else is."""
+        for decided, rows in answers:
+            now, own = monotonic(), list[Claimed]()
+            for row in rows:
+                one = decided.pop(row[1])
+                self._holdings.take(one, row[6], now)
+                if row[0] == self._node:
+                    own.append(Claimed(*row, lane=one.lane))
+            if own:
+                self._house.admitted(own)
+            for one in decided.values():
+                self._gate.undo(one.demands)
+                self._places.free(one.place, one.task[1])
+                self._undone.append(one)
+            if not decided:
+                self._patience_s = self._config.second_look_s
+        if answers and self._early:
+            early, self._early = self._early, []
+            self._free(early)
+
+    def _free(self, ended: Iterable[tuple[int, int]]) -> None:
+        """These hold their leases no more."""
+        free = self._holdings.free
+        for run, lease in ended:
+            if not free(run, lease) and self._admissions.include(run):
+                self._early.append((run, lease))
 
     async def _let_go(self, runs: Sequence[int]) -> None:
         """Frees what these have kept, if they have ended; where that blocks a key, the key is blocked first."""
@@ -303,9 +334,6 @@ class _Keeper:
     async def _take_back(self, refused: Sequence[Decided]) -> None:
         """What the database did not admit: it ended, is locked or not due any more, its node is gone, or a rate is closed. What waits in
         its line is asked for again a little later: a row may be locked for long."""
-        for one in refused:
-            self._gate.undo(one.demands)
-            self._places.free(one.place, one.task[1])
         await self._close({demand.key for one in refused for demand in one.demands})
         nodes = {one.place for one in refused} - {self._node}
         await self._check(self._holdings.of_nodes(nodes))  # What it held went with it.
@@ -360,7 +388,7 @@ class _Keeper:
     def _offer(self, row: Waiting) -> None:
         """All that waits in a line, as far as it was asked for."""
         self._holdings.free_waiting(row.runs)
-        heads = [Head(priority, run) for priority, run in zip(row.priorities, row.runs, strict=True)]
+        heads = list(map(head, row.priorities, row.runs))
         demands = () if row.demands is None else self._rules.demands(row.demands)
         self._gate.offer(row.line, self._placing.kind(row), demands, heads, more=bool(row.more))
         self._placing.tell(row)
@@ -370,7 +398,7 @@ class _Keeper:
         for row in rows:
             assert row.demands is not None, "each of these has a run"
             self._holdings.free_waiting(row.runs)
-            heads = [Head(priority, run) for priority, run in zip(row.priorities, row.runs, strict=True)]
+            heads = list(map(head, row.priorities, row.runs))
             self._gate.add(row.line, self._placing.kind(row), self._rules.demands(row.demands), heads, HEADS_MAX)
             self._placing.add(row)
 

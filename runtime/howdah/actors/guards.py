@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from ..core.breaker import Breaker, Breakers, Guard
-from ..core.keyed import Demand, Key
+from ..core.keyed import Key
 
 
 class Book(Protocol):
@@ -42,6 +42,10 @@ class Guards:
         self._stirred = True
         self._due: float | None = None
 
+    def __bool__(self) -> bool:
+        """Whether there are breakers at all."""
+        return bool(self._breakers)
+
     def guard(self, guards: Mapping[str, Guard]) -> None:
         """The terms of all breakers, as they are now."""
         self._breakers.guard(guards)
@@ -51,11 +55,11 @@ class Guards:
         self._breakers.know(await self._book.breakers() if self._breakers else ())
         self._stirred = True
 
-    def freed(self, run: int, lease: int, task: int, since: float, demands: Iterable[Demand]) -> None:
+    def freed(self, run: int, lease: int, task: int, since: float, held: Iterable[Key]) -> None:
         """An attempt holds its permits no more: how it ended is asked before anybody else is admitted."""
         if not self._breakers:
             return
-        keys = self._breakers.among(demand.key for demand in demands)
+        keys = self._breakers.among(held)
         if keys:
             self._spent.append(_Spent(run, lease, task, since, keys))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from ..core.gate import Gate
-from ..core.keyed import Demand
+from ..core.keyed import Admitted, Demand, Room
 from ..core.places import Places
 from ..messages import Held
 from .guards import Guards
@@ -20,7 +20,7 @@ class Permit(msgspec.Struct, gc=False):
     lease: int
     node: int
     task: int
-    demands: tuple[Demand, ...]
+    rooms: tuple[Room, ...]
     since: float
 
 
@@ -30,37 +30,42 @@ class Holdings:
     def __init__(self, gate: Gate, places: Places, impatience: Impatience, guards: Guards) -> None:
         self._gate, self._places, self._impatience, self._guards = gate, places, impatience, guards
         self.permits: dict[int, Permit] = {}
-        self.kept: dict[int, tuple[Demand, ...]] = {}
+        self.kept: dict[int, tuple[Room, ...]] = {}
         """What runs keep until they have ended, also while nobody holds them."""
 
     def inherit(self, row: Held, demands: tuple[Demand, ...], now: float) -> None:
         """A run that held these before this gate took over; or that keeps some of them, where nobody holds it."""
-        active = self._keep(row.run, demands)
         if row.lease is not None and row.node is not None:
-            self._gate.hold(demands)
-            self.permits[row.run] = Permit(row.lease, row.node, row.task, active, now)
+            rooms = self._keep(row.run, demands, self._gate.hold(demands))
+            self.permits[row.run] = Permit(row.lease, row.node, row.task, rooms, now)
         else:
-            self._gate.hold(self.kept[row.run])
+            demands = tuple(demand for demand in demands if demand.kept)
+            self._keep(row.run, demands, self._gate.hold(demands))
 
-    def take(self, run: int, lease: int, node: int, task: int, demands: tuple[Demand, ...], now: float) -> None:
+    def take(self, run: Admitted, lease: int, now: float) -> None:
         """A run was admitted, which the gate's decisions know."""
-        self.permits[run] = Permit(lease, node, task, self._keep(run, demands), now)
+        rooms = self._keep(run.run, run.demands, run.rooms) if run.keeps or self._impatience.modes else run.rooms
+        self.permits[run.run] = Permit(lease, run.place, run.task[1], rooms, now)
 
     def is_held(self, run: int, lease: int) -> bool:
         """Whether this run is believed to hold this lease."""
         permit = self.permits.get(run)
         return permit is not None and permit.lease == lease
 
-    def free(self, run: int, lease: int) -> None:
-        """A run does not hold this lease any more."""
+    def free(self, run: int, lease: int) -> bool:
+        """A run does not hold this lease any more. False: it was not known to."""
         permit = self.permits.get(run)
-        if permit is not None and permit.lease == lease:
-            del self.permits[run]
-            self._gate.free(permit.demands)
-            if self._impatience.modes:
-                self._impatience.freed(run, permit.demands)
-            self._guards.freed(run, lease, permit.task, permit.since, permit.demands)
-            self._places.free(permit.node, permit.task)
+        if permit is None or permit.lease != lease:
+            return False
+        del self.permits[run]
+        rooms = permit.rooms
+        self._gate.leave(rooms)
+        if self._impatience.modes:
+            self._impatience.freed(run, [room.key for room in rooms])
+        if self._guards:
+            self._guards.freed(run, lease, permit.task, permit.since, [room.key for room in rooms])
+        self._places.free(permit.node, permit.task)
+        return True
 
     def free_waiting(self, runs: Sequence[int]) -> None:
         """Runs whose rows wait hold nothing, whatever was heard of them: nobody else admits, and what was admitted here was seen."""
@@ -72,8 +77,8 @@ class Holdings:
     def let_go(self, run: int) -> None:
         """A run has ended, and keeps nothing any more."""
         kept = self.kept.pop(run)
-        self._gate.free(kept)
-        self._impatience.freed(run, kept)
+        self._gate.leave(kept)
+        self._impatience.freed(run, [room.key for room in kept])
 
     def before(self, since: float) -> list[tuple[int, Permit]]:
         """Those that are older than this."""
@@ -87,12 +92,12 @@ class Holdings:
         """The node and the task of each run that is held."""
         return ((permit.node, permit.task) for permit in self.permits.values())
 
-    def _keep(self, run: int, demands: tuple[Demand, ...]) -> tuple[Demand, ...]:
+    def _keep(self, run: int, demands: tuple[Demand, ...], rooms: tuple[Room, ...]) -> tuple[Room, ...]:
         """Notes what a run keeps until it has ended. Returns what it gives back after the attempt."""
         if self._impatience.modes:
             self._impatience.admitted(run, demands)
         for demand in demands:
             if demand.kept:
-                self.kept[run] = tuple(one for one in demands if one.kept)
-                return tuple(one for one in demands if not one.kept)
-        return demands
+                self.kept[run] = tuple(room for room, one in zip(rooms, demands, strict=True) if one.kept)
+                return tuple(room for room, one in zip(rooms, demands, strict=True) if not one.kept)
+        return rooms

@@ -8,6 +8,7 @@ A paused key is not full: who waits there waits.
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from ..core.crowd import run_of
 from ..core.gate import Gate
 from ..core.keyed import Demand, Key
 from ..core.states import Kind
@@ -39,15 +40,15 @@ class Impatience:
             if self.modes.get(demand.key[0]) == "cancel_oldest":
                 self._running.setdefault(demand.key, {})[run] = None
 
-    def freed(self, run: int, demands: Iterable[Demand]) -> None:
+    def freed(self, run: int, keys: Iterable[Key]) -> None:
         """A run holds these no more."""
         self._asked.discard(run)
-        for demand in demands:
-            running = self._running.get(demand.key)
+        for key in keys:
+            running = self._running.get(key)
             if running is not None:
                 running.pop(run, None)
                 if not running:
-                    del self._running[demand.key]
+                    del self._running[key]
 
     async def act(self, lines: Iterable[int]) -> list[int]:
         """Does what is to be done about lines that found a key full. Returns those to be asked for again, since runs of them have ended."""
@@ -64,7 +65,7 @@ class Impatience:
             if mode == "cancel_oldest":
                 self._full.setdefault(key, set()).add(line)
                 continue
-            doomed = [head.run for head in heads]
+            doomed = [run_of(head) for head in heads]
             if mode == "keep_latest" and not more:
                 doomed.remove(max(doomed))
             if doomed:

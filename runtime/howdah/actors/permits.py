@@ -6,7 +6,7 @@ lease. The lane spends: it starts a run against its permit, once, and nothing wi
 several keys is in the lane of the first. Lanes are plain objects: a hundred thousand are fine, and one that holds nothing is none.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -22,6 +22,7 @@ class KeyLane(msgspec.Struct, gc=False):
 
 
 class _Permit(msgspec.Struct, gc=False):
+    key: str
     lane: KeyLane
     lease: int
     task: int
@@ -35,7 +36,8 @@ class Permits:
         """late_s: what has not started after this time goes back to the gate, for another node to have."""
         self._late_s = late_s
         self._permits: dict[int, _Permit] = {}
-        self._unspent: dict[int, float] = {}
+        self._granted = deque[tuple[float, Sequence[Claimed]]]()
+        """What came together, and when, until all of it should have started."""
         self.lanes: dict[str, KeyLane] = {}
         self.of_task = Counter[int]()
         """How many there are of each task."""
@@ -53,7 +55,7 @@ class Permits:
     def grant(self, runs: Iterable[Claimed], now: float) -> list[Claimed]:
         """Takes what the gate has admitted, and answers with those that are new here."""
         fresh: list[Claimed] = []
-        permits, lanes, unspent, of_task = self._permits, self.lanes, self._unspent, self.of_task
+        permits, lanes = self._permits, self.lanes
         for run in runs:
             number, key = run.id, run.lane
             permit = permits.get(number)
@@ -64,10 +66,11 @@ class Permits:
             if lane is None:
                 lane = lanes[key] = KeyLane()
             lane.unspent += 1
-            permits[number] = _Permit(lane, run.lease, run.task)
-            of_task[run.task] += 1
-            unspent[number] = now
+            permits[number] = _Permit(key, lane, run.lease, run.task)
             fresh.append(run)
+        if fresh:
+            self.of_task.update([run.task for run in fresh])
+            self._granted.append((now, fresh))
         return fresh
 
     def start(self, run: Claimed) -> bool:
@@ -79,22 +82,20 @@ class Permits:
         lane = permit.lane
         lane.unspent -= 1
         lane.spent += 1
-        self._unspent.pop(run.id, None)
         return True
 
     def late_at(self) -> float | None:
-        """When the oldest permit that is not spent has to go back."""
-        return None if not self._unspent else next(iter(self._unspent.values())) + self._late_s
+        """When those that came first are looked at: what of them is not spent then has to go back."""
+        return self._granted[0][0] + self._late_s if self._granted else None
 
     def late(self, now: float) -> set[int]:
         """The runs that should have started by now. They are not told of again."""
         late: set[int] = set()
-        for run, since in self._unspent.items():
-            if since + self._late_s > now:
-                break
-            late.add(run)
-        for run in late:
-            del self._unspent[run]
+        while self._granted and self._granted[0][0] + self._late_s <= now:
+            for run in self._granted.popleft()[1]:
+                permit = self._permits.get(run.id)
+                if permit is not None and permit.lease == run.lease and not permit.is_spent:
+                    late.add(run.id)
         return late
 
     def take_closings(self, outcomes: Sequence[Outcome]) -> list[Closing]:
@@ -108,30 +109,26 @@ class Permits:
                 closed.append(Closing(outcome.run, outcome.lease, outcome.node, limit, outcome.delay.total_seconds()))
         return closed
 
-    def end(self, outcomes: Sequence[Outcome], dropped: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-        """What these outcomes mean for the gate: the permits (run, lease) that are free, since the outcome is durable, and those of which
-        only the database knows, since nothing was written (dropped: the kind of these)."""
-        free: list[tuple[int, int]] = []
-        doubtful: list[tuple[int, int]] = []
-        permits = self._permits
+    def end(self, outcomes: Sequence[Outcome], dropped: int) -> tuple[dict[int, int], dict[int, int]]:
+        """What these outcomes mean for the gate: the permits (leases by run) that are free, since the outcome is durable, and those of
+        which only the database knows, since nothing was written (dropped: the kind of these)."""
+        free: dict[int, int] = {}
+        doubtful: dict[int, int] = {}
+        permits, lanes, of_task = self._permits, self.lanes, self.of_task
         for outcome in outcomes:
             permit = permits.get(outcome.run)
             if permit is None or permit.lease != outcome.lease:
                 continue
             del permits[outcome.run]
-            self.of_task[permit.task] -= 1
-            self._unspent.pop(outcome.run, None)
+            of_task[permit.task] -= 1
             lane = permit.lane
             if permit.is_spent:
                 lane.spent -= 1
             else:
                 lane.unspent -= 1
-            (doubtful if outcome.kind == dropped else free).append((outcome.run, outcome.lease))
-        if free or doubtful:
-            self._sweep()
+            if not (lane.spent or lane.unspent):
+                del lanes[permit.key]
+            (doubtful if outcome.kind == dropped else free)[outcome.run] = outcome.lease
+        if not permits:
+            self._granted.clear()  # An idle node does not wake for them.
         return free, doubtful
-
-    def _sweep(self) -> None:
-        """Forgets lanes that hold nothing, once they are most."""
-        if len(self.lanes) > 2 * len(self._permits) + 64:
-            self.lanes = {key: lane for key, lane in self.lanes.items() if lane.spent or lane.unspent}

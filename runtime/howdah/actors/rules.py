@@ -1,11 +1,11 @@
 """What limits allow and what runs demand, as rows say it, for the gate's decisions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from .. import codec
 from ..core.bucket import Bucket, Flow
 from ..core.gate import Gate
-from ..core.keyed import Admitted, AtMost, Demand, Key
+from ..core.keyed import AtMost, Demand, Key
 from ..messages import Terms
 from .guards import Guards
 from .impatience import Impatience
@@ -77,14 +77,6 @@ class Rules:
     def sweep(self) -> None:
         """Forgets what was read: lines that wait have it."""
         self._demands = {}
-
-    def levels(self, decided: Sequence[Admitted]) -> list[tuple[str, str, float, float]]:
-        """What the buckets that these took from have left: it is written down with them."""
-        if not self._rates:
-            return []
-        keys = {demand.key for one in decided for demand in one.demands if demand.key[0] in self._rates}
-        buckets = [(key, self._gate.bucket(key)) for key in sorted(keys)]
-        return [(key[0], key[1], bucket.level, bucket.at) for key, bucket in buckets if bucket is not None]
 
 
 def _demand(limit: str, key: str, cost: float = 1.0, group: str | None = None, weight: float = 1.0, hold: str | None = None) -> Demand:

@@ -7,28 +7,36 @@ All heaps here are lazy: whoever leaves stays in the heap as an entry that count
 noted are corrected when somebody looks. A rank never gets better without a new entry, except among turns, where it does not matter.
 """
 
-from collections import deque
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import Generic, Protocol, TypeVar
-
-import msgspec
 
 from .turns import Share, Turns
 
 AnyTurns = Turns[str | None]
 
-RUN_BITS = 64
-"""A rank is one number, which is compared faster than two: priority above so many bits of the run."""
+Head = int
+"""A run at the front of its line, and its rank: the lower goes first. One number is compared faster than two, and is less to look up."""
+
+_RUN_BITS = 64
+_RUN = (1 << _RUN_BITS) - 1
 
 SLACK = 32
 """So many entries that count no more are kept beside as many as there are that do: then they are cleared away."""
 
 
-class Head(msgspec.Struct, frozen=True, gc=False):
-    """A run that waits at the front of its line. The lower goes first: by priority, then by run."""
+def head(priority: int, run: int) -> Head:
+    """By priority, then by run."""
+    return (priority << _RUN_BITS) + run
 
-    priority: int
-    run: int
+
+def run_of(head: Head) -> int:
+    """Which run this is."""
+    return head & _RUN
+
+
+def priority_of(head: Head) -> int:
+    """Its priority."""
+    return head >> _RUN_BITS
 
 
 class Standing:
@@ -42,7 +50,7 @@ class Standing:
 
 
 class Waiting:
-    """What stands in a row: heads in order, never none while it stands; share and turns both or neither.
+    """What stands in a row: heads, the last of which goes first, never none while it stands; share and turns both or neither.
 
     rank: that of its first head since it stands there. entry: the number of its standing there, 0 while it does not.
     """
@@ -50,7 +58,7 @@ class Waiting:
     __slots__ = ("entry", "heads", "rank", "row", "share", "turns")
 
     def __init__(self, turns: AnyTurns | None, share: Share | None) -> None:
-        self.heads: deque[Head] = deque()
+        self.heads: list[Head] = []
         self.turns = turns
         self.share = share
         self.rank = 0
@@ -59,8 +67,7 @@ class Waiting:
 
     def step_in(self, row: Standing, entry: int) -> None:
         """Stands in this row. entry: a number that was given to nobody before."""
-        head = self.heads[0]
-        self.rank = (head.priority << RUN_BITS) + head.run
+        self.rank = self.heads[-1]
         self.entry = entry
         self.row = row
         row.live += 1
@@ -75,12 +82,10 @@ class Waiting:
 
 def precedes(one: Waiting, other: Waiting) -> bool:
     """Whether the first of these goes before the other."""
-    mine, theirs = one.heads[0], other.heads[0]
-    if mine.priority != theirs.priority:
-        return mine.priority < theirs.priority
-    if one.turns is other.turns and one.share is not None and other.share is not None and one.share.tag != other.share.tag:
-        return one.share.tag < other.share.tag
-    return mine.run < theirs.run
+    mine, theirs = one.heads[-1], other.heads[-1]
+    if one.share is None or other.share is None or one.turns is not other.turns or priority_of(mine) != priority_of(theirs):
+        return mine < theirs
+    return (one.share.tag, mine) < (other.share.tag, theirs)
 
 
 W = TypeVar("W", bound=Waiting)
@@ -88,35 +93,46 @@ W_co = TypeVar("W_co", bound=Waiting, covariant=True)
 
 
 class Row(Standing, Generic[W]):
-    """Those of a crowd who take no turns: by rank."""
+    """Those of a crowd who take no turns: by rank.
 
-    __slots__ = ("_heap",)
+    Who comes is most often behind those who stand here, the next run of each line: a heap takes that in one step, and gives it back in
+    many. So the heap has only the late ones. It is sorted once the early ones, who leave from the end of a list, have gone.
+    """
+
+    __slots__ = ("_early", "_late")
 
     def __init__(self) -> None:
         super().__init__()
-        self._heap: list[tuple[int, int, W]] = []
+        self._early: list[tuple[Head, int, W]] | None = None
+        self._late: list[tuple[Head, int, W]] = []
 
-    def push(self, one: W, entry: int) -> None:
-        """One more stands here. entry: a number that was given to nobody before."""
+    def line_up(self, one: W, entry: int) -> None:
+        """One more stands here, who takes no turns. entry: a number that was given to nobody before."""
         one.step_in(self, entry)
-        heap = self._heap
-        if heap and heap[0][2].entry != heap[0][1]:  # Most often this one itself, with the run before.
-            heapreplace(heap, (one.rank, entry, one))
-            return
-        if len(heap) > 2 * self.live + SLACK:
-            heap[:] = [noted for noted in heap if noted[2].entry == noted[1]]
-            heapify(heap)
-        heappush(heap, (one.rank, entry, one))
+        late, early = self._late, self._early or ()
+        if len(late) + len(early) > 2 * self.live + SLACK:
+            late = [noted for noted in (*late, *early) if noted[2].entry == noted[1]]
+            heapify(late)
+            self._early, self._late = None, late
+        heappush(late, (one.rank, entry, one))
 
-    def best(self) -> W | None:
-        """Who goes first."""
-        heap = self._heap
-        while heap:
-            _, entry, one = heap[0]
-            if one.entry == entry:
-                return one
-            heappop(heap)
-        return None
+    def front(self) -> W | None:
+        """Who of them goes first."""
+        early, late = self._early, self._late
+        while late and late[0][2].entry != late[0][1]:
+            heappop(late)
+        while early:
+            noted = early[-1]
+            if noted[2].entry == noted[1]:
+                return late[0][2] if late and late[0] < noted else noted[2]
+            early.pop()
+        if not late:
+            return None
+        if len(late) > SLACK:  # Few are as well where they are.
+            late.sort(reverse=True)
+            self._early, self._late = late, []
+            return late[-1][2]
+        return late[0][2]
 
 
 class Round(Standing, Generic[W]):
@@ -135,8 +151,7 @@ class Round(Standing, Generic[W]):
         if len(heap) > 2 * self.live + SLACK:
             heap[:] = [noted for noted in heap if noted[4].entry == noted[3]]
             heapify(heap)
-        head = one.heads[0]
-        heappush(heap, (head.priority, share.tag, head.run, entry, one, share))
+        heappush(heap, (priority_of(one.rank), share.tag, run_of(one.rank), entry, one, share))
 
     def best(self) -> W | None:
         """Who goes first."""
@@ -203,32 +218,34 @@ class Front(Generic[W]):
         return None
 
 
-class Crowd(Generic[W]):
-    """All who wait for one thing: rounds of those who take turns together, and a row of those who take none."""
+class Crowd(Row[W]):
+    """All who wait for one thing: a row of those who take no turns, and rounds of those who take turns together."""
 
-    __slots__ = ("_front", "_plain", "_rounds")
+    __slots__ = ("_front", "_rounds")
 
     def __init__(self) -> None:
-        self._plain: Row[W] = Row()
+        super().__init__()
         self._rounds: dict[AnyTurns, Round[W]] = {}
-        self._front: Front[W] = Front()
+        self._front: Front[W] | None = None
 
     def push(self, one: W, entry: int) -> None:
         """One more waits here. entry: as in a row."""
         turns, share = one.turns, one.share
         if turns is None or share is None:
-            self._plain.push(one, entry)
+            self.line_up(one, entry)
             return
         together = self._rounds.get(turns)
         if together is None:
             together = self._rounds[turns] = Round()
         together.push(one, share, entry)
+        if self._front is None:
+            self._front = Front()
         self._front.tell(together, one.rank, entry)
 
     def best(self) -> W | None:
         """Who goes first."""
-        plain = self._plain.best()
-        if not self._rounds:
+        plain = self.front()
+        if self._front is None:
             return plain
         one = self._front.first()
         return plain if one is None or (plain is not None and precedes(plain, one)) else one
@@ -236,4 +253,4 @@ class Crowd(Generic[W]):
     def sweep(self) -> bool:
         """Forgets rounds in which nobody stands. True: nobody is left at all."""
         self._rounds = {turns: together for turns, together in self._rounds.items() if together.live}
-        return not self._rounds and not self._plain.live
+        return not self._rounds and not self.live

@@ -17,13 +17,12 @@ called from there before something changed. So an admission ends, whatever circl
 """
 
 import math
-from collections import deque
 from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import count
 
 from .bucket import ROUNDING, Bucket
-from .crowd import Crowd, Front, Head, precedes
+from .crowd import Crowd, Front, Head, precedes, run_of
 from .keyed import Admitted, Demand, Key, Kind, Line, Places, Room, Rooms, Task, Terms
 from .turns import Share, Turns
 
@@ -31,8 +30,8 @@ from .turns import Share, Turns
 class Gate:
     """Everything that waits under limits, as the one gate of a database knows it. Moments are seconds of one clock."""
 
-    __slots__ = ("_dues", "_entries", "_front", "_hungry", "_lines", "_now", "_parked", "_rooms", "_savers", "_saving", "_stirred",
-                 "_tasks", "_turn")  # fmt: skip
+    __slots__ = ("_dues", "_entries", "_front", "_hungry", "_lines", "_now", "_parked", "_poured", "_rooms", "_savers", "_saving",
+                 "_stirred", "_tasks", "_turn")  # fmt: skip
 
     def __init__(self) -> None:
         self._rooms = Rooms()
@@ -42,6 +41,7 @@ class Gate:
         self._hungry: set[int] = set()
         self._parked: list[int] = []
         self._stirred: list[Room] = []
+        self._poured: set[Room] = set()
         self._savers: dict[Share, set[Room]] = {}
         self._saving: dict[Task, int] = {}
         self._dues: list[tuple[float, int, Room]] = []
@@ -74,21 +74,33 @@ class Gate:
         room = self._rooms.get(key)
         return None if room is None else room.bucket
 
-    def hold(self, demands: Iterable[Demand]) -> None:
-        """One run more holds these, though nothing was admitted here: the gate learns what runs already."""
-        for demand in demands:
-            self._rooms.open(demand.key).held += 1
+    def take_poured(self) -> list[tuple[Key, Bucket]]:
+        """The buckets from which admissions have taken since this was asked last, as they are now: to be written down, by key."""
+        if not self._poured:
+            return []
+        poured, self._poured = self._poured, set()
+        return sorted((room.key, room.bucket) for room in poured if room.bucket is not None)
+
+    def hold(self, demands: Iterable[Demand]) -> tuple[Room, ...]:
+        """One run more holds these, though nothing was admitted here: the gate learns what runs already. Answers with their rooms."""
+        rooms = tuple(self._rooms.open(demand.key) for demand in demands)
+        for room in rooms:
+            room.held += 1
+        return rooms
 
     def free(self, demands: Iterable[Demand]) -> None:
         """One run less holds these. Tokens are spent, whatever became of the run."""
-        for demand in demands:
-            room = self._rooms.get(demand.key)
-            assert room is not None
+        self.leave(self._rooms.open(demand.key) for demand in demands)
+
+    def leave(self, rooms: Iterable[Room]) -> None:
+        """The same by what an admission, or hold(), has answered: while a run holds a key, its room is known."""
+        for room in rooms:
             held = room.held
-            assert held > 0, f"{demand.key} is freed more often than it is held"
+            assert held > 0, f"{room.key} is freed more often than it is held"
             room.held = held - 1
-            if held == room.number:
-                self._stir(room)
+            if held == room.number and not room.stirred:
+                room.stirred = True
+                self._stirred.append(room)
 
     def undo(self, demands: Iterable[Demand]) -> None:
         """An admission did not happen: permits and tokens are as if there had been none. Its line is told of anew, if it waits still."""
@@ -111,7 +123,8 @@ class Gate:
             if line.task.name != task or line.demands != demands:
                 self._end(line)
                 line = None
-        told = deque(heads)
+        told = list(heads)
+        told.reverse()
         if not told and not more:
             if line is not None:
                 self._end(line)
@@ -152,7 +165,7 @@ class Gate:
         line = self._lines.get(number)
         if line is None or line.at is None or line.at.number == 0:  # 0: it is paused.
             return None
-        return line.at.key, list(line.heads), line.more
+        return line.at.key, line.heads[::-1], line.more
 
     def next_at(self) -> float | None:
         """When a bucket next has enough for somebody. None: no bucket keeps anybody waiting."""
@@ -184,20 +197,25 @@ class Gate:
         self._wake(now)
         self._look_for(places)
         admitted: list[Admitted] = []
+        task, left = None, 0
         while True:
             while self._stirred:
                 self._call(self._stirred.pop(), places, now)
             line = self._front.first()
             if line is None:
                 return admitted
-            if not places.has(line.task.name):
-                self._close(line.task)  # This stirs keys, which call others now.
-                continue
+            if left == 0 or line.task is not task:  # Tasks share places: what one takes, another has no more.
+                task = line.task
+                left = places.left(task.name)
+                if left == 0:
+                    self._close(task)  # This stirs keys, which call others now.
+                    continue
             line.step_out()
             if line.called_by is not None:
                 self._release(line)
             missing = line.missing(now)
             if missing is None:
+                left -= 1
                 admitted.append(self._take(line, places, now))
             else:
                 self._park(line, missing)
@@ -267,16 +285,17 @@ class Gate:
 
     def _take(self, line: Line, places: Places, now: float) -> Admitted:
         """The first run of this line goes, and the line waits for the next one."""
-        for room, cost in line.needs:
+        for room in line.rooms:
             room.held += 1
             if room.flow is not None:
-                room.pour(room.flow, cost, now)
+                room.pour(room.flow, line.cost_at(room), now)
+                self._poured.add(room)
                 if room.saver is not None:
                     self._stir(room)
         if line.turns is not None and line.share is not None:
             self._serve(line.turns, line.share)
         kind = line.task.name
-        admitted = Admitted(line.heads.popleft().run, line.number, places.take(kind), kind, line.demands)
+        admitted = Admitted(run_of(line.heads.pop()), line.number, places.take(kind), kind, line.demands, line.rooms, line.keeps, line.lane)
         if self._saving:
             self._look_after_savers(places)
         if line.heads:
@@ -309,7 +328,9 @@ class Gate:
         entry = next(self._entries)
         task = line.task
         task.ready.push(line, entry)
-        self._front.tell(task, line.rank, entry)
+        told = task.told
+        if told is None or line.rank < told[0]:
+            self._front.tell(task, line.rank, entry)
 
     def _park(self, line: Line, room: Room) -> None:
         """The line waits until this key calls it."""

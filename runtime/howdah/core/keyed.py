@@ -26,7 +26,7 @@ class AtMost(msgspec.Struct, frozen=True):
 Terms = AtMost | Flow
 
 
-class Demand(msgspec.Struct, frozen=True):
+class Demand(msgspec.Struct, frozen=True, gc=False):
     """What a run needs of a key: one permit, or as many tokens as it costs.
 
     group: who takes turns at this key, with this weight. A line takes turns at the first of its keys for which it names a group.
@@ -41,13 +41,17 @@ class Demand(msgspec.Struct, frozen=True):
 
 
 class Admitted(msgspec.Struct, frozen=True, gc=False):
-    """A run that starts, and at which place."""
+    """A run that starts, and at which place. rooms: of what it demands, in order. keeps: whether it keeps some until its end.
+    lane: the first key as one text, "" without."""
 
     run: int
     line: int
     place: int
     task: Kind
     demands: tuple[Demand, ...]
+    rooms: "tuple[Room, ...]"
+    keeps: bool
+    lane: str
 
 
 class Places(Protocol):
@@ -55,6 +59,10 @@ class Places(Protocol):
 
     def has(self, task: Kind) -> bool:
         """Whether any node has room for a run of this task."""
+        ...
+
+    def left(self, task: Kind) -> int:
+        """How many more of them any has room for, as long as none of another task goes anywhere; fewer may be said, but not none."""
         ...
 
     def take(self, task: Kind) -> int:
@@ -65,11 +73,11 @@ class Places(Protocol):
 class Line(Waiting):
     """The runs that wait for the same keys, as far as the gate was told of them.
 
-    needs: the room of each key, and how many tokens a run takes there. more: there are others behind those. at: the room under whose
-    key it is parked; called_by: the one that called it from there.
+    rooms: of each key. lane: the text of the first key. more: there are others behind those that are known. at: the room under whose key
+    it is parked; called_by: the one that called it from there.
     """
 
-    __slots__ = ("at", "called_by", "demands", "more", "needs", "number", "task", "turn")
+    __slots__ = ("at", "called_by", "demands", "keeps", "lane", "more", "number", "rooms", "task", "turn")
 
     def __init__(self, number: int, task: "Task", demands: tuple[Demand, ...], rooms: tuple["Room", ...]) -> None:
         grouped = next((at for at, demand in enumerate(demands) if demand.group is not None), None)
@@ -79,7 +87,9 @@ class Line(Waiting):
         self.number = number
         self.task = task
         self.demands = demands
-        self.needs = tuple((room, demand.cost) for room, demand in zip(rooms, demands, strict=True))
+        self.rooms = rooms
+        self.keeps = any(demand.kept for demand in demands)
+        self.lane = ":".join(demands[0].key) if demands else ""
         self.more = False
         self.at: Room | None = None
         self.called_by: Room | None = None
@@ -90,13 +100,13 @@ class Line(Waiting):
 
     def cost_at(self, room: "Room") -> float:
         """How many tokens a run of it takes there."""
-        return next(cost for each, cost in self.needs if each is room)
+        return next(demand.cost for each, demand in zip(self.rooms, self.demands, strict=True) if each is room)
 
     def missing(self, now: float) -> "Room | None":
         """The first of its rooms that has none for its first run."""
-        for room, cost in self.needs:
+        for room in self.rooms:
             if room.number is None:
-                if not room.flows_to(self, cost, now):
+                if not room.flows_to(self, self.cost_at(room), now):
                     return room
             elif room.held >= room.number:
                 return room
@@ -111,17 +121,17 @@ class Line(Waiting):
         known = set(self.heads)
         fresh = [head for head in heads if head not in known]
         if self.more:
-            last = self.heads[-1] if self.heads else None
-            fresh = [] if last is None else [head for head in fresh if (head.priority, head.run) < (last.priority, last.run)]
+            last = self.heads[0] if self.heads else None
+            fresh = [] if last is None else [head for head in fresh if head < last]
         if not fresh:
             return None
-        merged = sorted([*self.heads, *fresh], key=lambda head: (head.priority, head.run))
+        merged = sorted([*self.heads, *fresh])
         return merged[:most], self.more or len(merged) > most
 
     def end(self) -> None:
         """Nothing of it waits any more."""
         self.task.lines -= 1
-        for room, _ in self.needs:
+        for room in self.rooms:
             room.lines -= 1
         if self.turns is not None and self.share is not None:
             self.turns.leave(self.share)

@@ -49,6 +49,11 @@ class Places:
         self._hurried: dict[Kind, int] = {}
         """How many of a kind may go to another place than the best, in this admission."""
 
+    def has_place(self, space: Space) -> bool:
+        """Whether this is known, but for its capacity."""
+        place = self._places.get((space.node, space.room))
+        return place is not None and place.tasks == frozenset(space.tasks)
+
     def tell(self, space: Space, held: Iterable[tuple[int, int]]) -> None:
         """A node has so much room. held: what is known to be held, as (node, task), should the place be a new one."""
         place = self._places.get((space.node, space.room))
@@ -96,6 +101,16 @@ class Places:
                 return True
         return False
 
+    def left(self, task: Kind) -> int:
+        """How many more such runs have a place now, as long as no others take one. Of those with a placement it is said of the next."""
+        if len(task) == 3:
+            return 1 if self.has(task) else 0
+        left = 0
+        for place in self._of(task):
+            if place.held < place.capacity:
+                left += place.capacity - place.held
+        return min(left, self._left)
+
     def take(self, task: Kind) -> int:
         """Takes one of these places: on the node that has most room. Answers with the node."""
         if len(task) == 3:
@@ -103,13 +118,15 @@ class Places:
             best.held += 1
             self._left -= 1
             return best.node
-        best = None
-        most = 0
-        for place in self._of(task):
-            free = place.capacity - place.held
-            if free > most or (free == most > 0 and place.node == self._own):
-                best, most = place, free
-        assert best is not None, "there is one, or has() would have said so"
+        places = self._by_kind.get(task) or self._of(task)
+        best = places[0]
+        if len(places) > 1:
+            most = best.capacity - best.held
+            for place in places:
+                free = place.capacity - place.held
+                if free > most or (free == most and place.node == self._own):
+                    best, most = place, free
+        assert best.held < best.capacity, "there is one, or has() would have said so"
         best.held += 1
         self._left -= 1
         return best.node

@@ -4,7 +4,7 @@ All of it is a hint but for the ends that this process saw become durable itself
 everything, or by the next check of what is held.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -42,7 +42,12 @@ class Heard(msgspec.Struct):
     everything: bool = False
 
     def __bool__(self) -> bool:
-        said = self.ended or self.doubtful or self.closed or self.over or self.runs or self.ranges or self.spaces
+        return bool(self.ended or self.spaces) or self.asks
+
+    @property
+    def asks(self) -> bool:
+        """Whether more was said than ends and changes of room: the database is to be asked about that."""
+        said = self.doubtful or self.closed or self.over or self.runs or self.ranges
         return bool(said or self.terms or self.labels or self.everything)
 
 
@@ -57,10 +62,10 @@ class Tidings:
         heard, self._heard = self._heard, Heard()
         return heard
 
-    def add_ended(self, pairs: Iterable[tuple[int, int]]) -> bool:
+    def add_ended(self, leases: Mapping[int, int]) -> bool:
         """These runs do not hold these leases any more: seen to be durable."""
         first = not self._heard
-        self._heard.ended.update(pairs)  # Bounded by what is held.
+        self._heard.ended.update(leases)  # Bounded by what is held.
         return first
 
     def add_doubtful(self, pairs: Iterable[tuple[int, int]]) -> bool:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
 
 from ..config import Config
 from ..core.breaker import Breaker, Guard
-from ..core.keyed import Admitted
-from ..messages import Claimed, Held, SeatLost, Terms, Waiting
+from ..messages import Held, SeatLost, Terms, Waiting
 from .files import query
 from .link import Link, Owned, is_lost
 
@@ -154,14 +153,12 @@ class Gates:
         await self._ask(lambda c: c.execute(query("tell_gate"), "howdah_space", [f"want {node} {task}" for node, task in wanted]))
 
     async def admit(
-        self, epoch: int, own: int, decided: Sequence[Admitted], levels: Sequence[tuple[str, str, float, float]]
-    ) -> list[Claimed]:
-        """Admits these runs; those that it did, for `own` with their payload. levels: as buckets() has them."""
+        self, epoch: int, own: int, runs: Sequence[int], nodes: Sequence[int], levels: Sequence[tuple[str, str, float, float]]
+    ) -> list[Any]:
+        """Admits these runs to these nodes; a row for each that it did, as Claimed has it, for `own` with its payload. levels: as
+        buckets() has them."""
         columns = [list(column) for column in zip(*levels, strict=True)] if levels else [None] * 4
-        runs, nodes = [one.run for one in decided], [one.place for one in decided]
-        rows = await self._ask(lambda c: c.fetch(query("gate_admit"), epoch, own, runs, nodes, *columns))
-        lanes = {one.run: ":".join(one.demands[0].key) if one.demands else "" for one in decided}
-        return [Claimed(*row, lane=lanes[row[1]]) for row in rows]
+        return await self._ask(lambda c: c.fetch(query("gate_admit"), epoch, own, runs, nodes, *columns))
 
     async def close(self) -> None:
         """Ends the connections."""
