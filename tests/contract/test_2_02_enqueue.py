@@ -190,7 +190,7 @@ async def test_a_key_that_only_python_can_work_out_is_given_or_the_refusal_says_
 @pytest.mark.parametrize(
     ("key", "code", "says"),
     [
-        ("by order", 2, "'by order' is no KEY=VALUE"),
+        ("by order", 2, "'by order' is no LIMIT=KEY"),
         ("cranes/cost=much", 2, "'much' is no number, and cranes/cost is a cost"),
         ("cranes/cost=-1", 1, "is -1.0: a cost is a positive number"),
         (f"by order={'x' * 201}", 1, "it has 201 characters of at most 200"),

@@ -85,12 +85,12 @@ def which(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value not in (None, (), {})}
 
 
-def pairs(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
-    """Options of the form KEY=VALUE."""
+def pairs(_context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    """Options of the form KEY=VALUE, or as their metavar says it."""
     split = [text.partition("=") for text in texts]
     for key, sign, _ in split:
         if not sign:
-            raise click.BadParameter(f"{key!r} is no KEY=VALUE")
+            raise click.BadParameter(f"{key!r} is no {option.metavar}")
     return {key: value for key, _, value in split}
 
 
