@@ -26,9 +26,7 @@ Level = tuple[str, str, float, float]
 class Register(Protocol):
     """What this needs of the database."""
 
-    async def admit(
-        self, epoch: int, own: int, runs: Sequence[int], nodes: Sequence[int], levels: Sequence[Level]
-    ) -> list[Any]: ...
+    async def admit(self, epoch: int, own: int, runs: Sequence[int], nodes: Sequence[int], levels: Sequence[Level]) -> list[Any]: ...
 
 
 class _Batch(NamedTuple):

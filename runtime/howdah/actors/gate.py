@@ -15,14 +15,13 @@ import anyio.lowlevel
 
 from ..config import Config
 from ..core.bucket import Bucket
-from ..core.crowd import head
 from ..core.gate import Gate
 from ..core.keyed import Admitted as Decided
 from ..core.keyed import Key
 from ..core.places import Places
 from ..core.tidings import Heard, Tidings
 from ..mailbox import Mailbox
-from ..messages import Claimed, Held, SeatLost, Waiting, Woken
+from ..messages import Claimed, Held, SeatLost, Woken
 from .admissions import Admissions, Answer
 from .guards import Guards
 from .holdings import Holdings, Permit
@@ -30,10 +29,11 @@ from .impatience import Impatience
 from .placing import Placing
 from .rules import Rules
 from .seat import House, Seat
+from .waiters import HEADS_MAX, Waiters
 
 log = logging.getLogger("howdah.gate")
 
-HEADS_MIN, HEADS_MAX, HEADS_AT_ONCE = 16, 512, 8_000
+HEADS_MIN, HEADS_AT_ONCE = 16, 8_000
 """Runs of each line that are kept at hand: more of few lines, so that neither many lines nor a long one cost a statement a run."""
 
 LINES_AT_ONCE = 1_000
@@ -89,14 +89,12 @@ class _Keeper:
         self._guards = Guards(seat, epoch)
         self._rules = Rules(self._gate, self._impatience, self._guards)
         self._holdings = Holdings(self._gate, self._places, self._impatience, self._guards)
+        self._waiters = Waiters(self._gate, self._rules, self._placing, self._holdings)
         now = monotonic()
         self._cursor: int | None = None
-        self._round_began = now
-        self._scan_at = now
+        self._round_began = self._scan_at = self._ask_at = self._want_at = now
         self._check_at = now + config.heartbeat_s
         self._sweep_at = now + config.idle_look_s
-        self._ask_at = now
-        self._want_at = now
         self._wants = False
         self._refused: set[int] = set()
         self._refused_at = now
@@ -152,6 +150,8 @@ class _Keeper:
             more = await self._admit(standing.offset_s)
             if not more and not self._admissions.are_out:
                 await self._want_room()
+                if self._cursor is not None:
+                    self._scan_at = monotonic()
             parked = self._gate.take_parked()
             if self._impatience.modes:
                 await self._settle()
@@ -215,9 +215,9 @@ class _Keeper:
             last: int | None = low - 1
             while last is not None:
                 rows, last = await self._seat.news(last + 1, high, [], RUNS_AT_ONCE)
-                self._offer_news(rows)
+                self._waiters.add(rows)
         if heard.runs:
-            self._offer_news((await self._seat.news(None, None, list(heard.runs), RUNS_AT_ONCE))[0])
+            self._waiters.add((await self._seat.news(None, None, list(heard.runs), RUNS_AT_ONCE))[0])
 
     async def _upkeep(self, offset_s: float) -> None:
         now = monotonic()
@@ -241,16 +241,20 @@ class _Keeper:
             await self._guards.sweep(now + offset_s)
 
     async def _scan(self) -> None:
-        """Looks at the next lines of all: at everything each idle_look_s, and for no more than a share of the time."""
+        """Looks at the next lines of all: at everything each idle_look_s, and for no more than a share of the time. In between there is
+        as much time for admissions, as long as there are any: they wait for each look, and nodes have to have enough until then."""
+        began = monotonic()
         if self._cursor is None:
-            self._round_began = monotonic()
+            self._round_began = began
             await self._read_terms()  # Nobody says it again where a notification was lost.
             self._placing.doubt()
         rows = await self._seat.look(self._cursor, LINES_AT_ONCE, HEADS_MIN)
         for row in rows:
-            self._offer(row)
+            self._waiters.tell(row)
         if len(rows) >= LINES_AT_ONCE:
             self._cursor = rows[-1].line
+            now = monotonic()
+            self._scan_at = now + (now - began)
             return
         self._cursor = None
         await self._ask_for_space()  # What was said of it last may be lost: a node says it once.
@@ -267,7 +271,7 @@ class _Keeper:
 
     async def _refresh(self, lines: Sequence[int], heads: int) -> None:
         for row in await self._seat.heads(lines, heads):
-            self._offer(row)
+            self._waiters.tell(row)
 
     async def _admit(self, offset_s: float) -> bool:
         """Decides on one admission, and sends it out. True if another may follow at once."""
@@ -384,23 +388,6 @@ class _Keeper:
         far = [(run, permit) for run, permit in old if permit.node != self._node]
         if far:
             await self._seat.remind([run for run, _ in far], [one.lease for _, one in far], [one.node for _, one in far])
-
-    def _offer(self, row: Waiting) -> None:
-        """All that waits in a line, as far as it was asked for."""
-        self._holdings.free_waiting(row.runs)
-        heads = list(map(head, row.priorities, row.runs))
-        demands = () if row.demands is None else self._rules.demands(row.demands)
-        self._gate.offer(row.line, self._placing.kind(row), demands, heads, more=bool(row.more))
-        self._placing.tell(row)
-
-    def _offer_news(self, rows: Iterable[Waiting]) -> None:
-        """Some of what waits in lines: they stand among those that are known."""
-        for row in rows:
-            assert row.demands is not None, "each of these has a run"
-            self._holdings.free_waiting(row.runs)
-            heads = list(map(head, row.priorities, row.runs))
-            self._gate.add(row.line, self._placing.kind(row), self._rules.demands(row.demands), heads, HEADS_MAX)
-            self._placing.add(row)
 
 
 _by_run = attrgetter("run")

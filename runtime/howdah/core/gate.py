@@ -24,14 +24,15 @@ from itertools import count
 from .bucket import ROUNDING, Bucket
 from .crowd import Crowd, Front, Head, precedes, run_of
 from .keyed import Admitted, Demand, Key, Kind, Line, Places, Room, Rooms, Task, Terms
+from .savers import Savers
 from .turns import Share, Turns
 
 
 class Gate:
     """Everything that waits under limits, as the one gate of a database knows it. Moments are seconds of one clock."""
 
-    __slots__ = ("_dues", "_entries", "_front", "_hungry", "_lines", "_now", "_parked", "_poured", "_rooms", "_savers", "_saving",
-                 "_stirred", "_tasks", "_turn")  # fmt: skip
+    __slots__ = ("_dues", "_entries", "_front", "_hungry", "_lines", "_now", "_parked", "_poured", "_rooms", "_savers", "_stirred",
+                 "_tasks", "_turn")  # fmt: skip
 
     def __init__(self) -> None:
         self._rooms = Rooms()
@@ -42,8 +43,7 @@ class Gate:
         self._parked: list[int] = []
         self._stirred: list[Room] = []
         self._poured: set[Room] = set()
-        self._savers: dict[Share, set[Room]] = {}
-        self._saving: dict[Task, int] = {}
+        self._savers = Savers()
         self._dues: list[tuple[float, int, Room]] = []
         self._entries = count(1)
         self._turn = 0
@@ -257,7 +257,7 @@ class Gate:
     def _call(self, room: Room, places: Places, now: float) -> None:
         """Calls the best line that is parked here, if there is room for one and none was called already."""
         room.stirred = False
-        self._spare(room)
+        self._savers.remove(room)
         if not room.parked or (room.number is not None and room.held >= room.number):
             return
         line = room.best()
@@ -296,7 +296,7 @@ class Gate:
             self._serve(line.turns, line.share)
         kind = line.task.name
         admitted = Admitted(run_of(line.heads.pop()), line.number, places.take(kind), kind, line.demands, line.rooms, line.keeps, line.lane)
-        if self._saving:
+        if self._savers:
             self._look_after_savers(places)
         if line.heads:
             missing = line.missing(now)
@@ -314,12 +314,12 @@ class Gate:
     def _serve(self, turns: Turns[str | None], share: Share) -> None:
         """A group has its turn: whoever of it saves up may come later now."""
         turns.serve(share)
-        for room in self._savers.get(share, ()):
+        for room in self._savers.of_share(share):
             self._stir(room)
 
     def _look_after_savers(self, places: Places) -> None:
         """Whoever saves up may have no place any more, since tasks may share theirs."""
-        for task in [*self._saving]:
+        for task in self._savers.tasks():
             if not places.has(task.name):
                 self._close(task)
 
@@ -365,37 +365,16 @@ class Gate:
 
     def _save_up(self, room: Room, line: Line, at: float) -> None:
         """The line waits for the bucket to have enough for it, and others behind it."""
-        room.saver = line
-        line.task.leans.add(room)
-        self._saving[line.task] = self._saving.get(line.task, 0) + 1
-        if line.share is not None:
-            self._savers.setdefault(line.share, set()).add(room)
+        self._savers.add(room, line)
         if at == math.inf:
             room.due = None
         elif room.due != at:
             room.due = at
             heappush(self._dues, (at, next(self._entries), room))
 
-    def _spare(self, room: Room) -> None:
-        """Nobody saves up here, until the key was asked whom it calls."""
-        line = room.saver
-        if line is None:
-            return
-        room.saver = None
-        line.task.leans.discard(room)
-        if self._saving[line.task] == 1:
-            del self._saving[line.task]
-        else:
-            self._saving[line.task] -= 1
-        if line.share is not None:
-            rooms = self._savers[line.share]
-            rooms.discard(room)
-            if not rooms:
-                del self._savers[line.share]
-
     def _reconsider(self, room: Room) -> None:
         """What was decided of this key may be wrong now."""
-        self._spare(room)
+        self._savers.remove(room)
         self._stir(room)
 
     def _stir(self, room: Room) -> None:
