@@ -132,8 +132,8 @@ class Gatekeeper(RuleBasedStateMachine):
         world.sweep()
         assert len(world.gate._rooms) == 0
         assert not world.gate._tasks
-        assert not world.gate._saving
         assert not world.gate._savers
+        assert not world.gate._savers._of_share
         for limit, terms in before.items():
             world.change(limit, terms)
 
