@@ -139,11 +139,11 @@ class _Keeper:
             if not self._seat.is_taken:
                 raise SeatLost("a connection of it has ended")
             self._note(await self._admissions.take())
-            heard = self._tidings.take()
-            if self._asks(heard):
+            heard, now = self._tidings.take(), monotonic()
+            if self._asks(heard, now):
                 await self._settle()
             await self._heed(heard)
-            await self._upkeep(standing.offset_s)
+            await self._upkeep(now, standing.offset_s)
             await self._feed()
             if (rooms := await self._guards.judge(standing.offset_s)) is not None:
                 self._rules.bound(rooms)
@@ -159,10 +159,9 @@ class _Keeper:
                     await self._refresh(changed, HEADS_MAX)
                     more = True
 
-    def _asks(self, heard: Heard) -> bool:
+    def _asks(self, heard: Heard, now: float) -> bool:
         """Whether the database is to be asked anything before the next is decided. Only what is most frequent by far, ends and changes
         of room under plain limits and rates, is told apart: all else is, or may be."""
-        now = monotonic()
         return bool(
             self._undone
             or heard.asks
@@ -219,8 +218,8 @@ class _Keeper:
         if heard.runs:
             self._waiters.add((await self._seat.news(None, None, list(heard.runs), RUNS_AT_ONCE))[0])
 
-    async def _upkeep(self, offset_s: float) -> None:
-        now = monotonic()
+    async def _upkeep(self, now: float, offset_s: float) -> None:
+        """What is due. now: that by which it was asked whether anything is, or admissions might be out."""
         if now >= self._scan_at:
             await self._scan()
         if self._refused and now >= self._refused_at:
