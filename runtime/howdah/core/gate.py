@@ -98,7 +98,9 @@ class Gate:
             held = room.held
             assert held > 0, f"{room.key} is freed more often than it is held"
             room.held = held - 1
-            if held == room.number and not room.stirred:
+            if held == 1 and room.lines == 0:
+                self._rooms.leave(room)
+            elif held == room.number and not room.stirred:
                 room.stirred = True
                 self._stirred.append(room)
 

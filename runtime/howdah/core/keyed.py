@@ -272,6 +272,13 @@ class Rooms:
             self._of_limit.setdefault(key[0], set()).add(room)
         return room
 
+    def leave(self, room: Room) -> None:
+        """Nobody waits here or holds anything: where there is nothing else to know, it is forgotten at once. A sweep would find as many
+        as there are keys, all with memory of their own, which is not given back."""
+        if room.number is not None and room.own is None and room.turns is None:
+            del self._rooms[room.key]
+            self._of_limit[room.key[0]].discard(room)
+
     def set_terms(self, limit: str, terms: Terms, now: float) -> list[Room]:
         """The terms of a limit. Answers with the rooms that they hold for, if they are others than before."""
         if self._terms.get(limit) == terms:
