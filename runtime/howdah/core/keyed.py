@@ -276,7 +276,7 @@ class Rooms:
     def leave(self, room: Room) -> None:
         """Nobody waits here or holds anything: where there is nothing else to know, it is forgotten at once. A sweep would find as many
         as there are keys, all with memory of their own, which is not given back."""
-        if room.number is not None and room.own is None and room.turns is None:
+        if room.number is not None and room.own is None and room.turns is None and room.bucket is None:
             del self._rooms[room.key]
             self._of_limit[room.key[0]].discard(room)
 
