@@ -13,7 +13,7 @@ from ..interleavings.invariants import replay
 HERE = Path(__file__).with_name("checks")
 QUERIES = (
     "unended", "promises", "marks", "hot_rows", "effects", "effect_fence", "bookings", "at_most_once", "leases", "reaped_alive",
-    "begun_late", "accepted", "children", "cancels", "ends", "tallies", "permits", "crowds", "rates",
+    "begun_late", "accepted", "children", "cancels", "ends", "tallies", "permits", "crowds", "rates", "order",
 )  # fmt: skip
 SHOWN = 20
 TAKEOVER_S = 1.0
