@@ -118,14 +118,15 @@ class Line(Waiting):
         A line of which others wait that are not known takes only those that stand before the last known one: what lies between is
         not to be passed over.
         """
-        known = set(self.heads)
-        fresh = [head for head in heads if head not in known]
+        known = self.heads[self.gone :]
+        among = set(known)
+        fresh = [head for head in heads if head not in among]
         if self.more:
-            last = self.heads[0] if self.heads else None
+            last = known[-1] if known else None
             fresh = [] if last is None else [head for head in fresh if head < last]
         if not fresh:
             return None
-        merged = sorted([*self.heads, *fresh])
+        merged = sorted([*known, *fresh])
         return merged[:most], self.more or len(merged) > most
 
     def end(self) -> None:
@@ -271,6 +272,13 @@ class Rooms:
             room = self._rooms[key] = Room(key, self._terms.get(key[0]))
             self._of_limit.setdefault(key[0], set()).add(room)
         return room
+
+    def leave(self, room: Room) -> None:
+        """Nobody waits here or holds anything: where there is nothing else to know, it is forgotten at once. A sweep would find as many
+        as there are keys, all with memory of their own, which is not given back."""
+        if room.number is not None and room.own is None and room.turns is None:
+            del self._rooms[room.key]
+            self._of_limit[room.key[0]].discard(room)
 
     def set_terms(self, limit: str, terms: Terms, now: float) -> list[Room]:
         """The terms of a limit. Answers with the rooms that they hold for, if they are others than before."""
