@@ -5,7 +5,8 @@ from random import Random
 
 import anyio
 
-from .server import LOST, Server
+from .faults.server import LOST
+from .server import Server
 
 SET = "select howdah.set_limit(l.name, {}, {})::text from howdah.limit_terms l where l.name = $1"
 NUMBER = SET.format("jsonb_build_object('number', $2::int)", "null")
@@ -32,7 +33,8 @@ async def make(server: Server, seed: int, until: float) -> None:
         if time.monotonic() > until:
             return
         try:
-            await server.ask(*_change(random))
+            question, args = _change(random)
+            await server.ask(question, *args)
         except LOST:
             continue  # Whether it took effect or not, its row says so.
 
@@ -48,22 +50,23 @@ async def free(server: Server) -> None:
     await server.ask(UNBLOCK)
 
 
-def _change(random: Random) -> tuple[object, ...]:
+def _change(random: Random) -> tuple[str, tuple[object, ...]]:
     key = f"k{random.randrange(KEYS)}"
     match random.choice(("number", "key", "key", "forget", "pause", "pause", "resume", "unblock", "retry", "retry")):
         case "number":
             name = random.choice(list(NUMBERS))
-            return NUMBER, name, random.choice(NUMBERS[name])
+            return NUMBER, (name, random.choice(NUMBERS[name]))
         case "key":
             name = random.choice(KEYED)
-            return OF_KEY, name, random.choice(NUMBERS[name]), key
+            return OF_KEY, (name, random.choice(NUMBERS[name]), key)
         case "forget":
-            return AS_ITS_LIMIT, random.choice(KEYED), key
+            return AS_ITS_LIMIT, (random.choice(KEYED), key)
         case "pause":
-            return (PAUSE_KEY, random.choice(PAUSED), key) if random.random() < 0.7 else (PAUSE, random.choice(PAUSED))
+            name = random.choice(PAUSED)
+            return (PAUSE_KEY, (name, key)) if random.random() < 0.7 else (PAUSE, (name,))
         case "resume":
-            return (random.choice((RESUME, RESUME_KEYS)),)
+            return random.choice((RESUME, RESUME_KEYS)), ()
         case "unblock":
-            return (UNBLOCK,)
+            return UNBLOCK, ()
         case _:
-            return (RETRY,)
+            return RETRY, ()

@@ -123,7 +123,7 @@ LIMITED = {narrow: 4.0, ordered: 2.0, held: 2.0, shared: 1.0, newest: 0.5}
 """Tasks that wait for limits, which take the same arguments, and how often there are runs of each."""
 
 
-async def _narrowly(seconds: float, fails: int, rests: bool) -> None:  # noqa: FBT001 - as tasks have it
+async def _narrowly(seconds: float, fails: int, rests: bool) -> None:
     with diary.attempt() as run:
         await asyncio.sleep(seconds)
         if rests and _first(run.id, "rest"):
