@@ -112,6 +112,22 @@ def test_a_cancel_that_was_asked_for_while_the_outcome_was_being_written_is_in_t
     assert "CANCEL_REQUESTED was accepted of a run that was expired" in wrong.said
 
 
+async def test_whoever_else_held_the_key_is_named_and_has_its_history_told(small: asyncpg.Connection) -> None:
+    await small.execute("update chaos.permit set taken = chaos.at(27) where lease = 26; update chaos.attempt set began = chaos.at(27) where lease = 26")
+    first, second = await _run(small, 24), await _run(small, 25)
+    found = await checks.violations(small, ["permits", "crowds"])
+    assert [one.runs for one in found.first] == [[second, first], [second, first]]
+
+
+async def test_between_its_end_and_its_retry_a_run_keeps_nothing(small: asyncpg.Connection) -> None:
+    """It waits as others do then, and one that was behind it may go."""
+    await small.execute("update chaos.permit set taken = chaos.at(27), freed = chaos.at(27.3) where lease = 26")
+    await small.execute("update chaos.attempt set began = chaos.at(27.1), ended = chaos.at(27.2) where lease = 26")
+    assert (await checks.violations(small, ["permits", "crowds"])).counts == {"permits": 1, "crowds": 1}
+    await small.execute("update howdah.event set kind = 2 where run = chaos.id(24) and lease = 24; select chaos.say(24, 23, 26.5)")
+    assert (await checks.violations(small, ["permits", "crowds"])).counts == {}
+
+
 async def test_what_a_crash_of_postgres_may_forget_is_no_violation_and_what_it_may_not_is(small: asyncpg.Connection) -> None:
     await small.execute("select chaos.try(1, 30, 2, 1.15, 1.3)")
     await small.execute(CRASHED.format(1.12, 1.14))

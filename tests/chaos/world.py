@@ -199,7 +199,7 @@ class World:
             found.add("takeover", checks.late(takeovers, LEASE_S))
             found.add("processes", [checks.Violation("processes", said) for said in self.complaints])
             found.add("complaints", [checks.Violation("complaints", said) for said in pages.complaints])
-            shown = list(dict.fromkeys(one.run for one in found.first if one.run))[:HISTORIES]
+            shown = list(dict.fromkeys(run for one in found.first for run in one.runs))[:HISTORIES]
             report = Report(
                 seed=self.storm.seed,
                 seconds=self.storm.seconds,

@@ -4,7 +4,8 @@ with last as materialized (
   select a.run, a.began, least(coalesce(a.ended, p.ended), (select min(g.at) from chaos.gone g where g.node = a.node)) as ended
   from chaos.attempt a left join chaos.process p on p.name = a.process
 ), attempt as (
-  select l.run, l.began, l.ended, d.demand ->> 0 as name, d.demand ->> 1 as key, d.demand ->> 5 is not null as kept
+  select l.run, l.began, l.ended, d.demand ->> 0 as name, d.demand ->> 1 as key, d.demand ->> 5 is not null as kept,
+         (select count(*) from howdah.event v where v.run = l.run and v.kind = 23 and v.at < l.began) as life
   from last l
   join howdah.run r on r.id = l.run
   cross join lateral jsonb_array_elements(r.demands) d(demand)
@@ -12,9 +13,12 @@ with last as materialized (
 ), held as (
   select a.run, a.name, a.key, a.began, a.ended from attempt a where not a.kept
   union all
-  select a.run, a.name, a.key, min(a.began), case when bool_and(a.ended is not null) then max(a.ended) end from attempt a where a.kept group by a.run, a.name, a.key
+  select a.run, a.name, a.key, min(a.began), case when bool_and(a.ended is not null) then max(a.ended) end from attempt a where a.kept group by a.run, a.name, a.key, a.life
 )
-select x.run, format('began at %s as one of %s under %s and the key "%s", which allowed %s', x.at, x.n, x.name, x.key, x.number) as said
+select x.run, format('began at %s as one of %s under %s and the key "%s", which allowed %s, beside %s', x.at, x.n, x.name, x.key, x.number, (
+  select string_agg(format('run %s', o.run), ', ' order by o.run) from held o
+  where o.name = x.name and o.key = x.key and o.run <> x.run and o.began <= x.at and coalesce(o.ended, 'infinity') > x.at
+)) as said
 from (
   select e.*, chaos.allowed(e.name, e.key, e.at - interval '10 s', e.at) as number
   from (
