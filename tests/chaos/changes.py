@@ -19,7 +19,8 @@ RESUME_KEYS = "select howdah.resume_limit(k.name, k.key)::text from howdah.limit
 UNBLOCK = "select howdah.resume_limit(k.name, k.key)::text from howdah.limit_key k where k.blocked is not null"
 RETRY = "select howdah.retry(array(select k.blocked from howdah.limit_key k where k.blocked is not null order by k.blocked))::text"
 
-NUMBERS = {"chaos-all": (4, 10, 16), "chaos-key": (1, 2, 3, 4), "chaos-held": (1, 2, 4), "chaos-fair": (2, 6, 9), "chaos-newest": (1, 2, 3)}
+NUMBERS = {"chaos-all": (4, 10, 16), "chaos-key": (1, 2, 3, 4), "chaos-held": (1, 2, 4), "chaos-fair": (2, 6, 9), "chaos-newest": (1, 2, 3),
+           "chaos-wide": (20, 60, 90)}  # fmt: skip
 KEYED = ("chaos-key", "chaos-held", "chaos-newest")
 PAUSED = ("chaos-key", "chaos-line", "chaos-held")
 KEYS = 6

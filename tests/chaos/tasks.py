@@ -15,6 +15,9 @@ from .diary import Diary
 jobs = App()
 diary = Diary(os.environ["CHAOS_DIARY"])
 
+WIDE = os.environ.get("CHAOS_LIMITS") == "wide"
+"""Limits are plain and have room for many: what the gate admits is large, and goes ahead of the answer to what is out."""
+
 EFFECT = "insert into chaos.effect (run, lease, node, attempt) values ($1, $2, $3, $4)"
 STUBBORN = Retry(500, base=0.05, cap=0.5)
 """What speaks to Postgres itself fails as long as that is away."""
@@ -113,13 +116,19 @@ async def shared(mark: str, key: str, seconds: float, fails: int = 0, rests: boo
     await _narrowly(seconds, fails, rests)
 
 
-@jobs.task(retry=Retry(10, base=0.05, cap=0.5), limits=[Limit("chaos-newest", 2, key="key", when_full="cancel_oldest")])
+@jobs.task(retry=Retry(10, base=0.05, cap=0.5), limits=[Limit("chaos-newest", 2, key="key", when_full="wait" if WIDE else "cancel_oldest")])
 async def newest(mark: str, key: str, seconds: float, fails: int = 0, rests: bool = False) -> None:
     """What is cancelled when others come."""
     await _narrowly(seconds, fails, rests)
 
 
-LIMITED = {narrow: 4.0, ordered: 2.0, held: 2.0, shared: 1.0, newest: 0.5}
+@jobs.task(retry=Retry(10, base=0.05, cap=0.5), limits=[Limit("chaos-wide", 60)])
+async def wide(mark: str, key: str, seconds: float, fails: int = 0, rests: bool = False) -> None:
+    """What many do at once."""
+    await _narrowly(seconds, fails, rests)
+
+
+LIMITED = {narrow: 1.0, wide: 4.0} if WIDE else {narrow: 4.0, ordered: 2.0, held: 2.0, shared: 1.0, newest: 0.5, wide: 1.0}
 """Tasks that wait for limits, which take the same arguments, and how often there are runs of each."""
 
 

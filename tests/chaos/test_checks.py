@@ -113,7 +113,9 @@ def test_a_cancel_that_was_asked_for_while_the_outcome_was_being_written_is_in_t
 
 
 async def test_whoever_else_held_the_key_is_named_and_has_its_history_told(small: asyncpg.Connection) -> None:
-    await small.execute("update chaos.permit set taken = chaos.at(27) where lease = 26; update chaos.attempt set began = chaos.at(27) where lease = 26")
+    await small.execute(
+        "update chaos.permit set taken = chaos.at(27) where lease = 26; update chaos.attempt set began = chaos.at(27) where lease = 26"
+    )
     first, second = await _run(small, 24), await _run(small, 25)
     found = await checks.violations(small, ["permits", "crowds"])
     assert [one.runs for one in found.first] == [[second, first], [second, first]]

@@ -54,8 +54,8 @@ class Storm(msgspec.Struct, frozen=True):
     kinds: tuple[str, ...] = tuple(FAULTS)
     every_s: float = 2.5
     disk_mb: int = 8000
-    limits: bool = False
-    """Most of what is not in bulk is under limits."""
+    limits: str | None = None
+    """Most of what is not in bulk is under limits: "all" kinds of them, or "wide" ones."""
 
 
 class Report(msgspec.Struct):
@@ -125,7 +125,7 @@ class World:
     def _fleet(self, proxies: dict[str, Proxy]) -> Fleet:
         environment = {f"HOWDAH_{name}": value for name, value in SETTINGS.items()}
         if self.storm.limits:
-            environment["CHAOS_LIMITS"] = "1"
+            environment["CHAOS_LIMITS"] = self.storm.limits
         environment |= {"CHAOS_FOLDER": str(self._folder), "HOWDAH_DSN": self.server.dsn}
         storm = self.storm
 
