@@ -25,12 +25,12 @@ class Sent:
     def __init__(self, runs: Sequence[int], nodes: Sequence[int]) -> None:
         self.runs, self.nodes = [*runs], [*nodes]
         self.refused: Collection[int] = ()
-        self.is_lost = False
+        self.is_lost = self.took_effect = False
         self._answered = anyio.Event()
 
-    def answer(self, *, refused: Collection[int] = (), is_lost: bool = False) -> None:
-        """Lets it come back. is_lost: its connection ends, and it did not take effect."""
-        self.refused, self.is_lost = refused, is_lost
+    def answer(self, *, refused: Collection[int] = (), is_lost: bool = False, took_effect: bool = False) -> None:
+        """Lets it come back. is_lost: its connection ends, and whether it took effect nobody hears."""
+        self.refused, self.is_lost, self.took_effect = refused, is_lost, took_effect or not is_lost
         self._answered.set()
 
     async def wait(self) -> None:
@@ -90,14 +90,18 @@ class Rows:
             raise SeatLost("its connection has ended")
         sent = Sent(runs, nodes)
         self.sent.append(sent)
-        if not self.answers_at_once:
-            await sent.wait()
-        sent.answer(refused=sent.refused, is_lost=sent.is_lost)
+        if self.answers_at_once:
+            sent.answer()
+        await sent.wait()
+        rows = self._write(sent, epoch) if sent.took_effect else []
         if sent.is_lost:
             raise SeatLost("its connection has ended")
+        return rows
+
+    def _write(self, sent: Sent, epoch: int) -> list[Any]:
         assert epoch == self.tenures
         rows: list[Any] = []
-        for run, node in zip(runs, nodes, strict=True):
+        for run, node in zip(sent.runs, sent.nodes, strict=True):
             line = self.waiting[self._line_of[run]]
             if run in line and run not in sent.refused:
                 line.remove(run)
@@ -211,12 +215,15 @@ class Stage:
         self.has_ended = False
         self._spaces: dict[int, Space] = {}
         rows.space_asked = self._say_again
-        self._config = Config(claim_max=batch_max, backoff_s=0.001, second_look_s=0.001)
+        self._config = Config(claim_max=batch_max, backoff_s=0.001, second_look_s=0.001, busy_look_s=0.002)
         self._desk = Mailbox[Woken](1)
+
+    def wake(self) -> None:
+        self._desk.offer(Woken())
 
     async def hear(self) -> None:
         """The gate is woken, and does what it can."""
-        self._desk.offer(Woken())
+        self.wake()
         await self.rest()
 
     async def rest(self) -> None:

@@ -1,10 +1,14 @@
 """The gate as an actor: what it does while admissions are on their way to the database. What it decides is core/gate.py's."""
 
+from random import Random
+
 import anyio
+import anyio.lowlevel
 import pytest
 from howdah.actors.admissions import AHEAD_MIN
+from howdah.messages import Standing
 
-from .gate_stage import NODE, OTHER, TASK, Stage, gate
+from .gate_stage import NODE, OTHER, TASK, Rows, Stage, gate
 
 pytestmark = pytest.mark.anyio
 
@@ -172,6 +176,68 @@ async def test_an_answer_after_the_connection_was_lost_is_told_and_nothing_more_
         assert all(run.node == NODE for run in stage.node.told)
         assert stage.rows.tenures == 2
         assert not set(stage.rows.sent[0].runs) & set(stage.rows.sent[1].runs)
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_whatever_is_lost_refused_or_ended_meanwhile_no_limit_is_exceeded_and_nobody_is_forgotten(seed: int) -> None:
+    random = Random(seed)
+    async with gate(150, lines(30)) as stage:
+        rows = stage.rows
+        for step in range(120):
+            _disturb(stage, random, step)
+            await _steps(random.choice((1, 3, 40)))
+        stage.node.who = Standing(NODE, 1e9, 0.0)
+        while rows.held_by or any(rows.waiting.values()):
+            _answer_all(rows)
+            rows.answers_at_once = True
+            stage.has_room(500)
+            stage.tidings.add_ended({run: rows.end(run) for run in [*rows.held_by]})
+            stage.wake()
+            with anyio.fail_after(5):
+                while not rows.held_by and any(rows.waiting.values()):
+                    await anyio.lowlevel.checkpoint()
+
+
+def _disturb(stage: Stage, random: Random, step: int) -> None:
+    """One thing happens. What rows hold and what was heard go apart for a while."""
+    rows, tidings = stage.rows, stage.tidings
+    held = random.sample([*rows.held_by], min(len(rows.held_by), random.randint(1, 60)))
+    match random.choice(("answer", "answer", "answer", "refuse", "lose", "end", "end", "doubt", "space", "news", "drop", "lease")):
+        case "answer":
+            _answer_all(rows)
+        case "refuse":
+            for sent in rows.sent[-1:]:
+                if sent.is_out:
+                    sent.answer(refused=random.sample(sent.runs, min(5, len(sent.runs))))
+        case "lose":
+            for sent in rows.sent[-1:]:
+                if sent.is_out and random.random() < 0.3:
+                    sent.answer(is_lost=True, took_effect=random.random() < 0.5)
+        case "end":
+            tidings.add_ended({run: rows.end(run) for run in held})
+        case "doubt":
+            tidings.add_doubtful([(run, rows.end(run) if random.random() < 0.5 else rows.held_by[run][0]) for run in held])
+        case "space":
+            stage.has_room(random.choice((0, 50, 200)), random.choice((NODE, OTHER)), random.choice(((TASK,), (TASK, TASK + 1))))
+        case "news":
+            rows.wait_in(1000 + step, [100_000 + step])
+            tidings.add_runs([100_000 + step])
+        case "drop":
+            rows.is_up = rows.is_up and random.random() < 0.5
+        case _:
+            stage.node.who = None if random.random() < 0.3 else Standing(NODE, 1e9, 0.0)
+    stage.wake()
+
+
+def _answer_all(rows: Rows) -> None:
+    for sent in rows.sent:
+        if sent.is_out:
+            sent.answer()
+
+
+async def _steps(count: int) -> None:
+    for _ in range(count):
+        await anyio.lowlevel.checkpoint()
 
 
 async def end(stage: Stage, runs: list[int]) -> None:
