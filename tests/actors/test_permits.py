@@ -34,6 +34,20 @@ def test_what_is_admitted_twice_is_new_once() -> None:
     assert permits.grant([limited(1, lease=101)], 0.0) == [limited(1, lease=101)], "it was handed back and admitted again"
 
 
+def test_a_run_that_is_admitted_again_before_the_end_of_its_lease_is_heard_of_counts_once() -> None:
+    permits = Permits(LATE_S)
+    permits.grant([limited(1)], 1.0)
+    permits.start(limited(1))
+    permits.grant([limited(1, lease=101)], 2.0)
+    assert permits.of_task[5] == 1
+    assert permits.end([ended(1)], DROPPED) == ({}, {}), "the gate knows"
+    permits.grant([limited(1, lease=102)], 3.0)
+    assert permits.late_at() == 3.0 + LATE_S
+    assert permits.end([ended(1, lease=102)], DROPPED) == ({1: 102}, {})
+    assert permits.of_task[5] == 0
+    assert permits.lanes == {}
+
+
 def test_what_has_not_started_in_time_is_late_once() -> None:
     permits = Permits(LATE_S)
     permits.grant([limited(1), limited(2)], 1.0)

@@ -1,4 +1,4 @@
-"""python -m tests.chaos [--seed N] [--minutes M] [--rate R] [--only KIND,KIND] [--limits] [--json]:
+"""python -m tests.chaos [--seed N] [--minutes M] [--rate R] [--only KIND,KIND] [--limits [wide]] [--json]:
 one storm, and what it did not break."""
 
 import argparse
@@ -23,7 +23,13 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=600.0, help="runs enqueued in a second")
     parser.add_argument("--every", type=float, default=2.5, help="seconds between two faults, on average")
     parser.add_argument("--only", default=",".join(FAULTS), help="kinds of faults: %(default)s")
-    parser.add_argument("--limits", action="store_true", help="most of the runs are under limits and rates")
+    parser.add_argument(
+        "--limits",
+        nargs="?",
+        const="all",
+        choices=("all", "wide"),
+        help="most runs are under limits and rates; wide: under plain ones",
+    )
     parser.add_argument("--keep", action="store_true", help="keep logs and diaries, and say where")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     asked = parser.parse_args()

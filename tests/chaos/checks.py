@@ -1,5 +1,6 @@
 """What must hold when all is over. Each check is a query whose rows are violations, or a pure function of what a query found."""
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from ..interleavings.invariants import replay
 HERE = Path(__file__).with_name("checks")
 QUERIES = (
     "unended", "promises", "marks", "hot_rows", "effects", "effect_fence", "bookings", "at_most_once", "leases", "reaped_alive",
-    "begun_late", "accepted", "children", "cancels", "ends", "tallies", "permits", "crowds", "rates",
+    "begun_late", "accepted", "children", "cancels", "ends", "tallies", "permits", "crowds", "rates", "order",
 )  # fmt: skip
 SHOWN = 20
+NAMED = re.compile(r"\brun (\d+)")
 TAKEOVER_S = 1.0
 """How much later than its lease the first run of a killed node may begin again."""
 
@@ -26,6 +28,11 @@ class Violation(msgspec.Struct, frozen=True):
     check: str
     said: str
     run: int = 0
+
+    @property
+    def runs(self) -> list[int]:
+        """Those that it is about: the one, and others that it names."""
+        return [run for run in (self.run, *map(int, NAMED.findall(self.said))) if run]
 
 
 class Takeover(msgspec.Struct, frozen=True):

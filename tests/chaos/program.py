@@ -5,8 +5,9 @@ import logging
 import signal
 
 import uvloop
+from howdah.actors import admissions
 
-from .tasks import jobs
+from .tasks import WIDE, jobs
 
 
 async def main() -> None:
@@ -18,5 +19,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    if WIDE:
+        admissions.AHEAD_MIN = 2  # So that two are out most of the time.
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     uvloop.run(main())

@@ -35,9 +35,43 @@ create trigger note_permit after update on howdah.job for each row
 create trigger note_permit_ended after delete on howdah.job for each row
   when (old.line is not null and old.lease is not null) execute function chaos.note_permit();
 
--- What each limit allowed from when on.
-create table chaos.terms (name text not null, number int not null, at timestamptz not null);
-insert into chaos.terms (name, number, at) values ('chaos-key', 3, '-infinity'), ('chaos-all', 10, '-infinity');
+-- What each limit, or one of its keys (of which number is null where its limit's counts), allowed from when on.
+create table chaos.terms (name text not null, key text, number int, paused boolean not null default false, at timestamptz not null);
+create function chaos.note_terms() returns trigger language plpgsql as $$
+begin
+  insert into chaos.terms (name, number, paused, at)
+  values (new.name, (coalesce(new.terms, new.said) ->> 'number')::int, new.paused, clock_timestamp());
+  return null;
+end
+$$;
+create trigger note_terms after insert or update on howdah.limit_terms for each row execute function chaos.note_terms();
+create function chaos.note_key() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'DELETE' then
+    insert into chaos.terms (name, key, at) values (old.name, old.key, clock_timestamp());
+  else
+    insert into chaos.terms (name, key, number, paused, at)
+    values (new.name, new.key, (new.terms ->> 'number')::int, new.paused or new.blocked is not null, clock_timestamp());
+  end if;
+  return null;
+end
+$$;
+create trigger note_key after insert or update or delete on howdah.limit_key for each row execute function chaos.note_key();
+
+-- The most that a limit allowed under a key at any moment between these. Null: it is none that counts runs.
+create function chaos.allowed(p_name text, p_key text, p_since timestamptz, p_until timestamptz) returns int language sql stable as $$
+  with span as (
+    select t.key, t.number, t.paused, t.at, lead(t.at, 1, 'infinity') over (partition by t.key order by t.at) as until
+    from chaos.terms t where t.name = p_name and (t.key is null or t.key = p_key)
+  ), seen as (
+    select * from span s where s.at <= p_until and s.until >= p_since
+  )
+  select case when bool_and(s.paused) filter (where s.key is null) then 0 else greatest(
+    max(case when s.paused then 0 else s.number end) filter (where s.key is not null),
+    case when coalesce(min(s.at) filter (where s.key is not null) > p_since, true) or bool_or(s.key is not null and s.number is null and not s.paused)
+      then max(s.number) filter (where s.key is null and not s.paused) end
+  ) end from seen s
+$$;
 
 create table chaos.attempt (
   run bigint not null, lease bigint not null, node bigint not null, attempt int, process text not null,

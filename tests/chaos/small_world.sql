@@ -3,7 +3,7 @@
 set session_replication_role = replica; -- no fold()
 
 insert into howdah.task (name, queue, implemented)
-select name, 1, true from unnest('{plain,stored,once,flaky,patient,child,parent,apart,murder,narrow,paced}'::text[]) name;
+select name, 1, true from unnest('{plain,stored,once,flaky,patient,child,parent,apart,murder,narrow,paced,ordered}'::text[]) name;
 
 create function chaos.id(n int) returns bigint language sql stable return howdah.day_base() + n;
 create function chaos.at(seconds double precision) returns timestamptz language sql stable
@@ -70,3 +70,12 @@ update howdah.run set demands = '[["chaos-rate", ""]]' where id in (chaos.id(22)
 insert into chaos.permit (run, lease, node, taken, freed) values
   (chaos.id(20), 20, 2, chaos.at(20), chaos.at(20.4)), (chaos.id(21), 21, 2, chaos.at(20.15), chaos.at(20.6)),
   (chaos.id(22), 22, 2, chaos.at(22), chaos.at(22.3)), (chaos.id(23), 23, 2, chaos.at(24), chaos.at(24.3));
+insert into chaos.terms (name, number, at) values ('chaos-key', 3, '-infinity'), ('chaos-all', 10, '-infinity'), ('chaos-line', 1, '-infinity');
+-- 24, 25: one after the other; the first of them failed once.
+select chaos.make(24, 'ordered', 'ordered-24'), chaos.try(24, 24, 2, 26.1, 26.2, 'x'), chaos.say(24, 4, 26.3, 24, 2), chaos.try(24, 25, 2, 28.1, 28.2),
+       chaos.say(24, 1, 28.3, 25, 2);
+select chaos.make(25, 'ordered', 'ordered-25'), chaos.try(25, 26, 2, 29.1, 29.2), chaos.say(25, 1, 29.3, 26, 2);
+update howdah.run set demands = '[["chaos-line", "k", 1, null, 1, "sequence"]]' where id in (chaos.id(24), chaos.id(25));
+insert into chaos.permit (run, lease, node, taken, freed) values
+  (chaos.id(24), 24, 2, chaos.at(26), chaos.at(26.3)), (chaos.id(24), 25, 2, chaos.at(28), chaos.at(28.3)),
+  (chaos.id(25), 26, 2, chaos.at(29), chaos.at(29.3));

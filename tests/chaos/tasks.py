@@ -8,12 +8,15 @@ import time
 from pathlib import Path
 
 import howdah
-from howdah import App, Limit, Rate, Retry, Snooze
+from howdah import App, Limit, Rate, Retry, Sequence, Snooze
 
 from .diary import Diary
 
 jobs = App()
 diary = Diary(os.environ["CHAOS_DIARY"])
+
+WIDE = os.environ.get("CHAOS_LIMITS") == "wide"
+"""Limits are plain and have room for many: what the gate admits is large, and goes ahead of the answer to what is out."""
 
 EFFECT = "insert into chaos.effect (run, lease, node, attempt) values ($1, $2, $3, $4)"
 STUBBORN = Retry(500, base=0.05, cap=0.5)
@@ -92,6 +95,44 @@ def apart(mark: str, dies: int = 0) -> None:
 @jobs.task(retry=Retry(10, base=0.05, cap=0.5), limits=[Limit("chaos-key", 3, key="key"), Limit("chaos-all", 10)])
 async def narrow(mark: str, key: str, seconds: float, fails: int = 0, rests: bool = False) -> None:
     """What waits for two limits at once. It fails so many times, and is put off once where it rests."""
+    await _narrowly(seconds, fails, rests)
+
+
+@jobs.task(retry=Retry(3, base=0.05, cap=0.5), limits=[Sequence(key="key", name="chaos-line")])
+async def ordered(mark: str, key: str, seconds: float, fails: int = 0, rests: bool = False) -> None:
+    """One after the other; one that fails three times holds its key up."""
+    await _narrowly(seconds, fails, rests)
+
+
+@jobs.task(retry=Retry(10, base=0.05, cap=0.5), limits=[Limit("chaos-held", 2, key="key", hold="run")])
+async def held(mark: str, key: str, seconds: float, fails: int = 0, rests: bool = False) -> None:
+    """What keeps its place over its retries, and while it is put off."""
+    await _narrowly(seconds, fails, rests)
+
+
+@jobs.task(retry=Retry(10, base=0.05, cap=0.5), limits=[Limit("chaos-fair", 6, fair_by="key", weights={"k0": 3})])
+async def shared(mark: str, key: str, seconds: float, fails: int = 0, rests: bool = False) -> None:
+    """What takes turns."""
+    await _narrowly(seconds, fails, rests)
+
+
+@jobs.task(retry=Retry(10, base=0.05, cap=0.5), limits=[Limit("chaos-newest", 2, key="key", when_full="wait" if WIDE else "cancel_oldest")])
+async def newest(mark: str, key: str, seconds: float, fails: int = 0, rests: bool = False) -> None:
+    """What is cancelled when others come."""
+    await _narrowly(seconds, fails, rests)
+
+
+@jobs.task(retry=Retry(10, base=0.05, cap=0.5), limits=[Limit("chaos-wide", 60)])
+async def wide(mark: str, key: str, seconds: float, fails: int = 0, rests: bool = False) -> None:
+    """What many do at once."""
+    await _narrowly(seconds, fails, rests)
+
+
+LIMITED = {narrow: 1.0, wide: 4.0} if WIDE else {narrow: 4.0, ordered: 2.0, held: 2.0, shared: 1.0, newest: 0.5, wide: 1.0}
+"""Tasks that wait for limits, which take the same arguments, and how often there are runs of each."""
+
+
+async def _narrowly(seconds: float, fails: int, rests: bool) -> None:
     with diary.attempt() as run:
         await asyncio.sleep(seconds)
         if rests and _first(run.id, "rest"):

@@ -34,7 +34,7 @@ async def test_a_short_storm_breaks_nothing(folder: Path) -> None:
 
 async def test_in_a_short_storm_no_limit_is_exceeded_and_nothing_waits_for_ever(folder: Path) -> None:
     kinds = ("kill", "pause", "terminate", "restart", "roll")
-    report = await World(Storm(seed=11, seconds=10, rate=150, kinds=kinds, every_s=0.6, disk_mb=1000, limits=True), folder).live()
+    report = await World(Storm(seed=11, seconds=10, rate=150, kinds=kinds, every_s=0.6, disk_mb=1000, limits="all"), folder).live()
 
     assert report.violations == 0, told(report)
     assert report.permits > 300

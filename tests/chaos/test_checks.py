@@ -58,6 +58,11 @@ PLANTED: list[tuple[str, int, str]] = [
     ("permits", 21, "update chaos.terms set number = 1 where name = 'chaos-key'"),
     ("permits", 20, "update chaos.terms set number = 0 where name = 'chaos-all'"),
     ("crowds", 21, "update chaos.terms set number = 1 where name = 'chaos-all'"),
+    ("permits", 25, "update chaos.permit set taken = chaos.at(27) where lease = 26"),
+    ("permits", 25, "update chaos.terms set number = 3 where name = 'chaos-line'; insert into chaos.terms (name, key, number, at) values ('chaos-line', 'k', 0, chaos.at(20))"),
+    ("permits", 24, "insert into chaos.terms (name, paused, number, at) values ('chaos-line', true, 1, chaos.at(20))"),
+    ("crowds", 25, "update chaos.attempt set began = chaos.at(27) where lease = 26"),
+    ("order", 25, "update chaos.permit set taken = chaos.at(25), freed = chaos.at(25.5) where lease = 26"),
     ("rates", 23, "update chaos.permit set taken = chaos.at(22.05) where lease = 23; update howdah.limit_terms set said = '{\"per_s\": 0.1, \"burst\": 1}'"),
     ("tallies", 0, "insert into howdah.tally (queue, task, kind, n, ready, running, later) values (1, 1, 1, 1, 0, 0, 0)"),
     ("tallies", 0, "insert into howdah.tally (queue, task, kind, n, ready, running, later) values (1, 1, 1, 0, 1, 0, 0)"),
@@ -105,6 +110,24 @@ def test_a_cancel_that_was_asked_for_while_the_outcome_was_being_written_is_in_t
     assert [*checks.misread([(written, "succeeded", 1, 7)])] == []
     ((wrong, _),) = checks.misread([([Kind.EXPIRED, Kind.CANCEL_REQUESTED], "expired", 1, 7)])
     assert "CANCEL_REQUESTED was accepted of a run that was expired" in wrong.said
+
+
+async def test_whoever_else_held_the_key_is_named_and_has_its_history_told(small: asyncpg.Connection) -> None:
+    await small.execute(
+        "update chaos.permit set taken = chaos.at(27) where lease = 26; update chaos.attempt set began = chaos.at(27) where lease = 26"
+    )
+    first, second = await _run(small, 24), await _run(small, 25)
+    found = await checks.violations(small, ["permits", "crowds"])
+    assert [one.runs for one in found.first] == [[second, first], [second, first]]
+
+
+async def test_between_its_end_and_its_retry_a_run_keeps_nothing(small: asyncpg.Connection) -> None:
+    """It waits as others do then, and one that was behind it may go."""
+    await small.execute("update chaos.permit set taken = chaos.at(27), freed = chaos.at(27.3) where lease = 26")
+    await small.execute("update chaos.attempt set began = chaos.at(27.1), ended = chaos.at(27.2) where lease = 26")
+    assert (await checks.violations(small, ["permits", "crowds"])).counts == {"permits": 1, "crowds": 1}
+    await small.execute("update howdah.event set kind = 2 where run = chaos.id(24) and lease = 24; select chaos.say(24, 23, 26.5)")
+    assert (await checks.violations(small, ["permits", "crowds"])).counts == {}
 
 
 async def test_what_a_crash_of_postgres_may_forget_is_no_violation_and_what_it_may_not_is(small: asyncpg.Connection) -> None:

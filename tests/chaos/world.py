@@ -16,7 +16,7 @@ import msgspec
 from howdah.config import configure
 from howdah.db.migrate import migrate
 
-from . import checks, ledger
+from . import changes, checks, ledger
 from .faults import FAULTS
 from .faults.server import LOST
 from .fleet import Fleet, Member
@@ -34,10 +34,6 @@ SETTINGS = {
 PROXIED = (1, 3)
 SETTLED_S = 60.0
 ENDED_S = 30.0
-TURN = """
-with noted as (insert into chaos.terms (name, number, at) values ($1, $2, clock_timestamp()))
-select howdah.set_limit(name, jsonb_build_object('number', $2::int))::text from howdah.limit_terms where name = $1
-"""
 ZOMBIES = """
 select count(*) from chaos.attempt a join howdah.run r on r.id = a.run and r.demands is not null
 where a.ended > (select min(g.at) from chaos.gone g where g.node = a.node)
@@ -58,8 +54,8 @@ class Storm(msgspec.Struct, frozen=True):
     kinds: tuple[str, ...] = tuple(FAULTS)
     every_s: float = 2.5
     disk_mb: int = 8000
-    limits: bool = False
-    """Most of what is not in bulk is under limits."""
+    limits: str | None = None
+    """Most of what is not in bulk is under limits: "all" kinds of them, or "wide" ones."""
 
 
 class Report(msgspec.Struct):
@@ -129,7 +125,7 @@ class World:
     def _fleet(self, proxies: dict[str, Proxy]) -> Fleet:
         environment = {f"HOWDAH_{name}": value for name, value in SETTINGS.items()}
         if self.storm.limits:
-            environment["CHAOS_LIMITS"] = "1"
+            environment["CHAOS_LIMITS"] = self.storm.limits
         environment |= {"CHAOS_FOLDER": str(self._folder), "HOWDAH_DSN": self.server.dsn}
         storm = self.storm
 
@@ -158,12 +154,13 @@ class World:
                     group.start_soon(member.live)
                 began = time.monotonic()
                 async with anyio.create_task_group() as storm:
-                    storm.start_soon(self._turn, began + self.storm.seconds)
+                    storm.start_soon(changes.make, self.server, self.storm.seed, began + self.storm.seconds)
                     for fault in plan(self.storm.seed, self.storm.seconds, self.storm.kinds, self.storm.every_s):
                         await anyio.sleep(max(0.0, began + fault.at_s - time.monotonic()))
                         storm.start_soon(self._break, scene, fault)
                     await anyio.sleep(max(0.0, began + self.storm.seconds - time.monotonic()))
                 await _dismiss(fleet.producers)
+                await changes.end(self.server)
                 settled_s = await self._settle_down()
                 await _dismiss(fleet.nodes)
             finally:
@@ -182,25 +179,13 @@ class World:
         except Exception as error:
             self.report(f"the fault {fault} could not be made or mended: {error!r}")
 
-    async def _turn(self, until: float) -> None:
-        """Changes what limits allow, live, until the storm is over."""
-        random = Random(f"terms {self.storm.seed}")
-        while True:
-            await anyio.sleep(random.uniform(2.0, 8.0))
-            if time.monotonic() > until:
-                return
-            name, number = random.choice([("chaos-all", random.choice((4, 10, 16))), ("chaos-key", random.randint(1, 4))])
-            try:
-                await self.server.ask(TURN, name, number)
-            except LOST:
-                continue  # Whether it took effect or not, its row says so.
-
     async def _settle_down(self) -> float:
         began = time.monotonic()
         last, last_change = -1, began
         while (pending := await self.server.ask(PENDING)) and time.monotonic() < last_change + SETTLED_S:
             if pending != last:
                 last, last_change = pending, time.monotonic()
+            await changes.free(self.server)
             await anyio.sleep(0.1)
         return round(time.monotonic() - began, 3)
 
@@ -214,7 +199,7 @@ class World:
             found.add("takeover", checks.late(takeovers, LEASE_S))
             found.add("processes", [checks.Violation("processes", said) for said in self.complaints])
             found.add("complaints", [checks.Violation("complaints", said) for said in pages.complaints])
-            shown = list(dict.fromkeys(one.run for one in found.first if one.run))[:HISTORIES]
+            shown = list(dict.fromkeys(run for one in found.first for run in one.runs))[:HISTORIES]
             report = Report(
                 seed=self.storm.seed,
                 seconds=self.storm.seconds,

@@ -49,8 +49,9 @@ class Admissions:
         """desk: the gate's, which is woken when an answer is there."""
         self._register, self._epoch, self._node, self._desk = register, epoch, node, desk
         self._batches = Mailbox[_Batch](OUT_MAX)
-        self._answers = Mailbox[Answer | SeatLost](OUT_MAX)
+        self._answers = Mailbox[Answer](OUT_MAX)
         self._out = deque[dict[int, Decided]]()
+        self._lost: SeatLost | None = None
 
     @property
     def are_out(self) -> bool:
@@ -74,13 +75,18 @@ class Admissions:
         self._batches.put_nowait(batch)
 
     async def take(self, within_s: float | None = 0) -> list[Answer]:
-        """The answers that are there; waits for the first of them for so long. Raises SeatLost where one of them says so."""
-        answers: list[Answer] = []
-        for answer in await self._answers.take(OUT_MAX, within_s):
-            if isinstance(answer, SeatLost):
-                raise answer
+        """The answers that are there; waits for the first of them for so long. Raises SeatLost where no more will come, once all are
+        taken: what was admitted before the loss is admitted, and its node waits to hear of it."""
+        answers = await self.rest(within_s)
+        if not answers and self._lost is not None:
+            raise self._lost
+        return answers
+
+    async def rest(self, within_s: float | None = 0) -> list[Answer]:
+        """The same, whether the seat is lost or not."""
+        answers = await self._answers.take(OUT_MAX, within_s)
+        for _ in answers:
             self._out.popleft()
-            answers.append(answer)
         return answers
 
     def end(self) -> None:
@@ -95,7 +101,8 @@ class Admissions:
                 try:
                     rows = await self._register.admit(self._epoch, self._node, list(batch.decided), batch.nodes, batch.levels)
                 except SeatLost as lost:
-                    self._answers.put_nowait(lost)
+                    self._lost = lost
+                    self._answers.close()
                     self._desk.offer(Woken())
                     return
                 self._answers.put_nowait(Answer(batch.decided, rows))

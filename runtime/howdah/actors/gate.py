@@ -126,7 +126,8 @@ class _Keeper:
                 lost = error
             finally:
                 self._admissions.end()
-        if lost is not None:
+        if lost is not None:  # What was answered since is told here: its node would hear of it from the next gate, two heartbeats later.
+            self._note(await self._admissions.rest())
             raise lost
 
     async def _work(self) -> None:

@@ -67,8 +67,10 @@ class Permits:
         for run in runs:
             number, key = run.id, run.lane
             permit = permits.get(number)
-            if permit is not None and permit.lease == run.lease:
-                continue
+            if permit is not None:
+                if permit.lease == run.lease:
+                    continue
+                self._drop(number, permit)  # The gate has seen the end of that lease before the node has heard that it is durable.
             assert key is not None, "the gate admits runs with limits"
             lane = lanes.get(key)
             if lane is None:
@@ -127,20 +129,23 @@ class Permits:
         which only the database knows, since nothing was written (dropped: the kind of these)."""
         free: dict[int, int] = {}
         doubtful: dict[int, int] = {}
-        permits, lanes, of_task = self._permits, self.lanes, self.of_task
         for outcome in outcomes:
-            permit = permits.get(outcome.run)
+            permit = self._permits.get(outcome.run)
             if permit is None or permit.lease != outcome.lease:
                 continue
-            del permits[outcome.run]
-            of_task[permit.task] -= 1
-            lane = permit.lane
-            if permit.is_spent:
-                lane.spent -= 1
-            else:
-                lane.unspent -= 1
-                permit.grant.unspent -= 1
-            if not (lane.spent or lane.unspent):
-                del lanes[permit.key]
+            self._drop(outcome.run, permit)
             (doubtful if outcome.kind == dropped else free)[outcome.run] = outcome.lease
         return free, doubtful
+
+    def _drop(self, run: int, permit: _Permit) -> None:
+        """It counts no more."""
+        del self._permits[run]
+        self.of_task[permit.task] -= 1
+        lane = permit.lane
+        if permit.is_spent:
+            lane.spent -= 1
+        else:
+            lane.unspent -= 1
+            permit.grant.unspent -= 1
+        if not (lane.spent or lane.unspent):
+            del self.lanes[permit.key]

@@ -6,6 +6,6 @@ from (
   where e.kind <> 1
 ) x
 where not (
-  (x.task = 'once' and x.state in ('lost', 'failed')) or (x.task in ('patient', 'child', 'narrow') and x.state = 'cancelled')
-  or (x.task = 'murder' and x.state = 'quarantined')
+  (x.task = 'once' and x.state in ('lost', 'failed')) or (x.task in ('patient', 'child', 'narrow', 'ordered', 'held', 'shared', 'newest', 'wide') and x.state = 'cancelled')
+  or (x.task = 'ordered' and x.state = 'failed') or (x.task = 'murder' and x.state = 'quarantined')
 )
