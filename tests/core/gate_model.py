@@ -40,6 +40,15 @@ class Queue:
     demands: tuple[Demand, ...]
     waiting: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
     known: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    refused: set[int] = field(default_factory=set[int])
+    """Runs that were not admitted after all: the gate does not know yet why."""
+    last: int = 0
+
+    @property
+    def rank(self) -> int | None:
+        """Where it stands in an order. None: nothing waits, as far as is known."""
+        first = [*self.refused, *(run for _, run in self.known[:1])]
+        return min(first) if first else self.last if self.waiting else None
 
 
 class World:
@@ -52,6 +61,8 @@ class World:
         self.buckets: dict[Key, Bucket] = {}
         self.queues = {number: Queue(task, demands) for number, (task, demands) in lines.items()}
         self.running: dict[int, tuple[int, int]] = {}
+        self.fresh: dict[int, Admitted] = {}
+        """Those that this gate has admitted."""
         self.run = 0
         self.seen = -math.inf
         self.grouped = any(demand.group is not None for _, demands in lines.values() for demand in demands)
@@ -61,6 +72,7 @@ class World:
     def take_over(self) -> None:
         """Another gate learns everything from the rows."""
         self.gate = Gate()
+        self.fresh = {}
         for limit, terms in self.terms.items():
             self.gate.set_terms(limit, terms)
         for key, terms in self.own.items():
@@ -78,7 +90,10 @@ class World:
         queue = self.queues[number]
         first = sorted(queue.waiting)
         queue.known = first[:TOLD]
+        queue.refused = set()
+        queue.last = first[0][1] if first else 0
         heads = [head(priority, run) for priority, run in queue.known]
+        self.gate.trust(number)
         self.gate.offer(number, queue.task, queue.demands, heads, more=len(first) > TOLD)
 
     def in_force(self, key: Key) -> Terms:
@@ -99,7 +114,21 @@ class World:
         return flow.burst if bucket is None else bucket.filled(flow, self.now).level
 
     def can_go(self, number: int) -> bool:
-        return bool(self.queues[number].known) and all(self.has_room(demand) for demand in self.queues[number].demands)
+        queue = self.queues[number]
+        return bool(queue.known) and self.leads(number) and all(self.has_room(demand) for demand in queue.demands)
+
+    def leads(self, number: int) -> bool:
+        """Whether its first run is the first of all, and known to wait, wherever it has a key in order."""
+        keys = {demand.key for demand in self.queues[number].demands if demand.ordered}
+        if not keys:
+            return True
+        queue = self.queues[number]
+        others = [
+            other.rank
+            for each, other in self.queues.items()
+            if each != number and any(demand.ordered and demand.key in keys for demand in other.demands) and other.rank is not None
+        ]
+        return not queue.refused and bool(queue.known) and queue.known[0][1] < min(others, default=math.inf)
 
     def able(self, slots: Slots) -> list[int]:
         """Lines whose first run has room everywhere, and a place."""
@@ -131,7 +160,9 @@ class World:
         ]
 
     def _lacking(self, number: int) -> set[Key]:
-        return {demand.key for demand in self.queues[number].demands if not self.has_room(demand)}
+        demands = self.queues[number].demands
+        lacking = {demand.key for demand in demands if not self.has_room(demand)}
+        return lacking if self.leads(number) else lacking | {("another goes first", "")}
 
     def _rates(self, number: int) -> set[Key]:
         return {demand.key for demand in self.queues[number].demands if isinstance(self.in_force(demand.key), Flow)}
@@ -158,6 +189,7 @@ class World:
         assert one.run == queue.known[0][1], f"run {one.run} is not the first of its line"
         for demand in queue.demands:
             assert self.has_room(demand), f"{demand.key} has no room for run {one.run}"
+        assert self.leads(one.line), f"run {one.run} is not the first in order"
         better = [
             number
             for number in self.able(left)
@@ -166,11 +198,13 @@ class World:
         assert not better, f"lines {better} go before run {one.run}"
         assert not self.is_surely_behind(one.line, left), f"run {one.run} took tokens that a better one saves up for"
         assert one.place == left.take(queue.task)
+        self.fresh[one.run] = one
         self._start(queue, one.line)
 
     def _start(self, queue: Queue, line: int) -> None:
         head = queue.known.pop(0)
         queue.waiting.remove(head)
+        queue.last = head[1]
         self.running[head[1]] = (line, head[0])
         for demand in queue.demands:
             flow = self.in_force(demand.key)
@@ -188,18 +222,25 @@ class World:
     def end(self, run: int) -> None:
         """A run ends."""
         line, _ = self.running.pop(run)
+        self.fresh.pop(run, None)
         self.gate.free(self.queues[line].demands)
 
     def undo(self, run: int) -> None:
-        """A run was not admitted after all: it waits again, and what it took is back."""
+        """A run was not admitted after all: it waits again, and what it took is back. Of why the gate is told later."""
         line, priority = self.running.pop(run)
         queue = self.queues[line]
-        self.gate.undo(queue.demands)
+        self.gate.undo(self.fresh.pop(run))
         for demand in queue.demands:
             if isinstance(self.in_force(demand.key), Flow) and demand.key in self.buckets:
                 self.buckets[demand.key] = self.buckets[demand.key].without(-demand.cost)
         queue.waiting.add((priority, run))
-        self.tell(line)
+        queue.refused.add(run)
+
+    def learn(self) -> None:
+        """The gate is told of the lines of which anything was refused."""
+        for number, queue in self.queues.items():
+            if queue.refused:
+                self.tell(number)
 
     def change(self, limit: str, terms: Terms) -> None:
         """Other terms of a limit."""
@@ -235,5 +276,7 @@ class World:
             assert known is not None
             if isinstance(flow, Flow):
                 assert abs(known.filled(flow, self.now).level - bucket.filled(flow, self.now).level) < 1e-5
-        hungry = {number for number, queue in self.queues.items() if queue.waiting and not queue.known}
+        hungry = {
+            number for number, queue in self.queues.items() if not queue.known and {run for _, run in queue.waiting} > queue.refused
+        }
         assert set(self.gate.hungry()) == hungry

@@ -10,6 +10,7 @@ from .gate_model import Slots, World
 
 COUNTS = ["a", "b", "c"]
 RATES = ["r", "s"]
+IN_ORDER = "c"
 KEYS: list[Key] = [(limit, key) for limit in COUNTS for key in "12"] + [(limit, "") for limit in RATES]
 POOLS = {"t": 0, "u": 0, "v": 1}
 ENDLESS = 1 << 30
@@ -26,7 +27,11 @@ def demands(*, grouped: bool) -> st.SearchStrategy[tuple[Demand, ...]]:
     counted = st.lists(st.sampled_from(KEYS[:-2]), max_size=2, unique=True)
     rated = st.lists(st.sampled_from(KEYS[-2:]), max_size=2, unique=True)
     keys = st.tuples(rated, counted, st.booleans()).map(lambda drawn: drawn[1] + drawn[0] if drawn[2] else drawn[0] + drawn[1])
-    return keys.filter(len).flatmap(lambda chosen: st.tuples(*(st.builds(Demand, st.just(key), costs, groups) for key in chosen)))
+    return keys.filter(len).flatmap(lambda chosen: st.tuples(*(need_of(key, costs, groups) for key in chosen)))
+
+
+def need_of(key: Key, costs: st.SearchStrategy[float], groups: st.SearchStrategy[str | None]) -> st.SearchStrategy[Demand]:
+    return st.builds(Demand, st.just(key), costs, groups, ordered=st.just(key[0] == IN_ORDER))
 
 
 class Gatekeeper(RuleBasedStateMachine):
@@ -75,10 +80,15 @@ class Gatekeeper(RuleBasedStateMachine):
             self.world.end(run)
         self._admit(free)
 
-    @precondition(lambda self: self.world.running)
-    @rule(which=st.integers(0, 30))
-    def undo(self, which: int) -> None:
-        self.world.undo(sorted(self.world.running)[which % len(self.world.running)])
+    @precondition(lambda self: self.world.fresh)
+    @rule(which=st.integers(0, 30), free=places)
+    def undo(self, which: int, free: dict[int, int]) -> None:
+        self.world.undo(sorted(self.world.fresh)[which % len(self.world.fresh)])
+        self._admit(free)
+
+    @rule()
+    def learn_what_became_of_the_refused(self) -> None:
+        self.world.learn()
 
     @rule(wait_s=st.sampled_from([1.0, 0.25, 7.0]), free=places)
     def wait(self, wait_s: float, free: dict[int, int]) -> None:
@@ -125,6 +135,7 @@ class Gatekeeper(RuleBasedStateMachine):
                 world.end(run)
             for line in world.gate.hungry():
                 world.tell(line)
+            world.learn()
             if not world.admit(Slots({0: ENDLESS, 1: ENDLESS}, POOLS)):
                 break
         assert not any(queue.waiting for queue in world.queues.values())

@@ -300,7 +300,7 @@ class _Keeper:
             if own:
                 self._house.admitted(own)
             for one in decided.values():
-                self._gate.undo(one.demands)
+                self._gate.undo(one)
                 self._places.free(one.place, one.task[1])
                 self._undone.append(one)
             if not decided:

@@ -18,20 +18,19 @@ called from there before something changed. So an admission ends, whatever circl
 
 import math
 from collections.abc import Iterable, Sequence
-from heapq import heapify, heappop, heappush
 from itertools import count
 
 from .bucket import ROUNDING, Bucket
 from .crowd import Crowd, Front, Head, precedes, run_of
+from .dues import Dues
 from .keyed import Admitted, Demand, Key, Kind, Line, Places, Room, Rooms, Task, Terms
 from .savers import Savers
-from .turns import Share, Turns
 
 
 class Gate:
     """Everything that waits under limits, as the one gate of a database knows it. Moments are seconds of one clock."""
 
-    __slots__ = ("_dues", "_entries", "_front", "_hungry", "_lines", "_now", "_parked", "_poured", "_rooms", "_savers", "_stirred",
+    __slots__ = ("_doubted", "_dues", "_entries", "_front", "_hungry", "_lines", "_now", "_parked", "_poured", "_rooms", "_savers", "_stirred",
                  "_tasks", "_turn")  # fmt: skip
 
     def __init__(self) -> None:
@@ -43,8 +42,9 @@ class Gate:
         self._parked: list[int] = []
         self._stirred: list[Room] = []
         self._poured: set[Room] = set()
+        self._doubted: dict[int, set[Room]] = {}
         self._savers = Savers()
-        self._dues: list[tuple[float, int, Room]] = []
+        self._dues = Dues()
         self._entries = count(1)
         self._turn = 0
         self._now = 0.0
@@ -104,14 +104,24 @@ class Gate:
                 room.stirred = True
                 self._stirred.append(room)
 
-    def undo(self, demands: Iterable[Demand]) -> None:
-        """An admission did not happen: permits and tokens are as if there had been none. Its line is told of anew, if it waits still."""
-        self.free(demands)
-        for demand in demands:
-            room = self._rooms.get(demand.key)
-            if room is not None and room.flow is not None and room.bucket is not None:
+    def undo(self, one: Admitted) -> None:
+        """An admission did not happen: permits and tokens are as if there had been none. Its line is told of anew, if it waits still:
+        a key that runs have in order is for nobody until then (trust)."""
+        for room, demand in zip(one.rooms, one.demands, strict=True):
+            if demand.ordered and room.order is not None:
+                room.order.doubt(one.line, one.run)
+                self._doubted.setdefault(one.line, set()).add(room)
+            if room.flow is not None and room.bucket is not None:
                 room.bucket = room.bucket.without(-demand.cost)
                 self._reconsider(room)
+        self.leave(one.rooms)
+
+    def trust(self, number: int) -> None:
+        """What is offered of this line was read after all that was not admitted of it: it is known what waits."""
+        for room in self._doubted.pop(number, ()):
+            if room.order is not None:
+                room.order.trust(number)
+                self._stir(room)
 
     def offer(self, number: int, task: Kind, demands: tuple[Demand, ...], heads: Iterable[Head], *, more: bool) -> None:
         """These are the first of a line, in order, and all that the gate is to know of it: they replace what was told before.
@@ -135,6 +145,8 @@ class Gate:
             line = self._lines[number] = Line(number, self._task(task), demands, tuple(self._rooms.open(demand.key) for demand in demands))
         line.heads = told
         line.more = more
+        if line.ordered:
+            self._line_up(line)
         if told:
             self._hungry.discard(number)
             self._make_ready(line)
@@ -171,15 +183,7 @@ class Gate:
 
     def next_at(self) -> float | None:
         """When a bucket next has enough for somebody. None: no bucket keeps anybody waiting."""
-        dues = self._dues
-        while dues:
-            at, _, room = dues[0]
-            if room.due == at:
-                if room.saver is not None:
-                    return at
-                room.due = None
-            heappop(dues)
-        return None
+        return self._dues.next_at()
 
     def sweep(self, now: float) -> None:
         """Forgets keys that nothing waits for, that nothing holds and whose buckets are full, and groups that are away."""
@@ -188,15 +192,15 @@ class Gate:
         for task in self._tasks.values():
             task.ready.sweep()
             task.absent = {room for room in task.absent if self._rooms.get(room.key) is room}
-        self._dues = [due for due in self._dues if due[2].due == due[0] and self._rooms.get(due[2].key) is due[2]]
-        heapify(self._dues)
+        self._dues.sweep(self._rooms)
         self._stirred = [room for room in self._stirred if self._rooms.get(room.key) is room]
 
     def admit(self, places: Places, now: float) -> list[Admitted]:
         """Whoever can go now, in order. Each holds its keys from here on, until free() or undo() say otherwise."""
         self._now = now
         self._turn += 1
-        self._wake(now)
+        for room in self._dues.take(now):
+            self._stir(room)
         self._look_for(places)
         admitted: list[Admitted] = []
         task, left = None, 0
@@ -221,15 +225,6 @@ class Gate:
                 admitted.append(self._take(line, places, now))
             else:
                 self._park(line, missing)
-
-    def _wake(self, now: float) -> None:
-        """Stirs the keys whose buckets were to have enough by now."""
-        dues = self._dues
-        while dues and dues[0][0] <= now + ROUNDING:
-            at, _, room = heappop(dues)
-            if room.due == at:
-                room.due = None
-                self._stir(room)
 
     def _look_for(self, places: Places) -> None:
         """Finds out which tasks have places again, and which have none any more."""
@@ -295,7 +290,9 @@ class Gate:
                 if room.saver is not None:
                     self._stir(room)
         if line.turns is not None and line.share is not None:
-            self._serve(line.turns, line.share)
+            line.turns.serve(line.share)
+            for room in self._savers.of_share(line.share):  # Whoever of this group saves up may come later now.
+                self._stir(room)
         kind = line.task.name
         admitted = Admitted(run_of(line.heads.pop()), line.number, places.take(kind), kind, line.demands, line.rooms, line.keeps, line.lane)
         if self._savers:
@@ -311,12 +308,14 @@ class Gate:
         else:
             self._end(line)
         self._turn += 1
+        if line.ordered:
+            self._line_up(line)
         return admitted
 
-    def _serve(self, turns: Turns[str | None], share: Share) -> None:
-        """A group has its turn: whoever of it saves up may come later now."""
-        turns.serve(share)
-        for room in self._savers.of_share(share):
+    def _line_up(self, line: Line) -> None:
+        """Another line may be the first where runs go in order."""
+        line.line_up()
+        for room in line.ordered:
             self._stir(room)
 
     def _look_after_savers(self, places: Places) -> None:
@@ -370,9 +369,8 @@ class Gate:
         self._savers.add(room, line)
         if at == math.inf:
             room.due = None
-        elif room.due != at:
-            room.due = at
-            heappush(self._dues, (at, next(self._entries), room))
+        else:
+            self._dues.add(room, at)
 
     def _reconsider(self, room: Room) -> None:
         """What was decided of this key may be wrong now."""
@@ -395,3 +393,5 @@ class Gate:
         del self._lines[line.number]
         self._hungry.discard(line.number)
         line.end()
+        for room in line.ordered:
+            self._stir(room)

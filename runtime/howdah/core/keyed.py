@@ -8,6 +8,7 @@ import msgspec
 
 from .bucket import ROUNDING, Bucket, Flow
 from .crowd import Crowd, Head, Told, Waiting, precedes
+from .order import Order
 from .turns import Turns
 
 Kind: TypeAlias = Any
@@ -30,7 +31,8 @@ class Demand(msgspec.Struct, frozen=True, gc=False):
     """What a run needs of a key: one permit, or as many tokens as it costs.
 
     group: who takes turns at this key, with this weight. A line takes turns at the first of its keys for which it names a group.
-    kept: the run gives it back when it has ended, and not after each attempt.
+    kept: the run gives it back when it has ended, and not after each attempt. ordered: runs have it in the order in which they were
+    enqueued, whatever else they demand.
     """
 
     key: Key
@@ -38,6 +40,7 @@ class Demand(msgspec.Struct, frozen=True, gc=False):
     group: str | None = None
     weight: float = 1.0
     kept: bool = False
+    ordered: bool = False
 
 
 class Admitted(msgspec.Struct, frozen=True, gc=False):
@@ -74,10 +77,10 @@ class Line(Waiting):
     """The runs that wait for the same keys, as far as the gate was told of them.
 
     rooms: of each key. lane: the text of the first key. more: there are others behind those that are known. at: the room under whose key
-    it is parked; called_by: the one that called it from there.
+    it is parked; called_by: the one that called it from there. ordered: the rooms that it has in order.
     """
 
-    __slots__ = ("at", "called_by", "demands", "keeps", "lane", "more", "number", "rooms", "task", "turn")
+    __slots__ = ("at", "called_by", "demands", "keeps", "lane", "more", "number", "ordered", "rooms", "task", "turn")
 
     def __init__(self, number: int, task: "Task", demands: tuple[Demand, ...], rooms: tuple["Room", ...]) -> None:
         grouped = next((at for at, demand in enumerate(demands) if demand.group is not None), None)
@@ -97,13 +100,24 @@ class Line(Waiting):
         task.lines += 1
         for room in rooms:
             room.lines += 1
+        self.ordered: tuple[Room, ...] = ()
+        for demand in demands:
+            if demand.ordered:
+                self.ordered = tuple(room for room, one in zip(rooms, demands, strict=True) if one.ordered)
+                for room in self.ordered:
+                    room.order = room.order or Order()
+                break
 
     def cost_at(self, room: "Room") -> float:
         """How many tokens a run of it takes there."""
         return next(demand.cost for each, demand in zip(self.rooms, self.demands, strict=True) if each is room)
 
     def missing(self, now: float) -> "Room | None":
-        """The first of its rooms that has none for its first run."""
+        """The first of its rooms that has none for its first run, or that another one has before it."""
+        if self.ordered:
+            for room in self.ordered:
+                if room.order is not None and room.order.first() is not self:
+                    return room
         for room in self.rooms:
             if room.number is None:
                 if not room.flows_to(self, self.cost_at(room), now):
@@ -128,8 +142,20 @@ class Line(Waiting):
         merged = sorted([*self.heads, *fresh])
         return merged[:most], self.more or len(merged) > most
 
+    def line_up(self) -> None:
+        """Has the rank of its first run where runs go in order; or leaves."""
+        for room in self.ordered:
+            assert room.order is not None
+            if self.heads or self.more:
+                room.order.stand(self.number, self)
+            else:
+                room.order.leave(self.number)
+
     def end(self) -> None:
         """Nothing of it waits any more."""
+        for room in self.ordered:
+            assert room.order is not None
+            room.order.leave(self.number)
         self.task.lines -= 1
         for room in self.rooms:
             room.lines -= 1
@@ -171,7 +197,7 @@ class Room:
     """
 
     __slots__ = (
-        "bucket", "called", "due", "flow", "held", "key", "lines", "number", "own", "parked", "saver", "stirred", "turns",
+        "bucket", "called", "due", "flow", "held", "key", "lines", "number", "order", "own", "parked", "saver", "stirred", "turns",
     )  # fmt: skip
 
     def __init__(self, key: Key, terms: Terms | None) -> None:
@@ -188,6 +214,7 @@ class Room:
         self.own: Terms | None = None
         self.flow: Flow | None = None
         self.number: int | None = 0
+        self.order: Order[Line] | None = None
         self.agree(terms, -math.inf)
 
     def agree(self, terms: Terms | None, now: float) -> None:
@@ -219,7 +246,10 @@ class Room:
         self.bucket = (self.bucket or _FULL).filled(flow, now).without(cost)
 
     def best(self) -> Line | None:
-        """Who of those parked here goes first, among tasks with a place. The others are noted, to be looked at when they have one."""
+        """Who of those parked here goes first, among tasks with a place. The others are noted, to be looked at when they have one.
+        Where runs go in order, nobody but the first of all does, wherever that one waits."""
+        if self.order:
+            return self._first_in_order()
         best: Line | None = None
         for task, crowd in self.parked.items():
             if not task.has:
@@ -230,6 +260,15 @@ class Room:
                 best = line
         return best
 
+    def _first_in_order(self) -> Line | None:
+        line = None if self.order is None else self.order.first()
+        if line is None or line.at is not self:
+            return None
+        if not line.task.has:
+            line.task.absent.add(self)
+            return None
+        return line
+
     def sweep(self, now: float) -> bool:
         """Forgets who waits no more. True: nothing is left to know of this key that its terms do not say."""
         self.parked = {task: crowd for task, crowd in self.parked.items() if not crowd.sweep()}
@@ -237,7 +276,7 @@ class Room:
             self.turns.sweep()
             if not self.turns:
                 self.turns = None
-        if self.lines or self.held or self.own is not None:
+        if self.lines or self.held or self.own is not None or self.order:
             return False
         if self.flow is None or self.bucket is None:
             return True
@@ -275,7 +314,7 @@ class Rooms:
     def leave(self, room: Room) -> None:
         """Nobody waits here or holds anything: where there is nothing else to know, it is forgotten at once. A sweep would find as many
         as there are keys, all with memory of their own, which is not given back."""
-        if room.number is not None and room.own is None and room.turns is None:
+        if room.number is not None and room.own is None and room.turns is None and not room.order:
             del self._rooms[room.key]
             self._of_limit[room.key[0]].discard(room)
 
