@@ -291,12 +291,9 @@ class _Keeper:
     def _note(self, answers: Iterable[Answer]) -> None:
         """These were admitted. What was not is as if it had never been decided; why, is asked before anything else is."""
         for decided, rows in answers:
-            now, own = monotonic(), list[Claimed]()
-            for row in rows:
-                one = decided.pop(row[1])
-                self._holdings.take(one, row[6], now)
-                if row[0] == self._node:
-                    own.append(Claimed(*row, lane=one.lane))
+            admitted = [decided.pop(row[1]) for row in rows]
+            self._holdings.take(admitted, [row[6] for row in rows], monotonic())
+            own = [Claimed(*row, lane=one.lane) for row, one in zip(rows, admitted, strict=True) if row[0] == self._node]
             if own:
                 self._house.admitted(own)
             for one in decided.values():
@@ -311,10 +308,9 @@ class _Keeper:
 
     def _free(self, ended: Iterable[tuple[int, int]]) -> None:
         """These hold their leases no more."""
-        free = self._holdings.free
-        for run, lease in ended:
-            if not free(run, lease) and self._admissions.include(run):
-                self._early.append((run, lease))
+        unknown = self._holdings.free(ended)
+        if unknown and self._admissions.are_out:
+            self._early += [pair for pair in unknown if self._admissions.include(pair[0])]
 
     async def _let_go(self, runs: Sequence[int]) -> None:
         """Frees what these have kept, if they have ended; where that blocks a key, the key is blocked first."""
@@ -376,8 +372,8 @@ class _Keeper:
         for at in range(0, len(pairs), RUNS_AT_ONCE):
             some = pairs[at : at + RUNS_AT_ONCE]
             leases = dict(some)
-            for run in await self._seat.left(list(leases), list(leases.values())):
-                self._holdings.free(run, leases[run])
+            left = await self._seat.left(list(leases), list(leases.values()))
+            self._holdings.free([(run, leases[run]) for run in left])
 
     async def _remind(self, old: Sequence[tuple[int, Permit]]) -> None:
         """Has nodes look for what was admitted to them a while ago, in case they were not told."""

@@ -135,15 +135,14 @@ class Gate:
             if line.task.name != task or line.demands != demands:
                 self._end(line)
                 line = None
-        told = list(heads)
-        told.reverse()
+        told = tuple(heads)
         if not told and not more:
             if line is not None:
                 self._end(line)
             return
         if line is None:
             line = self._lines[number] = Line(number, self._task(task), demands, tuple(self._rooms.open(demand.key) for demand in demands))
-        line.heads = told
+        line.heads, line.gone = told, 0
         line.more = more
         if line.ordered:
             self._line_up(line)
@@ -179,7 +178,7 @@ class Gate:
         line = self._lines.get(number)
         if line is None or line.at is None or line.at.number == 0:  # 0: it is paused.
             return None
-        return line.at.key, line.heads[::-1], line.more
+        return line.at.key, list(line.heads[line.gone :]), line.more
 
     def next_at(self) -> float | None:
         """When a bucket next has enough for somebody. None: no bucket keeps anybody waiting."""
@@ -294,10 +293,12 @@ class Gate:
             for room in self._savers.of_share(line.share):  # Whoever of this group saves up may come later now.
                 self._stir(room)
         kind = line.task.name
-        admitted = Admitted(run_of(line.heads.pop()), line.number, places.take(kind), kind, line.demands, line.rooms, line.keeps, line.lane)
+        run = run_of(line.heads[line.gone])
+        line.gone += 1
+        admitted = Admitted(run, line.number, places.take(kind), kind, line.demands, line.rooms, line.keeps, line.lane)
         if self._savers:
             self._look_after_savers(places)
-        if line.heads:
+        if line.gone < len(line.heads):
             missing = line.missing(now)
             if missing is None:
                 self._make_ready(line)

@@ -132,14 +132,15 @@ class Line(Waiting):
         A line of which others wait that are not known takes only those that stand before the last known one: what lies between is
         not to be passed over.
         """
-        known = set(self.heads)
-        fresh = [head for head in heads if head not in known]
+        known = self.heads[self.gone :]
+        among = set(known)
+        fresh = [head for head in heads if head not in among]
         if self.more:
-            last = self.heads[0] if self.heads else None
+            last = known[-1] if known else None
             fresh = [] if last is None else [head for head in fresh if head < last]
         if not fresh:
             return None
-        merged = sorted([*self.heads, *fresh])
+        merged = sorted([*known, *fresh])
         return merged[:most], self.more or len(merged) > most
 
     def line_up(self) -> None:
