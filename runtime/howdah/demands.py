@@ -156,7 +156,7 @@ class Demands:
         if isinstance(limit, Breaker):
             return stated
         if isinstance(limit, InOrder):
-            return stated | {"hold": limit.on_failure if limit.on_failure == "block" else "run", "sequence": True}
+            return stated | {"hold": limit.on_failure, "sequence": True}
         return stated | self._where(limit, limit.fair_by, "fair_by", arguments, defaults) | _beyond_default(limit)
 
     def _where(

@@ -60,6 +60,8 @@ class Terms(msgspec.Struct, frozen=True):
     """What becomes of runs that find it full (howdah.Limit). None: they wait."""
     guard: Guard | None = None
     """Of a breaker, when it opens."""
+    blocked: int | None = None
+    """The run whose failure holds this key up."""
 
 
 class Held(msgspec.Struct, frozen=True, gc=False):

@@ -47,7 +47,7 @@ begin
   )
   select count(howdah.wake(t.queue, t.task, t.priority, t.id)), (select array_agg(o.id) from opened o where o.line is not null)
   into v_told, v_gated from told t;
-  perform howdah.knock(v_gated);  -- Before the key is open again: the gate knows of it by then.
+  perform howdah.knock(v_gated);
   perform howdah.unblock(v_good);
   return query
   select u, case

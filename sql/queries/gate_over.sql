@@ -1,2 +1,2 @@
 -- Of these runs those that have ended. See functions/gate_over.sql.
-select run, blocks from howdah.gate_over($1);
+select run, matters from howdah.gate_over($1);

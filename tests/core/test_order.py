@@ -133,6 +133,6 @@ def test_an_order_stays_as_small_as_its_lines() -> None:
     for run in range(5_000):
         for number in range(10):
             line = Waiting(None, None)
-            line.heads = [head(0, 10 * (5_000 - run) + number)]
+            line.heads = (head(0, 10 * (5_000 - run) + number),)
             order.stand(number, line)
     assert len(order._heap) < 100

@@ -172,7 +172,7 @@ class GateVerbs:
         return self._model.call(lambda _: self._gate.enter(node))
 
     def gate_terms(self) -> Any:
-        return [("narrow", None, "limit", json.dumps({"number": WIDTH}), False, None)]
+        return [("narrow", None, "limit", json.dumps({"number": WIDTH}), False, None, None)]
 
     def gate_places(self, placements: list[str]) -> Any:
         assert placements in ([], ["{}"]), "no run here has a placement: the gate asks who is there"

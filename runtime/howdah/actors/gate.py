@@ -108,11 +108,17 @@ class _Keeper:
         now = monotonic()
         for held in sorted(await self._seat.held(), key=_by_lease):
             self._holdings.inherit(held, self._rules.demands(held.demands), now)
+        await self._read_terms()  # Who ended in between holds nothing, and may have blocked its key.
         await self._ask_for_space()
 
     async def _read_terms(self) -> None:
-        self._rules.read(await self._seat.terms())
+        await self._ask_of(self._rules.read(await self._seat.terms()))
         await self._guards.read()
+
+    async def _ask_of(self, runs: Sequence[int]) -> None:
+        """These may wait now."""
+        if runs:
+            self._waiters.add((await self._seat.news(None, None, runs, RUNS_AT_ONCE))[0])
 
     async def work(self) -> None:
         """Admits until the node leaves, or has another identity."""
@@ -215,8 +221,7 @@ class _Keeper:
             while last is not None:
                 rows, last = await self._seat.news(last + 1, high, [], RUNS_AT_ONCE)
                 self._waiters.add(rows)
-        if heard.runs:
-            self._waiters.add((await self._seat.news(None, None, list(heard.runs), RUNS_AT_ONCE))[0])
+        await self._ask_of(list(heard.runs))
 
     async def _upkeep(self, now: float, offset_s: float) -> None:
         """What is due. now: that by which it was asked whether anything is, or admissions might be out."""
@@ -313,11 +318,13 @@ class _Keeper:
             self._early += [pair for pair in unknown if self._admissions.include(pair[0])]
 
     async def _let_go(self, runs: Sequence[int]) -> None:
-        """Frees what these have kept, if they have ended; where that blocks a key, the key is blocked first."""
+        """Frees what these have kept, if they have ended; where that blocks a key, the key is blocked first, and one that was retried
+        stands in its line before what it kept is for others."""
         for at in range(0, len(runs), RUNS_AT_ONCE):
-            over, blocks = await self._seat.over(runs[at : at + RUNS_AT_ONCE])
-            if blocks:
+            over, matters = await self._seat.over(runs[at : at + RUNS_AT_ONCE])
+            if matters:
                 await self._read_terms()
+                await self._ask_of(over)
             for run in over:
                 self._holdings.let_go(run)
 

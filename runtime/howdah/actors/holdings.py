@@ -82,10 +82,11 @@ class Holdings:
                 self.free([(run, permit.lease)])
 
     def let_go(self, run: int) -> None:
-        """A run has ended, and keeps nothing any more."""
-        kept = self.kept.pop(run)
-        self._gate.leave(kept)
-        self._impatience.freed(run, [room.key for room in kept])
+        """A run has ended, and keeps nothing any more, if it did."""
+        kept = self.kept.pop(run, None)
+        if kept is not None:
+            self._gate.leave(kept)
+            self._impatience.freed(run, [room.key for room in kept])
 
     def before(self, since: float) -> list[tuple[int, Permit]]:
         """Those that are older than this."""

@@ -13,6 +13,9 @@ from .impatience import Impatience
 READ_MAX = 10_000
 """Demands that were read are kept, for runs of the same line and for when a line is told again; no more than so many."""
 
+_ORDERED = ("block", "free")
+"""What a sequence says of the permits of its runs: that they are kept, and in which order they are had (demands.py)."""
+
 UNBOUND = AtMost(2**31)
 """What a breaker allows that is closed."""
 
@@ -29,10 +32,13 @@ class Rules:
         self._own: dict[Key, AtMost | Flow] = {}
         """What the gate goes by for single keys: what was said of them, and breakers that are not closed."""
         self._demands: dict[str, tuple[Demand, ...]] = {}
+        self._blockers: set[int] = set()
 
-    def read(self, terms: Iterable[Terms]) -> None:
-        """These hold from now on: all limits, and all keys that have terms of their own."""
+    def read(self, terms: Iterable[Terms]) -> list[int]:
+        """These hold from now on: all limits, and all keys that have terms of their own. Returns the runs that hold up their keys no
+        more. If one was retried, it may be told of later than its key; but nobody else is to have that first."""
         terms = list(terms)
+        before, self._blockers = self._blockers, {one.blocked for one in terms if one.blocked is not None}
         self._rates = {one.name for one in terms if one.kind == "rate"}
         self._impatience.modes = {one.name: one.when_full for one in terms if one.when_full is not None}
         self._guards.guard({one.name: one.guard for one in terms if one.guard is not None})
@@ -44,6 +50,7 @@ class Rules:
             elif one.paused or one.number is not None or one.per_s is not None:
                 self._said[one.name, one.key] = AtMost(0) if one.name in self._paused else _allowed(one)
         self._tell()
+        return sorted(before - self._blockers)
 
     def bound(self, rooms: Mapping[Key, int]) -> None:
         """So many may run under these keys at most, and no other key is bound so: their breakers are not closed."""
@@ -85,7 +92,7 @@ class Rules:
 
 
 def _demand(limit: str, key: str, cost: float = 1.0, group: str | None = None, weight: float = 1.0, hold: str | None = None) -> Demand:
-    return Demand((limit, key), cost, group, weight, hold is not None)
+    return Demand((limit, key), cost, group, weight, hold is not None, hold in _ORDERED)
 
 
 def _allowed(said: Terms) -> AtMost | Flow:

@@ -147,7 +147,7 @@ class Line(Waiting):
         """Has the rank of its first run where runs go in order; or leaves."""
         for room in self.ordered:
             assert room.order is not None
-            if self.heads or self.more:
+            if self.gone < len(self.heads) or self.more:
                 room.order.stand(self.number, self)
             else:
                 room.order.leave(self.number)

@@ -29,7 +29,7 @@ class Order(Generic[W]):
     def stand(self, number: int, line: W) -> None:
         """This line waits here, by its first run; without one it stands where it did, or before all until it is told of."""
         known = self._ranks.get(number)
-        rank = run_of(line.heads[-1]) if line.heads else 0 if known is None else known[0]
+        rank = run_of(line.heads[line.gone]) if line.gone < len(line.heads) else 0 if known is None else known[0]
         self._ranks[number] = rank, line
         if known is None or known[0] != rank:
             self._note(rank, number)

@@ -128,7 +128,7 @@ class Gates:
         return [row[0] for row in await self._ask(lambda c: c.fetch(query("gate_left"), runs, leases))]
 
     async def over(self, runs: Sequence[int]) -> tuple[list[int], bool]:
-        """Which of these runs have ended, and whether the failure of one has blocked its key."""
+        """Which of these runs have ended, and whether any has blocked its key by that, or was retried since."""
         rows = await self._ask(lambda c: c.fetch(query("gate_over"), runs))
         return [row[0] for row in rows], any(row[1] for row in rows)
 
@@ -193,7 +193,7 @@ class Gates:
         self._heard(str(payload))
 
 
-def _terms(name: str, key: str | None, kind: str, said: str | None, paused: bool, when_full: str | None) -> Terms:  # noqa: FBT001 - a row
+def _terms(name: str, key: str | None, kind: str, said: str | None, paused: bool, when_full: str | None, blocked: int | None) -> Terms:  # noqa: FBT001 - a row
     allowed = _Allowed() if said is None else msgspec.json.decode(said, type=_Allowed)
     guard = Guard(allowed.failures, allowed.of, allowed.open_s) if allowed.of else None
-    return Terms(name, key, kind, allowed.number, allowed.per_s, allowed.burst, paused, when_full, guard)
+    return Terms(name, key, kind, allowed.number, allowed.per_s, allowed.burst, paused, when_full, guard, blocked)
