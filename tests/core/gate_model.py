@@ -128,7 +128,7 @@ class World:
             for each, other in self.queues.items()
             if each != number and any(demand.ordered and demand.key in keys for demand in other.demands) and other.rank is not None
         ]
-        return not queue.refused and bool(queue.known) and queue.known[0][1] < min(others, default=math.inf)
+        return bool(queue.known) and queue.known[0][1] < min([*others, *queue.refused], default=math.inf)
 
     def able(self, slots: Slots) -> list[int]:
         """Lines whose first run has room everywhere, and a place."""

@@ -354,3 +354,24 @@ async def test_a_node_waits_for_the_seat_without_a_snapshot_that_would_hold_vacu
     first.terminate()
     await waiting
     await second.execute("rollback")
+
+
+async def test_what_a_run_kept_is_free_when_it_has_ended_also_if_it_was_retried_since(db: Session) -> None:
+    await define(db, {"limit": "one", "kind": "limit", "terms": {"number": 1}, "hold": "block"})
+    (run,) = await ask(db, {})
+    node = await world.join(db)
+    await db.fetch(query("gate_admit"), await enter(db, node), node, [run], [node], None, None, None, None)
+    assert await db.fetch(query("gate_over"), [run]) == [], "it runs"
+    await db.execute("update howdah.job set lease = null, node = null where id = $1", run)
+    assert await db.fetch(query("gate_over"), [run]) == [], "it is between attempts"
+    await db.fetch("select howdah.cancel(array[$1::bigint], 'enough')", run)
+    assert [tuple(row) for row in await db.fetch(query("gate_over"), [run])] == [(run, False)]
+    await db.fetch("select howdah.retry(array[$1::bigint])", run)
+    assert [tuple(row) for row in await db.fetch(query("gate_over"), [run])] == [(run, True)], "it waits to be admitted anew"
+
+
+async def test_of_a_key_that_is_held_up_the_gate_hears_by_which_run(db: Session) -> None:
+    await define(db, PER_USER)
+    await db.execute("insert into howdah.limit_key (name, key, blocked) values ('per-user', 'ann', 17)")
+    rows = {row["key"]: (row["paused"], row["blocked"]) for row in await db.fetch(query("gate_terms"))}
+    assert rows == {None: (False, None), "ann": (True, 17)}
