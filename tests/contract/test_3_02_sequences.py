@@ -4,7 +4,7 @@ keeps what it holds until its end may be ended and begun again."""
 import anyio
 import asyncpg
 import pytest
-from howdah import App, Limit, Retry, Run, Sequence, Snooze
+from howdah import App, Limit, Retry, Sequence, Snooze
 
 from .test_3_02_limits import Stage
 
@@ -121,24 +121,3 @@ async def test_a_run_that_is_cancelled_and_retried_at_once_does_not_wait_for_wha
         await run.result(timeout="20s")
         await (await step.enqueue(2)).result(timeout="20s")
     assert stage.began == [1, 1, 2]
-
-
-async def test_many_runs_that_are_cancelled_and_retried_while_the_gate_is_busy_all_go_on(jobs: App, stage: Stage, db: Session) -> None:
-    @jobs.task(limits=[Sequence(key="key")])
-    async def step(key: int) -> None:
-        stage.began.append(key)
-        if stage.began.count(key) == 1:
-            raise Snooze("1h")
-
-    async def again(run: Run[None]) -> None:
-        await jobs.runs.cancel(run.id)
-        await jobs.runs.retry([run.id])
-
-    async with jobs.work():
-        runs = await step.enqueue_many(step.call(key) for key in range(100))
-        await counts(db, "timer", 100)
-        async with anyio.create_task_group() as group:
-            for run in runs:
-                group.start_soon(again, run)
-        for run in runs:
-            await run.result(timeout="20s")

@@ -276,7 +276,5 @@ class World:
             assert known is not None
             if isinstance(flow, Flow):
                 assert abs(known.filled(flow, self.now).level - bucket.filled(flow, self.now).level) < 1e-5
-        hungry = {
-            number for number, queue in self.queues.items() if not queue.known and {run for _, run in queue.waiting} > queue.refused
-        }
+        hungry = {number for number, queue in self.queues.items() if not queue.known and {run for _, run in queue.waiting} > queue.refused}
         assert set(self.gate.hungry()) == hungry

@@ -25,13 +25,14 @@ from .crowd import Crowd, Front, Head, precedes, run_of
 from .dues import Dues
 from .keyed import Admitted, Demand, Key, Kind, Line, Places, Room, Rooms, Task, Terms
 from .savers import Savers
+from .turns import Share, Turns
 
 
 class Gate:
     """Everything that waits under limits, as the one gate of a database knows it. Moments are seconds of one clock."""
 
-    __slots__ = ("_doubted", "_dues", "_entries", "_front", "_hungry", "_lines", "_now", "_parked", "_poured", "_rooms", "_savers", "_stirred",
-                 "_tasks", "_turn")  # fmt: skip
+    __slots__ = ("_doubted", "_dues", "_entries", "_front", "_hungry", "_lines", "_now", "_parked", "_poured", "_rooms", "_savers",
+                 "_stirred", "_tasks", "_turn")  # fmt: skip
 
     def __init__(self) -> None:
         self._rooms = Rooms()
@@ -141,7 +142,8 @@ class Gate:
                 self._end(line)
             return
         if line is None:
-            line = self._lines[number] = Line(number, self._task(task), demands, tuple(self._rooms.open(demand.key) for demand in demands))
+            kind = self._tasks.get(task) or self._tasks.setdefault(task, Task(task))
+            line = self._lines[number] = Line(number, kind, demands, tuple(self._rooms.open(demand.key) for demand in demands))
         line.heads, line.gone = told, 0
         line.more = more
         if line.ordered:
@@ -289,9 +291,7 @@ class Gate:
                 if room.saver is not None:
                     self._stir(room)
         if line.turns is not None and line.share is not None:
-            line.turns.serve(line.share)
-            for room in self._savers.of_share(line.share):  # Whoever of this group saves up may come later now.
-                self._stir(room)
+            self._serve(line.turns, line.share)
         kind = line.task.name
         run = run_of(line.heads[line.gone])
         line.gone += 1
@@ -312,6 +312,12 @@ class Gate:
         if line.ordered:
             self._line_up(line)
         return admitted
+
+    def _serve(self, turns: Turns[str | None], share: Share) -> None:
+        """A group has its turn: whoever of it saves up may come later now."""
+        turns.serve(share)
+        for room in self._savers.of_share(share):
+            self._stir(room)
 
     def _line_up(self, line: Line) -> None:
         """Another line may be the first where runs go in order."""
@@ -383,11 +389,6 @@ class Gate:
         if not room.stirred:
             room.stirred = True
             self._stirred.append(room)
-
-    def _task(self, name: Kind) -> Task:
-        if name not in self._tasks:
-            self._tasks[name] = Task(name)
-        return self._tasks[name]
 
     def _end(self, line: Line) -> None:
         """Nothing waits in this line any more."""

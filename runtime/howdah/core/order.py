@@ -27,7 +27,7 @@ class Order(Generic[W]):
         return bool(self._ranks or self._doubts)
 
     def stand(self, number: int, line: W) -> None:
-        """This line waits here, by its first run; without one it stands where it did, or before all until it is told of."""
+        """The line waits here, by its first run; without one it stands where it did, or before all until it is told of."""
         known = self._ranks.get(number)
         rank = run_of(line.heads[line.gone]) if line.gone < len(line.heads) else 0 if known is None else known[0]
         self._ranks[number] = rank, line
@@ -35,11 +35,11 @@ class Order(Generic[W]):
             self._note(rank, number)
 
     def leave(self, number: int) -> None:
-        """This line waits no more."""
+        """The line waits no more."""
         self._ranks.pop(number, None)
 
     def doubt(self, number: int, run: int) -> None:
-        """This run of the line was not admitted: nobody passes it, and nobody takes its place, until it is known whether it waits."""
+        """A run of the line was not admitted: nobody passes it, and nobody takes its place, until it is known whether it waits."""
         self._doubts[number] = min(run, self._doubts.get(number, run))
         self._note(self._doubts[number], number)
 
