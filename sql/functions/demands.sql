@@ -36,7 +36,7 @@ begin
     cross join spec s
   ), checked as (
     select d.n, d.place, d.spec, d.hold, d.name, d.key, d.part, coalesce(d.cost, '1') as cost,
-      d.cost is null or (d.cost ~ '^[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?$' and d.cost::double precision > 0) as is_worth,
+      d.cost is null or (d.cost ~ '^[0-9]{1,150}(\.[0-9]{1,100})?(e[+-]?[0-9]{1,2})?$' and d.cost::double precision > 0) as is_worth,
       case when d.part is not null then coalesce(d.spec #>> array['weights', d.part], '1') else '1' end as weight
     from demand d
   ), told as (

@@ -11,6 +11,7 @@ declare
   v_runs bigint[];
   v_flags smallint[];
   v_kinds smallint[];
+  v_older bigint[];
   v_count bigint := 0;
 begin
   with e as materialized (
@@ -19,7 +20,7 @@ begin
     update howdah.job j set flags = j.flags | 1 from e where j.id = e.run and e.kind = 16
   ), freed as (
     update howdah.job j set lease = null, node = null, attempt = j.attempt - 1, crashes = j.crashes + (e.kind = 19)::int, flags = j.flags & ~512
-    from e where j.id = e.run and e.kind in (19, 20) returning j.queue, j.task, e.kind
+    from e where j.id = e.run and e.kind in (19, 20) returning j.id, j.queue, j.task, j.flags, e.kind
   ), ended as (
     delete from howdah.job j using e where j.id = e.run and e.kind in (17, 18, 21, 22, 24, 25)
     returning j.id, j.flags, j.queue, j.task, e.kind, (j.lease is null)::int as ready, (j.lease is not null)::int as running, 0 as later
@@ -37,7 +38,11 @@ begin
     union all
     select f.queue, f.task, f.kind, count(*), count(*), -count(*), 0 from freed f group by f.queue, f.task, f.kind
   )
-  select array_agg(g.id), array_agg(g.flags), array_agg(g.kind) into v_runs, v_flags, v_kinds from gone g;
+  select array_agg(g.id), array_agg(g.flags), array_agg(g.kind), (select array_agg(f.id) filter (where f.flags & 2048 <> 0) from freed f)
+  into v_runs, v_flags, v_kinds, v_older from gone g;
+  if v_older is not null then  -- Older than the limits of their task: they come under them as they wait again.
+    perform howdah.knock(howdah.limit_runs(v_older));
+  end if;
   if v_runs is not null then
     v_count := howdah.note_ends(v_runs, v_flags, v_kinds);
   end if;

@@ -1,6 +1,7 @@
 -- The part of fold() for outcomes after which a run goes on: retried and snoozed runs become timers, released ones
 -- are ready again without having burned an attempt, misfits wait for a node with another definition, and a run whose
--- cancel was asked for ends here instead. None of them waits to be debounced any more (512, see hold_open). Returns the runs whose fence held. Locks: the job rows of these runs, in id order.
+-- cancel was asked for ends here instead. None of them waits to be debounced any more (512, see hold_open); those that are older
+-- than the limits of their task come under them (2048, see limit_pending). Returns the runs whose fence held. Locks: the job rows of these runs, in id order.
 create or replace function howdah.fold_moves(p_runs bigint[], p_leases bigint[], p_nodes bigint[], p_kinds smallint[], p_dues timestamptz[])
   returns bigint[]
   language plpgsql security definer
@@ -12,6 +13,7 @@ declare
   v_held bigint[];
   v_kinds smallint[];
   v_dues timestamptz[];
+  v_older bigint[];
   v_told bigint;
   v_gated bigint[];
 begin
@@ -27,9 +29,13 @@ begin
     insert into howdah.tally (queue, task, kind, n, ready, running, later)
     select h.queue, h.task, h.kind, count(*), 0, 0, 0 from held h where h.flags & 1 <> 0 group by h.queue, h.task, h.kind
   )
-  select array_agg(h.id), array_agg(h.kind), array_agg(h.due) into v_held, v_kinds, v_dues from held h;
+  select array_agg(h.id), array_agg(h.kind), array_agg(h.due), array_agg(h.id) filter (where h.flags & 2048 <> 0)
+  into v_held, v_kinds, v_dues, v_older from held h;
   if v_held is null then
     return '{}';
+  end if;
+  if v_older is not null then
+    perform howdah.limit_runs(v_older);
   end if;
   with e as materialized (
     select * from unnest(v_held, v_kinds, v_dues) e(run, kind, due) where kind in (4, 5)

@@ -1,7 +1,8 @@
 -- A node states what a task is, and which facts start it. Runs that SQL enqueued before anybody had defined the task
 -- take over its queue, its priority (unless they have one of their own) and how they are delivered, and so does what is kept of them,
 -- which a retry goes by.
--- Locks: the catalogue row, then the unclaimed job and timer rows of such a task in id order.
+-- Those that wait come under limits that are new or changed: see limit_pending().
+-- Locks: the catalogue row, then the unclaimed job and timer rows of such a task in id order; those of limit_pending(), then the gate's row.
 create or replace function howdah.register(p_name text, p_queue text, p_priority smallint, p_defaults jsonb, p_input jsonb, p_output jsonb, p_hash text,
                                             p_limits jsonb default null)
   returns int
@@ -14,6 +15,7 @@ declare
   v_queue int := howdah.queue_id(p_queue);
   v_flags smallint := howdah.task_flags(p_defaults);
   v_old howdah.task;
+  v_no_key constant text[] := '{kind,terms}';  -- What a limit says that its demands do not.
 begin
   select * into v_old from howdah.task t where t.id = v_id for update;
   if v_old.implemented and v_old.hash is not distinct from p_hash then
@@ -55,8 +57,15 @@ begin
     select q.queue, v_id, 0, 0, 0, q.sign * count(*) from (select from moved where old = v_old.queue) m cross join (values (v_old.queue, -1), (v_queue, 1)) q(queue, sign)
     group by q.queue, q.sign;
   end if;
-  if (p_limits is not null and v_old.limits is null) or (p_defaults ? 'placement' and v_old.placement is null) then
-    perform howdah.limit_pending(v_id);
+  if (p_defaults ? 'placement' and v_old.placement is null) or (
+    p_limits is not null
+    and array(select l.said - v_no_key from jsonb_array_elements(p_limits) with ordinality l(said, n) order by l.n)
+        <> coalesce(array(select l.said - v_no_key from jsonb_array_elements(v_old.limits) with ordinality l(said, n) order by l.n), '{}')
+  ) then
+    if howdah.limit_pending(v_id) then
+      -- The gate begins anew with the rows as they are: by what it remembers, runs would go on under what they demanded before.
+      update howdah.gate g set epoch = g.epoch + 1;
+    end if;
   elsif p_limits is null and v_old.limits is not null then
     perform howdah.knock(array(
       select j.id from howdah.job j where j.task = v_id and j.line is not null and j.lease is null

@@ -37,6 +37,8 @@ begin
   insert into howdah.event (run, task, kind, at)
   select r.id, r.task, 23, greatest(howdah.clock(), (select max(v.at) from howdah.event v where v.task = r.task and v.run = r.id) + interval '1 microsecond')
   from unnest(v_good) g join howdah.run r on r.id = g order by r.id;
+  -- Its task may have other limits than when it was enqueued.
+  perform howdah.limit_runs(v_good);
   with opened as materialized (
     select j.id, j.queue, j.task, j.priority, j.line from howdah.job j where j.id = any(v_good)
   ), counted as (

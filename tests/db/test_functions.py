@@ -29,6 +29,7 @@ INTERNAL = {
     "protect": "the same",
     "checked_terms": "called by functions that run as the owner",
     "demands": "reads its arguments only",
+    "demands_anyway": "the same",
     "is_count": "the same",
     "line_of": "the same",
     "has_demands": "called by functions that run as the owner",
