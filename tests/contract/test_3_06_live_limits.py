@@ -174,3 +174,27 @@ async def test_a_change_of_which_nobody_was_told_holds_from_the_next_look_on(dsn
         await db.execute("""update howdah.limit_terms set terms = '{"number": 2}' where name = 'per-user'""")
         await until(lambda: shop.running == [0, 1])
         shop.let_go(0, 1)
+
+
+async def test_what_the_gate_knows_to_wait_comes_under_a_second_limit_once_a_node_starts_with_it(dsn: str) -> None:
+    old, new = App(dsn, **RARELY), App(dsn, **RARELY)
+    running, most, done = 0, 0, 0
+
+    async def step(number: int) -> None:
+        nonlocal running, most, done
+        running += 1
+        most = max(most, running)
+        await anyio.sleep(0.01)
+        running -= 1
+        done += 1
+
+    before = old.task(name="step", limits=[Limit("wide", 50)])(step)
+    new.task(name="step", limits=[Limit("wide", 50), Limit("narrow", 1)])(step)
+    async with old, old.work():
+        await (await before.enqueue(0)).result("10s")
+        await old.limits.pause("wide")
+        await before.enqueue_many(before.call(number) for number in range(1, 11))
+        async with new, new.work():
+            await new.limits.resume("wide")
+            await until(lambda: done == 11)
+    assert most == 1

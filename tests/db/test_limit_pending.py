@@ -6,6 +6,7 @@ from hashlib import sha256
 import asyncpg
 import pytest
 from howdah.core.states import Kind
+from howdah.db.files import query
 from howdah.messages import Claimed
 
 from . import world
@@ -65,7 +66,8 @@ async def test_an_ended_run_that_is_retried_is_under_the_limit_that_came_meanwhi
 async def test_a_run_that_is_held_when_the_placement_comes_waits_for_its_node_afterwards(db: Session) -> None:
     _, (run, other) = await older(db, "{}", "{}")
     await world.send(db, world.outcome(other, Kind.FAILED))
-    await db.execute("""select howdah.register('mail', 'default', 0::smallint, '{"placement": {"requires": {"gpu": true}}}', null, null, 'placed', null)""")
+    placed = '{"placement": {"requires": {"gpu": true}}}'
+    await db.fetchval(query("register"), "mail", "default", 0, placed, None, None, "placed", None)
     await world.send(db, world.outcome(run, Kind.RELEASED))
     await db.fetch("select howdah.retry($1)", [other.id])
     assert [waiting.runs for waiting in await look(db)] == [[run.id, other.id]]
