@@ -40,6 +40,7 @@ class Queue:
     demands: tuple[Demand, ...]
     waiting: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
     known: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    more: bool = False
 
 
 class World:
@@ -50,10 +51,11 @@ class World:
         self.terms = dict(terms)
         self.own: dict[Key, Terms] = {}
         self.buckets: dict[Key, Bucket] = {}
+        self.untouched: dict[str, Bucket] = {}
         self.queues = {number: Queue(task, demands) for number, (task, demands) in lines.items()}
         self.running: dict[int, tuple[int, int]] = {}
         self.run = 0
-        self.seen = -math.inf
+        self.seen = 0.0
         self.grouped = any(demand.group is not None for _, demands in lines.values() for demand in demands)
         self.gate = Gate()
         self.take_over()
@@ -67,7 +69,8 @@ class World:
             self.gate.set_own(key, terms)
         for key, bucket in self.buckets.items():
             self.gate.set_bucket(key, bucket)
-        self.seen = -math.inf
+        self.untouched = {}
+        self.seen = 0.0
         for line, _ in self.running.values():
             self.gate.hold(self.queues[line].demands)
         for number in self.queues:
@@ -77,9 +80,9 @@ class World:
         """The first of this line, as a statement finds them now."""
         queue = self.queues[number]
         first = sorted(queue.waiting)
-        queue.known = first[:TOLD]
+        queue.known, queue.more = first[:TOLD], len(first) > TOLD
         heads = [head(priority, run) for priority, run in queue.known]
-        self.gate.offer(number, queue.task, queue.demands, heads, more=len(first) > TOLD)
+        self.gate.offer(number, queue.task, queue.demands, heads, more=queue.more)
 
     def in_force(self, key: Key) -> Terms:
         return self.own.get(key) or self.terms[key[0]]
@@ -95,8 +98,10 @@ class World:
                 return self.level(demand.key, flow) >= min(demand.cost, flow.burst) - 1e-5
 
     def level(self, key: Key, flow: Flow) -> float:
-        bucket = self.buckets.get(key)
-        return flow.burst if bucket is None else bucket.filled(flow, self.now).level
+        return self.bucket(key).filled(flow, self.now).level
+
+    def bucket(self, key: Key) -> Bucket:
+        return self.buckets.get(key) or self.untouched.get(key[0]) or Bucket.full()
 
     def can_go(self, number: int) -> bool:
         return bool(self.queues[number].known) and all(self.has_room(demand) for demand in self.queues[number].demands)
@@ -175,7 +180,7 @@ class World:
         for demand in queue.demands:
             flow = self.in_force(demand.key)
             if isinstance(flow, Flow):
-                filled = self.buckets.get(demand.key, Bucket.full()).filled(flow, self.now)
+                filled = self.bucket(demand.key).filled(flow, self.now)
                 self.buckets[demand.key] = filled.without(demand.cost)
 
     def enqueue(self, number: int, priority: int, runs: int) -> None:
@@ -184,6 +189,17 @@ class World:
             self.run += 1
             self.queues[number].waiting.add((priority, self.run))
         self.tell(number)
+
+    def retell(self, number: int, at: int, priority: int) -> None:
+        """One that waits has another priority, and the gate is told of it alone."""
+        queue = self.queues[number]
+        old = sorted(queue.waiting)[at % len(queue.waiting)]
+        new = (priority, old[1])
+        is_known = new in queue.known or not queue.more or (queue.known and new < queue.known[-1])
+        known = sorted({*queue.known} - {old} | ({new} if is_known else set()))
+        queue.known, queue.more = known[:TOLD], queue.more or len(known) > TOLD
+        queue.waiting = queue.waiting - {old} | {new}
+        self.gate.add(number, queue.task, queue.demands, [head(*new)], TOLD)
 
     def end(self, run: int) -> None:
         """A run ends."""
@@ -204,12 +220,18 @@ class World:
     def change(self, limit: str, terms: Terms) -> None:
         """Other terms of a limit."""
         self._settle()
+        last = self.terms[limit]
+        if isinstance(last, Flow) and last != terms:
+            self.untouched[limit] = self.untouched.get(limit, Bucket.full()).filled(last, self.seen)
         self.terms[limit] = terms
         self.gate.set_terms(limit, terms)
 
     def override(self, key: Key, terms: Terms | None) -> None:
         """Terms of one key, or none of its own any more."""
         self._settle()
+        flow = self.in_force(key)
+        if isinstance(flow, Flow):
+            self.buckets[key] = self.bucket(key).filled(flow, self.seen)
         self.own = {each: own for each, own in self.own.items() if each != key} | ({} if terms is None else {key: terms})
         self.gate.set_own(key, terms)
 
@@ -225,6 +247,7 @@ class World:
         self.gate.sweep(self.now)
         for key in [key for key in self.buckets if self.gate.bucket(key) is None]:
             flow = self.in_force(key)
+            assert flow != AtMost(0), "it is paused, and goes on with what it has"
             assert not isinstance(flow, Flow) or self.level(key, flow) >= flow.burst - 1e-5
             del self.buckets[key]
 
@@ -235,5 +258,5 @@ class World:
             assert known is not None
             if isinstance(flow, Flow):
                 assert abs(known.filled(flow, self.now).level - bucket.filled(flow, self.now).level) < 1e-5
-        hungry = {number for number, queue in self.queues.items() if queue.waiting and not queue.known}
+        hungry = {number for number, queue in self.queues.items() if queue.more and not queue.known}
         assert set(self.gate.hungry()) == hungry

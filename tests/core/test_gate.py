@@ -254,3 +254,22 @@ def test_who_takes_turns_at_different_keys_goes_by_age_where_both_meet() -> None
     assert started(gate) == []
     gate.free([need("c")])
     assert started(gate) == [10]
+
+
+def test_a_run_that_is_told_again_at_another_priority_stands_there_alone() -> None:
+    gate = gate_with(a=AtMost(3))
+    offer(gate, 1, [need("a")], [*heads(2, priority=3), *heads(1, priority=5)])
+
+    gate.add(1, "t", (need("a"),), heads(1, priority=1), 512)
+
+    assert started(gate) == [1, 2]
+
+
+def test_a_run_that_fell_behind_what_is_known_is_asked_for_again() -> None:
+    gate = gate_with(a=AtMost(2))
+    offer(gate, 1, [need("a")], heads(1, priority=1), more=True)
+
+    gate.add(1, "t", (need("a"),), heads(1, priority=5), 512)
+
+    assert started(gate) == []
+    assert gate.hungry() == [1]

@@ -46,6 +46,19 @@ class Gatekeeper(RuleBasedStateMachine):
     def enqueue(self, line: int, priority: int, runs: int) -> None:
         self.world.enqueue(line, priority, runs)
 
+    @rule(line=st.integers(0, 7), at=st.integers(0, 4), priority=st.integers(-1, 1))
+    def retell(self, line: int, at: int, priority: int) -> None:
+        if self.world.queues[line].waiting:
+            self.world.retell(line, at, priority)
+
+    @rule(limit=st.sampled_from(RATES), free=places)
+    def pause_a_rate_over_a_sweep(self, limit: str, free: dict[int, int]) -> None:
+        terms = self.world.terms[limit]
+        self.world.change(limit, AtMost(0))
+        self.world.sweep()
+        self.world.change(limit, terms)
+        self._admit(free)
+
     @rule(line=st.integers(0, 7), at=st.integers(0, 4))
     def cancel(self, line: int, at: int) -> None:
         waiting = sorted(self.world.queues[line].waiting)

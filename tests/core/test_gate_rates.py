@@ -159,3 +159,63 @@ def test_a_sweep_forgets_nobody_who_waits_for_a_bucket() -> None:
     assert started(gate, 0.5) == []
     assert gate.next_at() == 1.0
     assert started(gate, 1.0) == [2]
+
+
+def test_a_rate_that_was_paused_gives_no_second_burst_though_nobody_waited_meanwhile() -> None:
+    gate = gate_with(r=Flow(3 / 3600, 3))
+    offer(gate, 1, [need("r")], heads(1, 2, 3))
+    assert started(gate) == [1, 2, 3]
+    for _ in range(3):
+        gate.free([need("r")])
+
+    gate.set_terms("r", AtMost(0))
+    gate.sweep(10.0)
+    gate.set_terms("r", Flow(3 / 3600, 3))
+    offer(gate, 1, [need("r")], heads(4, 5, 6))
+
+    assert started(gate, 11.0) == []
+
+
+def test_a_gate_that_takes_over_while_a_rate_is_paused_keeps_what_it_has_left() -> None:
+    gate = gate_with(r=AtMost(0))
+    gate.set_bucket(("r", ""), Bucket(0.0, 1.0))
+
+    gate.sweep(10.0)
+    gate.set_terms("r", Flow(3 / 3600, 3))
+    offer(gate, 1, [need("r")], heads(4, 5, 6))
+
+    assert started(gate, 11.0) == []
+
+
+def test_a_burst_that_is_raised_fills_from_where_the_last_one_ended_also_where_nobody_used_it() -> None:
+    gate = gate_with(r=Flow(2, 2))
+    assert started(gate, 100.0) == []
+
+    gate.set_terms("r", Flow(2, 50))
+    offer(gate, 1, [need("r")], heads(*range(1, 60)))
+
+    assert started(gate, 100.0) == [1, 2]
+    assert started(gate, 101.0) == [3, 4]
+
+
+def test_a_burst_of_one_key_that_is_raised_fills_from_where_that_of_its_limit_ended() -> None:
+    gate = gate_with(r=Flow(2, 2))
+    assert started(gate, 100.0) == []
+
+    gate.set_own(("r", ""), Flow(2, 50))
+    offer(gate, 1, [need("r")], heads(*range(1, 60)))
+
+    assert started(gate, 100.0) == [1, 2]
+
+
+def test_a_pause_of_the_limit_keeps_a_raised_burst_from_coming_at_once() -> None:
+    gate = gate_with(r=Flow(2, 2))
+    assert started(gate, 100.0) == []
+
+    gate.set_own(("r", ""), AtMost(0))
+    gate.set_terms("r", AtMost(0))
+    gate.set_own(("r", ""), None)
+    gate.set_terms("r", Flow(2, 50))
+    offer(gate, 1, [need("r")], heads(*range(1, 60)))
+
+    assert started(gate, 100.0) == [1, 2]

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeAlias
 import msgspec
 
 from .bucket import ROUNDING, Bucket, Flow
-from .crowd import Crowd, Head, Told, Waiting, precedes
+from .crowd import Crowd, Head, Told, Waiting, precedes, priority_of, run_of
 from .turns import Turns
 
 Kind: TypeAlias = Any
@@ -116,17 +116,27 @@ class Line(Waiting):
         """The first of its runs, at most so many, when these wait as well, and whether there are others. None: nothing changes.
 
         A line of which others wait that are not known takes only those that stand before the last known one: what lies between is
-        not to be passed over.
+        not to be passed over. One that is known at another priority stands where it was told last, and nowhere else.
         """
         known = set(self.heads)
         fresh = [head for head in heads if head not in known]
+        if not fresh:
+            return None
+        stay = self._but(fresh)
         if self.more:
             last = self.heads[0] if self.heads else None
             fresh = [] if last is None else [head for head in fresh if head < last]
-        if not fresh:
+        if not fresh and len(stay) == len(self.heads):
             return None
-        merged = sorted([*self.heads, *fresh])
+        merged = sorted([*stay, *fresh])
         return merged[:most], self.more or len(merged) > most
+
+    def _but(self, fresh: list[Head]) -> list[Head]:
+        """Its known runs but for those that are among these. Where all have one priority, which is most often, none is."""
+        if not self.heads or priority_of(min(*fresh, self.heads[-1])) == priority_of(max(*fresh, self.heads[0])):
+            return self.heads
+        runs = {run_of(head) for head in fresh}
+        return [head for head in self.heads if run_of(head) not in runs]
 
     def end(self) -> None:
         """Nothing of it waits any more."""
@@ -174,13 +184,13 @@ class Room:
         "bucket", "called", "due", "flow", "held", "key", "lines", "number", "own", "parked", "saver", "stirred", "turns",
     )  # fmt: skip
 
-    def __init__(self, key: Key, terms: Terms | None) -> None:
+    def __init__(self, key: Key, terms: Terms | None, bucket: Bucket | None) -> None:
         self.key = key
         self.held = 0
         self.lines = 0
         self.parked: dict[Task, Crowd[Line]] = {}
         self.turns: Turns[str | None] | None = None
-        self.bucket: Bucket | None = None
+        self.bucket = bucket
         self.called: Line | None = None
         self.saver: Line | None = None
         self.due: float | None = None
@@ -191,9 +201,10 @@ class Room:
         self.agree(terms, -math.inf)
 
     def agree(self, terms: Terms | None, now: float) -> None:
-        """These terms hold from now on; until now the bucket filled under the last ones. None: none are known, and nothing starts."""
-        if self.flow is not None and self.bucket is not None:
-            self.bucket = self.bucket.filled(self.flow, now)
+        """These terms hold from now on; until now the bucket filled under the last ones, and held no more than they allowed. None: none
+        are known, and nothing starts."""
+        if self.flow is not None:
+            self.bucket = (self.bucket or _FULL).filled(self.flow, now)
         self.flow = terms if isinstance(terms, Flow) else None
         self.number = terms.number if isinstance(terms, AtMost) else 0 if terms is None else None
 
@@ -239,18 +250,22 @@ class Room:
                 self.turns = None
         if self.lines or self.held or self.own is not None:
             return False
-        if self.flow is None or self.bucket is None:
+        if self.bucket is None:
             return True
+        if self.flow is None:  # A paused rate goes on with what it has left; a number has no use for that.
+            return self.number != 0
         return self.bucket.at <= now and self.bucket.filled(self.flow, now).level >= self.flow.burst
 
 
 class Rooms:
     """The rooms of all keys that matter now, made from the terms of their limits, or from terms of their own."""
 
-    __slots__ = ("_of_limit", "_rooms", "_terms")
+    __slots__ = ("_of_limit", "_rooms", "_terms", "_untouched")
 
     def __init__(self) -> None:
         self._rooms: dict[Key, Room] = {}
+        self._untouched: dict[str, Bucket] = {}
+        """Of rates whose terms have changed: what keys hold of which nothing else is known."""
         self._of_limit: dict[str, set[Room]] = {}
         self._terms: dict[str, Terms] = {}
 
@@ -268,16 +283,22 @@ class Rooms:
         """The room of this key."""
         room = self._rooms.get(key)
         if room is None:
-            room = self._rooms[key] = Room(key, self._terms.get(key[0]))
+            room = self._rooms[key] = Room(key, self._terms.get(key[0]), self._untouched.get(key[0]))
             self._of_limit.setdefault(key[0], set()).add(room)
         return room
 
     def set_terms(self, limit: str, terms: Terms, now: float) -> list[Room]:
         """The terms of a limit. Answers with the rooms that they hold for, if they are others than before."""
-        if self._terms.get(limit) == terms:
+        last = self._terms.get(limit)
+        if last == terms:
             return []
         self._terms[limit] = terms
-        rooms = [room for room in self._of_limit.get(limit, ()) if room.own is None]
+        all_rooms = self._of_limit.get(limit, ())
+        if isinstance(last, Flow):
+            untouched = self._untouched[limit] = self._untouched.get(limit, _FULL).filled(last, now)
+            for room in all_rooms:
+                room.bucket = room.bucket or untouched
+        rooms = [room for room in all_rooms if room.own is None]
         for room in rooms:
             room.agree(terms, now)
         return rooms
