@@ -4,7 +4,7 @@
 -- run is written once for each priority that it overtakes, and not once for each step. It waits since it was asked for, due, or back.
 -- At most p_limit, the oldest of each line (queue, task) first, each line with its share. Lines are found by index, at most ten
 -- thousand in queues behind p_after: where there are more, reached is where to go on; null: that was all. more: at once, if wanted.
--- Suspects and misfits, which ordinary claims do not see, stay as they are; runs with limits are seen by the gate when it looks next.
+-- Suspects and misfits, which ordinary claims do not see, stay as they are. The gate is told of runs with limits that were raised.
 -- Safe on any node, at any time, twice. Locks: job rows with skip locked: whoever holds one claims or ends it.
 create or replace function howdah.age(p_step_s double precision, p_limit int, p_after int)
   returns table (aged int, more boolean, reached int)
@@ -29,6 +29,7 @@ declare
   v_lowest bigint;
   v_highest bigint;
   v_told bigint;
+  v_gated bigint[];
 begin
   if p_step_s > 0 is not true then
     raise exception 'runs age in steps of more than no time, not of % s', p_step_s using errcode = '22023';
@@ -112,7 +113,10 @@ begin
   ), told as (
     select distinct on (r.queue, r.task) r.queue, r.task, r.priority, r.id from raised r where r.line is null order by r.queue, r.task, r.priority, r.id
   )
-  select (select count(*) from raised), count(howdah.wake(t.queue, t.task, t.priority, t.id)) into aged, v_told from told t;
+  select (select count(*) from raised), (select array_agg(r.id order by r.id) from raised r where r.line is not null),
+         count(howdah.wake(t.queue, t.task, t.priority, t.id))
+  into aged, v_gated, v_told from told t;
+  perform howdah.knock(v_gated);
   more := aged >= v_share;
   return next;
 end

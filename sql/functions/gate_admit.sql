@@ -6,7 +6,8 @@
 -- One autocommitted statement under the gate's row for share, with its epoch: who took over since then waits for it or is seen here
 -- (HW004). A plain comparison, and for key share, would admit too much. What rates have left after it goes to disk with it; where one of
 -- them is closed (close_buckets) it stays so, and nothing is admitted: the gate has yet to hear of it, or its clock is ahead.
--- A run that keeps permits until its end (flag 32) has them from here on (64), and a line of its own with others that do.
+-- A run that keeps permits until its end (flag 32) has them from here on (64), and a line of its own with others that do. Each is no
+-- newcomer any more (2048), wherever it goes from here: see refuse().
 -- Locks: the gate's row for share; rows of bucket, by name and key; rows of nodes for key share, by id, or for no key update where there
 -- are suspects; job rows with skip locked.
 -- Waits for the disk, unlike claims: what a crash of Postgres forgot would run on beside those that are admitted instead.
@@ -72,7 +73,7 @@ begin
     end if;
     with held as (
       update howdah.job j set attempt = least(j.attempt::int + 1, 32767), node = v_node, lease = v_lease,
-        flags = case when j.flags & 32 <> 0 then j.flags | 64 else j.flags end,
+        flags = j.flags | case when j.flags & 32 <> 0 then 2112 else 2048 end,
         line = case when j.flags & 96 = 32 then hashint8extended(j.line, 64) else j.line end
       where j.ctid = any(array(
         select w.ctid from howdah.job w

@@ -12,7 +12,7 @@ alter table howdah.task add column limits jsonb;
 alter table howdah.run add column demands jsonb;
 
 -- More flags of job, timer and misfit: 32 some of what it demands it will keep until its end, 64 it has that now, 128 its failure
--- blocks the keys of that; 1024 it was a misfit. Runs of one queue and task with the same demands are one line (line_of()). Null: no limits, and any node may claim it.
+-- blocks the keys of that; 1024 it was a misfit, 2048 the gate has admitted it once. Runs of one queue and task with the same demands are one line (line_of()). Null: no limits, and any node may claim it.
 alter table howdah.job add column line bigint;
 alter table howdah.timer add column line bigint;
 alter table howdah.misfit add column line bigint;

@@ -30,7 +30,9 @@ class Everywhere:
 class Nobody:
     """A database that is not asked."""
 
-    async def refuse(self, runs: Sequence[int], kinds: Sequence[int], reasons: Sequence[str]) -> None: ...
+    async def refuse(self, runs: Sequence[int], kinds: Sequence[int], reasons: Sequence[str]) -> list[int]:
+        return []
+
     async def cancel(self, runs: Sequence[int], reason: str) -> None: ...
     async def breakers(self) -> list[Any]:
         return []

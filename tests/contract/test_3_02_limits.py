@@ -309,3 +309,29 @@ async def test_a_rate_that_skips_ends_what_finds_no_token(jobs: App, stage: Stag
         await (await ping.enqueue(0)).result(timeout="20s")
         with pytest.raises(RunSkipped, match="rate ping had no token left"):
             await (await ping.enqueue(1)).result(timeout="20s")
+
+
+@pytest.mark.parametrize("when_full", ["reject", "keep_latest"])
+async def test_a_run_that_was_snoozed_is_no_newcomer_when_it_comes_back_and_waits(jobs: App, stage: Stage, when_full: str) -> None:
+    limit = Limit("one", 1, when_full=when_full)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+    @jobs.task(limits=[limit])
+    async def work(number: int) -> None:
+        if number == 0 and stage.began.count(0) == 0:
+            stage.began.append(0)
+            raise Snooze("1s")
+        await stage.play("one", number)
+
+    async with jobs.work():
+        back = await work.options(priority=-1).enqueue(0)
+        await state_is(back, "scheduled")
+        held = await work.enqueue(1)
+        await stage.until(lambda: stage.began == [0, 1])
+        await state_is(back, "gated")
+        late = await work.enqueue(2)
+        if when_full == "reject":
+            await ends(late, RunRejected)
+        assert str(await back.status()) == "gated"
+        stage.go(0, 1, 2)
+        for run in (held, back) if when_full == "reject" else (held, late, back):
+            await run.result(timeout="20s")

@@ -1,6 +1,5 @@
 """A plain model of the gate: rows and loops, slow and obvious. It knows what the gate may do, not how."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

@@ -187,6 +187,22 @@ async def test_runs_with_limits_age_as_well(db: Session) -> None:
     assert list(line["runs"]) == [low]
 
 
+async def test_the_gate_is_told_of_those_that_were_raised(db: Session, connect: Connect) -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    listener = await connect()
+    await listener.add_listener("howdah_gate", lambda *said: heard.put_nowait(str(said[3])))
+    limits = '[{"limit": "one", "kind": "limit", "terms": {"number": 1}}]'
+    await db.fetchval(query("register"), "limited", "default", 0, "{}", None, None, "limited", limits)
+    low = await asked(db, 9 * STEP_S, 2, priority=0, task="limited")
+    await asked(db, 0, priority=3, task="limited")
+
+    await age(db)
+
+    async with asyncio.timeout(10):
+        while await heard.get() != f"runs {low[0]} {low[1]}":
+            pass
+
+
 async def test_of_more_lines_than_one_round_looks_at_the_next_round_goes_on(db: Session) -> None:
     function = await db.fetchval("select pg_get_functiondef('howdah.age'::regproc)")
     await db.execute(function.replace("v_lines_max int := 10000", "v_lines_max int := 3"))

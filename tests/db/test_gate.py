@@ -354,3 +354,40 @@ async def test_a_node_waits_for_the_seat_without_a_snapshot_that_would_hold_vacu
     first.terminate()
     await waiting
     await second.execute("rollback")
+
+
+async def test_a_full_limit_ends_newcomers_alone_and_says_whom(db: Session) -> None:
+    await define(db, {**PER_USER, "terms": {"number": 9}})
+    fresh, released, snoozed, failed, orphan = await ask(db, *({"user_id": user} for user in range(5)))
+    node, lost = await world.join(db), await world.join(db)
+    epoch = await enter(db, node)
+    runs = {run.id: run for run in await admit(db, epoch, node, released, snoozed, failed)}
+    await world.send(
+        db,
+        world.outcome(runs[released], Kind.RELEASED),
+        world.outcome(runs[snoozed], Kind.SNOOZED, 0),
+        world.outcome(runs[failed], Kind.RETRIED, 0),
+    )
+    await admit(db, epoch, lost, orphan, own=node)
+    await db.execute("select howdah.reap_nodes(array[$1::bigint], 3)", lost)
+    assert await db.fetchval("select howdah.fire(10)") == 2
+
+    kinds = [int(Kind.REJECTED)] * 5
+    rows = await db.fetch(query("refuse"), [fresh, released, snoozed, failed, orphan], kinds, ["full"] * 5)
+
+    assert [row["run"] for row in rows] == [fresh]
+    assert {line.runs[0] for line in await look(db)} == {released, snoozed, failed, orphan}
+    assert await db.fetch(query("refuse"), [fresh, released], kinds[:2], ["full"] * 2) == []
+
+
+async def test_a_run_that_is_asked_for_anew_is_a_newcomer_again(db: Session) -> None:
+    await define(db, PER_USER)
+    (run,) = await ask(db, {"user_id": 1})
+    node = await world.join(db)
+    epoch = await enter(db, node)
+    (claimed,) = await admit(db, epoch, node, run)
+    await world.send(db, world.outcome(claimed, Kind.FAILED))
+
+    await db.fetch(query("retry"), [run])
+
+    assert [row["run"] for row in await db.fetch(query("refuse"), [run], [int(Kind.REJECTED)], ["full"])] == [run]

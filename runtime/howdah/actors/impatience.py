@@ -2,7 +2,8 @@
 
 A run waits for the gate at a key that has no room. Then, by the limit's mode, it is refused; or all but the newest of its line are; or
 as many of those that run under the key are cancelled as wait there, the oldest first: a newcomer starts when such an end is durable.
-A paused key is not full: who waits there waits.
+A paused key is not full: who waits there waits. So does who is no newcomer, having begun or been handed out before: its row says so,
+the database leaves it alone, and what was left alone is not asked about again for a while.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +18,7 @@ from ..core.states import Kind
 class Ends(Protocol):
     """What it needs of the database."""
 
-    async def refuse(self, runs: Sequence[int], kinds: Sequence[int], reasons: Sequence[str]) -> None: ...
+    async def refuse(self, runs: Sequence[int], kinds: Sequence[int], reasons: Sequence[str]) -> list[int]: ...
     async def cancel(self, runs: Sequence[int], reason: str) -> None: ...
 
 
@@ -31,6 +32,8 @@ class Impatience:
         self._running: dict[Key, dict[int, None]] = {}
         """Of limits that cancel: who runs under each key, the oldest first."""
         self._asked: set[int] = set()
+        self._left: set[int] = set()
+        """Runs that were not ended when they were to be: no newcomers, or locked, or gone. Until the next sweep."""
         self._full: dict[Key, set[int]] = {}
         """Lines that wait at such keys."""
 
@@ -51,7 +54,8 @@ class Impatience:
                     del self._running[key]
 
     async def act(self, lines: Iterable[int]) -> list[int]:
-        """Does what is to be done about lines that found a key full. Returns those to be asked for again, since runs of them have ended."""
+        """Does what is to be done about lines that found a key full. Returns those to be asked for again, since runs of them have ended,
+        or others may have to. Each answer has fewer runs left to be ended: nobody is asked about twice between two sweeps."""
         runs: list[int] = []
         kinds: list[int] = []
         reasons: list[str] = []
@@ -66,8 +70,11 @@ class Impatience:
                 self._full.setdefault(key, set()).add(line)
                 continue
             doomed = [run_of(head) for head in heads]
-            if mode == "keep_latest" and not more:
-                doomed.remove(max(doomed))
+            if mode == "keep_latest":
+                doomed.remove(max(doomed))  # Where others are not known yet, one of those may be newer: then the next round ends it.
+                if more and not doomed:
+                    changed.append(line)
+            doomed = [run for run in doomed if run not in self._left]
             if doomed:
                 kind = Kind.REJECTED if mode == "reject" else Kind.SKIPPED
                 runs += doomed
@@ -75,11 +82,15 @@ class Impatience:
                 reasons += [_reason(key, mode)] * len(doomed)
                 changed.append(line)
         if runs:
-            await self._ends.refuse(runs, kinds, reasons)
+            self._left.update(set(runs).difference(await self._ends.refuse(runs, kinds, reasons)))
         for key in [*self._full]:
             if oldest := self._make_way(key):
                 await self._ends.cancel(oldest, f"a newer run waits for limit {key[0]} under the key {key[1]!r}")
         return changed
+
+    def sweep(self) -> None:
+        """Whoever was left alone may be asked about again: it was locked, perhaps."""
+        self._left = set()
 
     def _make_way(self, key: Key) -> list[int]:
         """The oldest that run under this key, so that as many are asked to end as newcomers wait."""

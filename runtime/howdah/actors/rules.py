@@ -77,6 +77,7 @@ class Rules:
     def sweep(self) -> None:
         """Forgets what was read: lines that wait have it."""
         self._demands = {}
+        self._impatience.sweep()
 
 
 def _demand(limit: str, key: str, cost: float = 1.0, group: str | None = None, weight: float = 1.0, hold: str | None = None) -> Demand:

@@ -132,9 +132,9 @@ class Gates:
         rows = await self._ask(lambda c: c.fetch(query("gate_over"), runs))
         return [row[0] for row in rows], any(row[1] for row in rows)
 
-    async def refuse(self, runs: Sequence[int], kinds: Sequence[int], reasons: Sequence[str]) -> None:
-        """Ends these runs, which wait, as these kinds have it."""
-        await self._ask(lambda c: c.execute(query("refuse"), runs, kinds, reasons))
+    async def refuse(self, runs: Sequence[int], kinds: Sequence[int], reasons: Sequence[str]) -> list[int]:
+        """Ends those of these runs that wait and are newcomers, as these kinds have it. Answers which it ended."""
+        return [row[0] for row in await self._ask(lambda c: c.fetch(query("refuse"), runs, kinds, reasons))]
 
     async def cancel(self, runs: Sequence[int], reason: str) -> None:
         """Has these runs cancelled."""
