@@ -29,6 +29,7 @@ HOT_RUNS = 100_000
 SEVERAL_RUNS = 100_000
 BEHIND = 1_000_000
 TURNS = 200
+WARM = 10_000
 USED_ONCE = 100_000
 
 Noop = Task[[int, str, str], None]
@@ -92,7 +93,7 @@ async def drain_once(bed: Bed, name: str, keys: int, runs: int, count: int) -> f
         assert await node.hear() == "ready"
     began, early = time.perf_counter(), await watcher.fetchval(SQL["ended"])
     while await watcher.fetchval(SQL["pending"]):
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(0.02)  # Each look walks past what has been deleted since the last one: often, it is a tenth of the load.
     took = time.perf_counter() - began
     for node in nodes:
         node.say()
@@ -156,33 +157,40 @@ async def behind_once(bed: Bed) -> list[float]:
     return took
 
 
-async def memory_once(dsn: str) -> None:
-    """A node that has been idle, then runs under each of many keys once, and is idle again: prints both times how much memory it has."""
+async def weigh(dsn: str) -> None:
+    """A node that says at each line on stdin how much memory it has, and ends with stdin."""
     jobs = App(dsn)
-    keyed = tasks_of(jobs).keyed
+    tasks_of(jobs)
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     async with jobs.work():
-        for number in range(2_000):  # What each node has after a while: statements, plans, connections.
-            await keyed.enqueue(number, "someone@example.com", NOTE)
-        await asyncio.sleep(12)
-        gc.collect()
-        print(rss_mb(), flush=True)
-        for part in range(0, USED_ONCE, 10_000):
-            runs = await keyed.enqueue_many(
-                keyed.call(10_000 + number, "someone@example.com", NOTE) for number in range(part, part + 10_000)
-            )
-            await runs[-1].result(timeout="60s")
-        await asyncio.sleep(25)
-        gc.collect()
-        print(rss_mb(), flush=True)
+        while await reader.readline():
+            gc.collect()
+            print(rss_mb(), flush=True)
 
 
-async def _memory(bed: Bed) -> float:
-    command = [sys.executable, "-m", "bench.keys", bed.dsn(await bed.fresh()), "memory"]
-    child = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
-    told, _ = await child.communicate()
-    assert child.returncode == 0, "the node failed"
-    before, after = map(float, told.split())
-    return after - before
+async def memory_once(bed: Bed) -> float:
+    """Megabytes that a node has more after runs under each of many keys, once, than before them, both times idle."""
+    dsn = bed.dsn(await bed.fresh())
+    pipe = asyncio.subprocess.PIPE
+    node = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.keys", dsn, "weigh", cwd=ROOT, stdin=pipe, stdout=pipe)
+    assert node.stdin is not None
+    assert node.stdout is not None
+    jobs = App(dsn)
+    keyed, weights = tasks_of(jobs).keyed, list[float]()
+
+    async with jobs:
+        # First what each node has after a while: statements, plans, connections, and what so many runs at a time take for themselves.
+        for first, keys in ((-USED_ONCE, WARM), (0, USED_ONCE)):
+            for part in range(first, first + keys, 10_000):
+                runs = await keyed.enqueue_many(keyed.call(number, "someone@example.com", NOTE) for number in range(part, part + 10_000))
+                await runs[-1].result(timeout="60s")
+            await asyncio.sleep(25)
+            node.stdin.write(b"\n")
+            weights.append(float(await node.stdout.readline()))
+    node.stdin.close()
+    assert await node.wait() == 0, "the node failed"
+    return weights[1] - weights[0]
 
 
 async def measure(bed: Bed, runs: int) -> list[Figure]:
@@ -203,7 +211,7 @@ async def measure(bed: Bed, runs: int) -> list[Figure]:
             several.append(await drain_once(bed, "several", 10_000, SEVERAL_RUNS, 1))
             turns.append(await hand_over_once(bed))
             behind += await behind_once(bed)
-            memory.append(await _memory(bed))
+            memory.append(await memory_once(bed))
     about = {"node": "defaults", "server": ABOUT["server"], "arguments_bytes": ABOUT["arguments_bytes"], "limit": "2 for each key"}
     figures = [Figure(f"keys.free.{count}", "runs/s", free[count], {**about, "limit": None, "nodes": count}) for count in COUNTS]
     for (keys, count), rates in keyed.items():
@@ -223,4 +231,4 @@ async def measure(bed: Bed, runs: int) -> list[Figure]:
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(memory_once(sys.argv[1]) if sys.argv[2:] else work(sys.argv[1]))
+        runner.run(weigh(sys.argv[1]) if sys.argv[2:] else work(sys.argv[1]))

@@ -15,7 +15,7 @@ create or replace function howdah.claim(
                  tags text[], metadata jsonb, options jsonb, aside boolean, trace text, asked double precision)
   language plpgsql volatile security definer
   set search_path = pg_catalog, pg_temp
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
+  set enable_seqscan = off set enable_mergejoin = off set enable_bitmapscan = off set enable_material = off
   set jit = off set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
@@ -102,11 +102,11 @@ begin
   return query
   select h.id, h.queue, h.task, h.priority, h.attempt, v_lease, r.args, r.tags, r.metadata, r.options, false, r.trace,
     case when r.trace is not null then date_part('epoch', r.at) end
-  from unnest(v_held, v_queues, v_tasks, v_priorities, v_attempts) h(id, queue, task, priority, attempt)
-  -- Lateral and fenced off: with the statistics of a table that was empty a plain join would read all of run first.
-  cross join lateral (
-    select r.args, r.tags, r.metadata, r.options, r.trace, r.at from howdah.run r where r.id = h.id and r.id between v_lowest and v_highest offset 0
+  -- Fenced off: one walk of the index, whatever is known of the table's size.
+  from (
+    select r.id, r.args, r.tags, r.metadata, r.options, r.trace, r.at from howdah.run r where r.id = any(v_held) and r.id between v_lowest and v_highest offset 0
   ) r
+  join unnest(v_held, v_queues, v_tasks, v_priorities, v_attempts) h(id, queue, task, priority, attempt) on h.id = r.id
   order by h.priority, h.id;
 end
 $$;

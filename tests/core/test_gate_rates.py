@@ -1,5 +1,6 @@
 """What the gate promises of rates, one sentence each."""
 
+import pytest
 from howdah.core.bucket import Bucket, Flow
 from howdah.core.keyed import AtMost
 
@@ -161,13 +162,16 @@ def test_a_sweep_forgets_nobody_who_waits_for_a_bucket() -> None:
     assert started(gate, 1.0) == [2]
 
 
-def test_a_rate_that_was_paused_gives_no_second_burst_though_nobody_waited_meanwhile() -> None:
+@pytest.mark.parametrize("ended", ["before", "meanwhile"])
+def test_a_rate_that_was_paused_gives_no_second_burst_though_nobody_waited_meanwhile(ended: str) -> None:
     gate = gate_with(r=Flow(3 / 3600, 3))
     offer(gate, 1, [need("r")], heads(1, 2, 3))
     assert started(gate) == [1, 2, 3]
+
+    if ended == "meanwhile":
+        gate.set_terms("r", AtMost(0))
     for _ in range(3):
         gate.free([need("r")])
-
     gate.set_terms("r", AtMost(0))
     gate.sweep(10.0)
     gate.set_terms("r", Flow(3 / 3600, 3))

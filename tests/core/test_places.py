@@ -76,3 +76,15 @@ def test_less_room_than_is_held_gives_nothing_and_takes_nothing_away() -> None:
     assert not there.has(KIND)
     there.free(OWN, 5)
     assert there.has(KIND)
+
+
+def test_what_is_left_is_what_can_be_taken() -> None:
+    there = places(space(OTHER, 3), space(OWN, 2), batch_max=4)
+    for left in range(4, 0, -1):
+        assert there.left(KIND) == left
+        there.take(KIND)
+    assert there.left(KIND) == 0
+    there.begin()
+    assert there.left(KIND) == 1
+    there.tell(space(OTHER, 1), ())
+    assert there.left(KIND) == 0, "a node that holds more than it has room for takes no place from another one's"

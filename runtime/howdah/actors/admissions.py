@@ -31,15 +31,18 @@ class Register(Protocol):
 
 class _Batch(NamedTuple):
     decided: dict[int, Decided]
+    twice: list[Decided]
     nodes: list[int]
     levels: Sequence[Level]
 
 
 class Answer(NamedTuple):
-    """What became of one admission: by run what was decided, and a row for each that the database admitted: a Claimed without its lane."""
+    """What became of one admission: by run what was decided, and a row for each that the database admitted: a Claimed without its lane.
+    twice: what was decided of runs beside that, which is not to be."""
 
     decided: dict[int, Decided]
     rows: list[Any]
+    twice: list[Decided]
 
 
 class Admissions:
@@ -68,8 +71,11 @@ class Admissions:
         return any(run in decided for decided in self._out)
 
     def send(self, decided: Sequence[Decided], levels: Sequence[Level]) -> None:
-        """One more goes out; only where there is room for it."""
-        batch = _Batch({one.run: one for one in decided}, [one.place for one in decided], levels)
+        """One more goes out; only where there is room for it. A run goes once, also where it was known in two lines, as one that has
+        come to another."""
+        once = {one.run: one for one in decided}
+        twice = [] if len(once) == len(decided) else [one for one in decided if once[one.run] is not one]
+        batch = _Batch(once, twice, [one.place for one in once.values()], levels)
         self._out.append(batch.decided)
         self._batches.put_nowait(batch)
 
@@ -98,5 +104,5 @@ class Admissions:
                     self._answers.put_nowait(lost)
                     self._desk.offer(Woken())
                     return
-                self._answers.put_nowait(Answer(batch.decided, rows))
+                self._answers.put_nowait(Answer(batch.decided, rows, batch.twice))
                 self._desk.offer(Woken())

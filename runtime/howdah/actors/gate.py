@@ -139,11 +139,11 @@ class _Keeper:
             if not self._seat.is_taken:
                 raise SeatLost("a connection of it has ended")
             self._note(await self._admissions.take())
-            heard = self._tidings.take()
-            if self._asks(heard):
+            heard, now = self._tidings.take(), monotonic()
+            if self._asks(heard, now):
                 await self._settle()
             await self._heed(heard)
-            await self._upkeep(standing.offset_s)
+            await self._upkeep(now, standing.offset_s)
             await self._feed()
             if (rooms := await self._guards.judge(standing.offset_s)) is not None:
                 self._rules.bound(rooms)
@@ -159,10 +159,9 @@ class _Keeper:
                     await self._refresh(changed, HEADS_MAX)
                     more = True
 
-    def _asks(self, heard: Heard) -> bool:
+    def _asks(self, heard: Heard, now: float) -> bool:
         """Whether the database is to be asked anything before the next is decided. Only what is most frequent by far, ends and changes
         of room under plain limits and rates, is told apart: all else is, or may be."""
-        now = monotonic()
         return bool(
             self._undone
             or heard.asks
@@ -219,8 +218,8 @@ class _Keeper:
         if heard.runs:
             self._waiters.add((await self._seat.news(None, None, list(heard.runs), RUNS_AT_ONCE))[0])
 
-    async def _upkeep(self, offset_s: float) -> None:
-        now = monotonic()
+    async def _upkeep(self, now: float, offset_s: float) -> None:
+        """What is due. now: that by which it was asked whether anything is, or admissions might be out."""
         if now >= self._scan_at:
             await self._scan()
         if self._refused and now >= self._refused_at:
@@ -291,16 +290,13 @@ class _Keeper:
 
     def _note(self, answers: Iterable[Answer]) -> None:
         """These were admitted. What was not is as if it had never been decided; why, is asked before anything else is."""
-        for decided, rows in answers:
-            now, own = monotonic(), list[Claimed]()
-            for row in rows:
-                one = decided.pop(row[1])
-                self._holdings.take(one, row[6], now)
-                if row[0] == self._node:
-                    own.append(Claimed(*row, lane=one.lane))
+        for decided, rows, twice in answers:
+            admitted = [decided.pop(row[1]) for row in rows]
+            self._holdings.take(admitted, [row[6] for row in rows], monotonic())
+            own = [Claimed(*row, lane=one.lane) for row, one in zip(rows, admitted, strict=True) if row[0] == self._node]
             if own:
                 self._house.admitted(own)
-            for one in decided.values():
+            for one in (*decided.values(), *twice):
                 self._gate.undo(one.demands)
                 self._places.free(one.place, one.task[1])
                 self._undone.append(one)
@@ -312,10 +308,9 @@ class _Keeper:
 
     def _free(self, ended: Iterable[tuple[int, int]]) -> None:
         """These hold their leases no more."""
-        free = self._holdings.free
-        for run, lease in ended:
-            if not free(run, lease) and self._admissions.include(run):
-                self._early.append((run, lease))
+        unknown = self._holdings.free(ended)
+        if unknown and self._admissions.are_out:
+            self._early += [pair for pair in unknown if self._admissions.include(pair[0])]
 
     async def _let_go(self, runs: Sequence[int]) -> None:
         """Frees what these have kept, if they have ended; where that blocks a key, the key is blocked first."""
@@ -377,8 +372,8 @@ class _Keeper:
         for at in range(0, len(pairs), RUNS_AT_ONCE):
             some = pairs[at : at + RUNS_AT_ONCE]
             leases = dict(some)
-            for run in await self._seat.left(list(leases), list(leases.values())):
-                self._holdings.free(run, leases[run])
+            left = await self._seat.left(list(leases), list(leases.values()))
+            self._holdings.free([(run, leases[run]) for run in left])
 
     async def _remind(self, old: Sequence[tuple[int, Permit]]) -> None:
         """Has nodes look for what was admitted to them a while ago, in case they were not told."""

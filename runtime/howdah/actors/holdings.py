@@ -2,7 +2,7 @@
 known to be gone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -42,37 +42,44 @@ class Holdings:
             demands = tuple(demand for demand in demands if demand.kept)
             self._keep(row.run, demands, self._gate.hold(demands))
 
-    def take(self, run: Admitted, lease: int, now: float) -> None:
-        """A run was admitted, which the gate's decisions know."""
-        rooms = self._keep(run.run, run.demands, run.rooms) if run.keeps or self._impatience.modes else run.rooms
-        self.permits[run.run] = Permit(lease, run.place, run.task[1], rooms, now)
+    def take(self, runs: Iterable[Admitted], leases: Iterable[int], now: float) -> None:
+        """These were admitted, each under its lease; the gate's decisions know."""
+        permits, modes = self.permits, self._impatience.modes
+        for run, lease in zip(runs, leases, strict=True):
+            number = run.run
+            rooms = self._keep(number, run.demands, run.rooms) if run.keeps or modes else run.rooms
+            permits[number] = Permit(lease, run.place, run.task[1], rooms, now)
 
     def is_held(self, run: int, lease: int) -> bool:
         """Whether this run is believed to hold this lease."""
         permit = self.permits.get(run)
         return permit is not None and permit.lease == lease
 
-    def free(self, run: int, lease: int) -> bool:
-        """A run does not hold this lease any more. False: it was not known to."""
-        permit = self.permits.get(run)
-        if permit is None or permit.lease != lease:
-            return False
-        del self.permits[run]
-        rooms = permit.rooms
-        self._gate.leave(rooms)
-        if self._impatience.modes:
-            self._impatience.freed(run, [room.key for room in rooms])
-        if self._guards:
-            self._guards.freed(run, lease, permit.task, permit.since, [room.key for room in rooms])
-        self._places.free(permit.node, permit.task)
-        return True
+    def free(self, ended: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        """These runs do not hold these leases any more. Answers with those that were not known to."""
+        permits, leave, free = self.permits, self._gate.leave, self._places.free
+        watched = bool(self._impatience.modes or self._guards)
+        unknown: list[tuple[int, int]] = []
+        for run, lease in ended:
+            permit = permits.get(run)
+            if permit is None or permit.lease != lease:
+                unknown.append((run, lease))
+                continue
+            del permits[run]
+            leave(permit.rooms)
+            free(permit.node, permit.task)
+            if watched:
+                keys = [room.key for room in permit.rooms]
+                self._impatience.freed(run, keys)
+                self._guards.freed(run, lease, permit.task, permit.since, keys)
+        return unknown
 
     def free_waiting(self, runs: Sequence[int]) -> None:
         """Runs whose rows wait hold nothing, whatever was heard of them: nobody else admits, and what was admitted here was seen."""
         for run in runs:
             permit = self.permits.get(run)
             if permit is not None:
-                self.free(run, permit.lease)
+                self.free([(run, permit.lease)])
 
     def let_go(self, run: int) -> None:
         """A run has ended, and keeps nothing any more."""

@@ -21,11 +21,19 @@ class KeyLane(msgspec.Struct, gc=False):
     spent: int = 0
 
 
+class _Grant(msgspec.Struct):
+    """What came together: when (monotonic seconds), and how many of these runs are yet to start."""
+
+    at: float
+    unspent: int = 0
+
+
 class _Permit(msgspec.Struct, gc=False):
     key: str
     lane: KeyLane
     lease: int
     task: int
+    grant: _Grant
     is_spent: bool = False
 
 
@@ -36,8 +44,8 @@ class Permits:
         """late_s: what has not started after this time goes back to the gate, for another node to have."""
         self._late_s = late_s
         self._permits: dict[int, _Permit] = {}
-        self._granted = deque[tuple[float, Sequence[Claimed]]]()
-        """What came together, and when, until all of it should have started."""
+        self._grants = deque[tuple[_Grant, list[Claimed]]]()
+        """Until all of it should have started."""
         self.lanes: dict[str, KeyLane] = {}
         self.of_task = Counter[int]()
         """How many there are of each task."""
@@ -55,7 +63,7 @@ class Permits:
     def grant(self, runs: Iterable[Claimed], now: float) -> list[Claimed]:
         """Takes what the gate has admitted, and answers with those that are new here."""
         fresh: list[Claimed] = []
-        permits, lanes = self._permits, self.lanes
+        permits, lanes, grant = self._permits, self.lanes, _Grant(now)
         for run in runs:
             number, key = run.id, run.lane
             permit = permits.get(number)
@@ -66,11 +74,12 @@ class Permits:
             if lane is None:
                 lane = lanes[key] = KeyLane()
             lane.unspent += 1
-            permits[number] = _Permit(key, lane, run.lease, run.task)
+            permits[number] = _Permit(key, lane, run.lease, run.task, grant)
             fresh.append(run)
         if fresh:
             self.of_task.update([run.task for run in fresh])
-            self._granted.append((now, fresh))
+            grant.unspent = len(fresh)
+            self._grants.append((grant, fresh))
         return fresh
 
     def start(self, run: Claimed) -> bool:
@@ -79,20 +88,24 @@ class Permits:
         if permit is None or permit.lease != run.lease or permit.is_spent:
             return False
         permit.is_spent = True
+        permit.grant.unspent -= 1
         lane = permit.lane
         lane.unspent -= 1
         lane.spent += 1
         return True
 
     def late_at(self) -> float | None:
-        """When those that came first are looked at: what of them is not spent then has to go back."""
-        return self._granted[0][0] + self._late_s if self._granted else None
+        """When the oldest permit that is not spent has to go back."""
+        grants = self._grants
+        while grants and not grants[0][0].unspent:
+            grants.popleft()
+        return grants[0][0].at + self._late_s if grants else None
 
     def late(self, now: float) -> set[int]:
         """The runs that should have started by now. They are not told of again."""
         late: set[int] = set()
-        while self._granted and self._granted[0][0] + self._late_s <= now:
-            for run in self._granted.popleft()[1]:
+        while (at := self.late_at()) is not None and at <= now:
+            for run in self._grants.popleft()[1]:
                 permit = self._permits.get(run.id)
                 if permit is not None and permit.lease == run.lease and not permit.is_spent:
                     late.add(run.id)
@@ -126,9 +139,8 @@ class Permits:
                 lane.spent -= 1
             else:
                 lane.unspent -= 1
+                permit.grant.unspent -= 1
             if not (lane.spent or lane.unspent):
                 del lanes[permit.key]
             (doubtful if outcome.kind == dropped else free)[outcome.run] = outcome.lease
-        if not permits:
-            self._granted.clear()  # An idle node does not wake for them.
         return free, doubtful

@@ -10,6 +10,9 @@ from ..messages import Terms
 from .guards import Guards
 from .impatience import Impatience
 
+READ_MAX = 10_000
+"""Demands that were read are kept, for runs of the same line and for when a line is told again; no more than so many."""
+
 UNBOUND = AtMost(2**31)
 """What a breaker allows that is closed."""
 
@@ -71,6 +74,8 @@ class Rules:
         """What a run demands, as howdah.run has it. Runs of one line demand the same, and so they share it."""
         demands = self._demands.get(told)
         if demands is None:
+            if len(self._demands) >= READ_MAX:
+                self._demands = {}
             demands = self._demands[told] = tuple(_demand(*one) for one in codec.decode(told))
         return demands
 

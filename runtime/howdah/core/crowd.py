@@ -50,15 +50,17 @@ class Standing:
 
 
 class Waiting:
-    """What stands in a row: heads, the last of which goes first, never none while it stands; share and turns both or neither.
+    """What stands in a row: heads in order, of which the first `gone` have gone; never none while it stands; share and turns both or
+    neither. A tuple that is never cut is nothing to the garbage collector, which would look through as many lists as there are lines.
 
     rank: that of its first head since it stands there. entry: the number of its standing there, 0 while it does not.
     """
 
-    __slots__ = ("entry", "heads", "rank", "row", "share", "turns")
+    __slots__ = ("entry", "gone", "heads", "rank", "row", "share", "turns")
 
     def __init__(self, turns: AnyTurns | None, share: Share | None) -> None:
-        self.heads: list[Head] = []
+        self.heads: tuple[Head, ...] = ()
+        self.gone = 0
         self.turns = turns
         self.share = share
         self.rank = 0
@@ -67,7 +69,7 @@ class Waiting:
 
     def step_in(self, row: Standing, entry: int) -> None:
         """Stands in this row. entry: a number that was given to nobody before."""
-        self.rank = self.heads[-1]
+        self.rank = self.heads[self.gone]
         self.entry = entry
         self.row = row
         row.live += 1
@@ -82,7 +84,7 @@ class Waiting:
 
 def precedes(one: Waiting, other: Waiting) -> bool:
     """Whether the first of these goes before the other."""
-    mine, theirs = one.heads[-1], other.heads[-1]
+    mine, theirs = one.heads[one.gone], other.heads[other.gone]
     if one.share is None or other.share is None or one.turns is not other.turns or priority_of(mine) != priority_of(theirs):
         return mine < theirs
     return (one.share.tag, mine) < (other.share.tag, theirs)

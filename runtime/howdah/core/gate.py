@@ -98,7 +98,9 @@ class Gate:
             held = room.held
             assert held > 0, f"{room.key} is freed more often than it is held"
             room.held = held - 1
-            if held == room.number and not room.stirred:
+            if held == 1 and room.lines == 0:
+                self._rooms.leave(room)
+            elif held == room.number and not room.stirred:
                 room.stirred = True
                 self._stirred.append(room)
 
@@ -123,15 +125,14 @@ class Gate:
             if line.task.name != task or line.demands != demands:
                 self._end(line)
                 line = None
-        told = list(heads)
-        told.reverse()
+        told = tuple(heads)
         if not told and not more:
             if line is not None:
                 self._end(line)
             return
         if line is None:
             line = self._lines[number] = Line(number, self._task(task), demands, tuple(self._rooms.open(demand.key) for demand in demands))
-        line.heads = told
+        line.heads, line.gone = told, 0
         line.more = more
         if told:
             self._hungry.discard(number)
@@ -165,7 +166,7 @@ class Gate:
         line = self._lines.get(number)
         if line is None or line.at is None or line.at.number == 0:  # 0: it is paused.
             return None
-        return line.at.key, line.heads[::-1], line.more
+        return line.at.key, list(line.heads[line.gone :]), line.more
 
     def next_at(self) -> float | None:
         """When a bucket next has enough for somebody. None: no bucket keeps anybody waiting."""
@@ -295,10 +296,12 @@ class Gate:
         if line.turns is not None and line.share is not None:
             self._serve(line.turns, line.share)
         kind = line.task.name
-        admitted = Admitted(run_of(line.heads.pop()), line.number, places.take(kind), kind, line.demands, line.rooms, line.keeps, line.lane)
+        run = run_of(line.heads[line.gone])
+        line.gone += 1
+        admitted = Admitted(run, line.number, places.take(kind), kind, line.demands, line.rooms, line.keeps, line.lane)
         if self._savers:
             self._look_after_savers(places)
-        if line.heads:
+        if line.gone < len(line.heads):
             missing = line.missing(now)
             if missing is None:
                 self._make_ready(line)

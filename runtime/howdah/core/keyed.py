@@ -118,25 +118,19 @@ class Line(Waiting):
         A line of which others wait that are not known takes only those that stand before the last known one: what lies between is
         not to be passed over. One that is known at another priority stands where it was told last, and nowhere else.
         """
-        known = set(self.heads)
-        fresh = [head for head in heads if head not in known]
+        known = self.heads[self.gone :]
+        among = set(known)
+        fresh = [head for head in heads if head not in among]
         if not fresh:
             return None
-        stay = self._but(fresh)
+        stay = _but(known, fresh)
         if self.more:
-            last = self.heads[0] if self.heads else None
+            last = known[-1] if known else None
             fresh = [] if last is None else [head for head in fresh if head < last]
-        if not fresh and len(stay) == len(self.heads):
+        if not fresh and len(stay) == len(known):
             return None
         merged = sorted([*stay, *fresh])
         return merged[:most], self.more or len(merged) > most
-
-    def _but(self, fresh: list[Head]) -> list[Head]:
-        """Its known runs but for those that are among these. Where all have one priority, which is most often, none is."""
-        if not self.heads or priority_of(min(*fresh, self.heads[-1])) == priority_of(max(*fresh, self.heads[0])):
-            return self.heads
-        runs = {run_of(head) for head in fresh}
-        return [head for head in self.heads if run_of(head) not in runs]
 
     def end(self) -> None:
         """Nothing of it waits any more."""
@@ -145,6 +139,14 @@ class Line(Waiting):
             room.lines -= 1
         if self.turns is not None and self.share is not None:
             self.turns.leave(self.share)
+
+
+def _but(known: Sequence[Head], fresh: list[Head]) -> Sequence[Head]:
+    """The known ones but for runs that are among the fresh ones. Where all have one priority, which is most often, there are none."""
+    if not known or priority_of(min(*fresh, known[0])) == priority_of(max(*fresh, known[-1])):
+        return known
+    runs = {run_of(head) for head in fresh}
+    return [head for head in known if run_of(head) not in runs]
 
 
 class Task:
@@ -286,6 +288,13 @@ class Rooms:
             room = self._rooms[key] = Room(key, self._terms.get(key[0]), self._untouched.get(key[0]))
             self._of_limit.setdefault(key[0], set()).add(room)
         return room
+
+    def leave(self, room: Room) -> None:
+        """Nobody waits here or holds anything: where there is nothing else to know, it is forgotten at once. A sweep would find as many
+        as there are keys, all with memory of their own, which is not given back."""
+        if room.number is not None and room.own is None and room.turns is None and room.bucket is None:  # None: no rate that is paused.
+            del self._rooms[room.key]
+            self._of_limit[room.key[0]].discard(room)
 
     def set_terms(self, limit: str, terms: Terms, now: float) -> list[Room]:
         """The terms of a limit. Answers with the rooms that they hold for, if they are others than before."""
