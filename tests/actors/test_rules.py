@@ -114,3 +114,12 @@ def test_a_shorter_closing_opens_nothing_early() -> None:
     stage.rules.close([("crm", "a", 30.0)], 100.0)
     stage.rules.close([("crm", "a", 5.0)], 101.0)
     assert [stage.starts("crm", now=now) for now in (129.0, 130.0)] == [0, 9]
+
+
+def test_a_burst_that_is_raised_while_nobody_comes_fills_from_when_it_was_heard_of() -> None:
+    stage = Stage(Terms("smtp", None, "rate", None, 2.0, 2.0, False))
+    assert stage.starts("smtp", now=100.0, count=0) == 0
+
+    stage.rules.read([Terms("smtp", None, "rate", None, 2.0, 50.0, False)], now=110.0)
+
+    assert stage.starts("smtp", now=110.0) == 2

@@ -102,7 +102,8 @@ class _Keeper:
 
     async def take_over(self) -> None:
         """Learns from the rows what is held, what rates have left, and what is allowed."""
-        await self._read_terms()
+        self._rules.read(await self._seat.terms())
+        await self._guards.read()
         for name, key, level, at in await self._seat.buckets():
             self._gate.set_bucket((name, key), Bucket(level, at))
         now = monotonic()
@@ -111,7 +112,8 @@ class _Keeper:
         await self._ask_for_space()
 
     async def _read_terms(self) -> None:
-        self._rules.read(await self._seat.terms())
+        standing = self._house.standing()
+        self._rules.read(await self._seat.terms(), 0.0 if standing is None else monotonic() + standing.offset_s)
         await self._guards.read()
 
     async def work(self) -> None:

@@ -30,8 +30,8 @@ class Rules:
         """What the gate goes by for single keys: what was said of them, and breakers that are not closed."""
         self._demands: dict[str, tuple[Demand, ...]] = {}
 
-    def read(self, terms: Iterable[Terms]) -> None:
-        """These hold from now on: all limits, and all keys that have terms of their own."""
+    def read(self, terms: Iterable[Terms], now: float = 0.0) -> None:
+        """These hold from now on: all limits, and all keys that have terms of their own. now: 0, where none were known before."""
         terms = list(terms)
         self._rates = {one.name for one in terms if one.kind == "rate"}
         self._impatience.modes = {one.name: one.when_full for one in terms if one.when_full is not None}
@@ -40,24 +40,24 @@ class Rules:
         self._said = {}
         for one in terms:
             if one.key is None:
-                self._gate.set_terms(one.name, _allowed(one))
+                self._gate.set_terms(one.name, _allowed(one), now)
             elif one.paused or one.number is not None or one.per_s is not None:
                 self._said[one.name, one.key] = AtMost(0) if one.name in self._paused else _allowed(one)
-        self._tell()
+        self._tell(now)
 
     def bound(self, rooms: Mapping[Key, int]) -> None:
         """So many may run under these keys at most, and no other key is bound so: their breakers are not closed."""
         self._rooms = dict(rooms)
         self._tell()
 
-    def _tell(self) -> None:
+    def _tell(self, now: float = 0.0) -> None:
         own = dict(self._said)
         for key, room in self._rooms.items():
             if key[0] not in self._paused and own.get(key) != AtMost(0):
                 own[key] = AtMost(room)
         for key in own.keys() | self._own.keys():
             if own.get(key) != self._own.get(key):
-                self._gate.set_own(key, own.get(key))
+                self._gate.set_own(key, own.get(key), now)
         self._own = own
 
     def rates(self, keys: Iterable[Key]) -> list[Key]:

@@ -54,14 +54,14 @@ class Gate:
         """Nothing waits here and nothing runs."""
         return not self._lines and not any(room.held for room in self._rooms)
 
-    def set_terms(self, limit: str, terms: Terms) -> None:
-        """The terms of a limit, for all of its keys that have none of their own. Nothing starts under a limit without terms."""
-        for room in self._rooms.set_terms(limit, terms, self._now):
+    def set_terms(self, limit: str, terms: Terms, now: float = 0.0) -> None:
+        """The terms of a limit from now on, for all of its keys that have none of their own. Nothing starts under one without terms."""
+        for room in self._rooms.set_terms(limit, terms, max(now, self._now)):
             self._reconsider(room)
 
-    def set_own(self, key: Key, terms: Terms | None) -> None:
+    def set_own(self, key: Key, terms: Terms | None, now: float = 0.0) -> None:
         """The terms of one key: AtMost(0) pauses it. None: those of its limit hold again."""
-        self._reconsider(self._rooms.set_own(key, terms, self._now))
+        self._reconsider(self._rooms.set_own(key, terms, max(now, self._now)))
 
     def set_bucket(self, key: Key, bucket: Bucket) -> None:
         """What the bucket of this key holds, as it was written down, or since somebody closed it."""

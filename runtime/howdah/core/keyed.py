@@ -113,7 +113,7 @@ class Line(Waiting):
         return None
 
     def among(self, heads: Sequence[Head], most: int) -> tuple[list[Head], bool] | None:
-        """The first of its runs, at most so many, when these wait as well, and whether there are others. None: nothing changes.
+        """The first of its runs, at most so many, when these wait as well, in order, and whether there are others. None: nothing changes.
 
         A line of which others wait that are not known takes only those that stand before the last known one: what lies between is
         not to be passed over. One that is known at another priority stands where it was told last, and nowhere else.
@@ -143,7 +143,7 @@ class Line(Waiting):
 
 def _but(known: Sequence[Head], fresh: list[Head]) -> Sequence[Head]:
     """The known ones but for runs that are among the fresh ones. Where all have one priority, which is most often, there are none."""
-    if not known or priority_of(min(*fresh, known[0])) == priority_of(max(*fresh, known[-1])):
+    if not known or priority_of(min(fresh[0], known[0])) == priority_of(max(fresh[-1], known[-1])):
         return known
     runs = {run_of(head) for head in fresh}
     return [head for head in known if run_of(head) not in runs]
