@@ -76,6 +76,15 @@ async def of_a_stub(stage: Stage, keys: dict[str, str | int] | None) -> None:
     await App(stage.dsn).stub(name="asked")(ping).options(keys=keys, conn=stage.conn).enqueue(1)
 
 
+async def nested(stage: Stage, number: int, keepers: int) -> int:
+    """A run below so many that keep a permit each until they have ended, of so many that there are."""
+    nest = stage.jobs.task(name=f"nest{number}", limits=[Limit(f"nests of {number}", number, hold="run")])(ping)
+    run = (await nest.options(conn=stage.conn).enqueue(1)).id
+    for _ in range(keepers):
+        run = await stage.conn.fetchval("""select howdah.enqueue($1, '{"number": 1}', parent => $2)""", nest.name, run)
+    return run
+
+
 async def live(stage: Stage, call: Callable[[App], Awaitable[object]] | str) -> object:
     """Something that is done to limits that the code knows: per-user, a limit, smtp, a rate, and stripe, a breaker."""
     known = [

@@ -43,7 +43,7 @@ begin
   ) k;
   if p_limits is not null then
     v_demands := howdah.demands(p_name, p_limits, v_args, v_asked);
-    if p_parent is not null and howdah.demand_flags(v_demands[1]) & 32 <> 0 then
+    if p_parent is not null and jsonb_path_exists(p_limits, '$[*].kind ? (@ == "limit")') then
       perform howdah.check_nesting(p_name, v_demands, p_parent);
     end if;
   end if;

@@ -30,6 +30,7 @@ declare
   v_parent bigint;
   v_root bigint;
   v_trace text;
+  v_nests boolean;  -- Somebody above may keep permits.
   v_flags smallint;
   v_unknown text;
   v_base bigint := howdah.day_base();
@@ -94,8 +95,9 @@ begin
     v_trace := left(p_options ->> 'trace', 600);  -- A tracestate has at most 512 characters.
     if p_options ? 'parent' then
       v_parent := (p_options ->> 'parent')::bigint;
-      select coalesce(r.root, r.id), nullif(coalesce(r.metadata, '{}') || coalesce(v_metadata, '{}'), '{}'), coalesce(v_trace, r.trace)
-      into v_root, v_metadata, v_trace
+      select coalesce(r.root, r.id), nullif(coalesce(r.metadata, '{}') || coalesce(v_metadata, '{}'), '{}'), coalesce(v_trace, r.trace),
+             r.parent is not null or howdah.demand_flags(r.demands) & 32 <> 0
+      into v_root, v_metadata, v_trace, v_nests
       from howdah.run r where r.id = v_parent;
       if not found then
         raise exception 'there is no run % to be the parent of a run of %', v_parent, p_task
@@ -138,8 +140,8 @@ begin
                       else howdah.demands(p_task, v_limits, v_args, v_keys) end;
     v_lines := array(select howdah.line_of(v_queue, v_task, d.demands, v_placement) from unnest(v_demands) with ordinality d(demands, n) order by d.n);
     v_flags := v_flags | howdah.demand_flags(v_demands[1]);  -- The same for all: they are the task's.
-    if v_flags & 32 <> 0 and v_parent is not null then
-      perform howdah.check_nesting(p_task, v_demands, v_parent);
+    if v_nests and v_debounce is null and jsonb_path_exists(v_limits, '$[*].kind ? (@ == "limit")') then
+      perform howdah.check_nesting(p_task, v_demands, v_parent);  -- Of those that are debounced put_off() has asked.
     end if;
   end if;
   if v_fresh <> '{}' then

@@ -39,12 +39,10 @@ APART: dict[str, str] = {
     "a batch of events names a run twice": "a bug of the writer, never a user's doing",
     "unique runs of % are enqueued by submit()": "a bug of the client, never a user's doing",
     "runs of % are debounced, and enqueued by submit()": "the client hears of it and sends them one by one: nobody reads it",
-    "this run of % would wait for run %": "becomes ArgumentsInvalid: tests/contract/test_3_02_limits.py",
 }
 """Texts that no row can say, and why."""
 
 TESTED: dict[str, str] = {
-    "keeps the only permit of limit": "tests/contract/test_3_02_limits.py",
     ".runs has them": "tests/contract/test_3_10_batches.py",
     "the node was stopped during the attempt": "tests/actors/test_lane.py",
     "of the pool are in use": "tests/db/test_pool.py",

@@ -7,7 +7,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import anyio
 import asyncpg
 import pytest
-from howdah import App, ArgumentsInvalid, Limit, Rate, Retry, Run, RunCancelled, RunRejected, RunSkipped, Sequence, Snooze, current_run
+from howdah import (
+    App,
+    ArgumentsInvalid,
+    Limit,
+    Rate,
+    Retry,
+    Run,
+    RunCancelled,
+    RunRejected,
+    RunSkipped,
+    Sequence,
+    Snooze,
+    Task,
+    current_run,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -189,6 +203,36 @@ async def test_a_child_that_would_wait_for_its_parents_permit_is_refused(jobs: A
         await (await work.enqueue("a", 0)).result(timeout="20s")
     assert len(refused) == 1
     assert 'keeps the only permit of limit account under the key "a"' in refused[0]
+
+
+async def test_a_child_that_gives_its_permit_back_is_refused_the_same_and_so_is_one_below_two_that_keep_all(jobs: App) -> None:
+    refused: list[str] = []
+
+    @jobs.task(limits=[Limit("one", 1)])
+    async def child() -> None: ...
+
+    @jobs.task(limits=[Limit("one", 1, hold="run"), Limit("two", 2, hold="run")])
+    async def parent() -> None:
+        await attempt(child)
+        await (await between.enqueue()).result(timeout="20s")
+
+    @jobs.task(limits=[Limit("two", 2, hold="run")])
+    async def between() -> None:
+        await attempt(last)
+
+    @jobs.task(limits=[Limit("two", 2)])
+    async def last() -> None: ...
+
+    async def attempt(task: Task[[], None]) -> None:
+        try:
+            await task.enqueue()
+        except ArgumentsInvalid as error:
+            refused.append(str(error))
+
+    async with jobs.work():
+        await (await parent.enqueue()).result(timeout="20s")
+    assert ["keeps the only permit of limit one" in said for said in refused] == [True, False]
+    assert "keep all 2 permits of limit two" in refused[1]
 
 
 async def test_groups_take_turns_whatever_one_of_them_has_waiting(jobs: App, stage: Stage) -> None:

@@ -8,7 +8,7 @@ from howdah import Debounce, Limit, Rate, current_batch, current_run, transactio
 from howdah import errors as e
 
 from .. import mishaps
-from ..keymaking import by_number, by_text, keyless, limited, lone_surrogate, long_key, no_key, of_a_stub, raising_key, stub, without_keys
+from ..keymaking import by_number, by_text, keyless, limited, lone_surrogate, long_key, nested, no_key, of_a_stub, raising_key, stub, without_keys
 from ..wrongdoing import (
     fine,
     in_thread,
@@ -60,6 +60,8 @@ ROWS = [
     Row("a long value at a key's path", lambda s: by_text(s).enqueue(1, "x" * 201), A, "a key of limit by-text of limited1 has more than 200 characters", lambda s: by_text(s).enqueue(1, "x" * 200)),
     Row("no cost at its path", lambda s: by_number(s).enqueue(0), A, "the cost that limit by-number of costly1 takes from its arguments is not a number above 0", lambda s: by_number(s).enqueue(1)),
     Row("SQL: no keys for a function", lambda s: without_keys(s, ""), asyncpg.DataError, "has a key that its function in Python works out, and nobody gave it", lambda s: without_keys(s, """, keys => '{"asked": "1"}'""")),
+    Row("SQL: a child of who keeps the only permit", lambda s: nested(s, 1, 1), asyncpg.DataError, "which it would be a child of, keeps the only permit of limit nests of 1 under the key", lambda s: nested(s, 2, 1)),
+    Row("SQL: a child of those who keep all permits", lambda s: nested(s, 2, 2), asyncpg.DataError, "which it would be a child of, keep all 2 permits of limit nests of 2 under the key", lambda s: nested(s, 3, 2)),
     Row("a stub without keys", lambda s: of_a_stub(s, None), A, ".options(keys={\"asked\": ...}) in Python, --key 'asked=1' of `howdah enqueue`", lambda s: of_a_stub(s, {"asked": 1})),
     Row("a key for a field path", lambda s: by_text(s).options(keys={"by-text": "x"}), C, "would count for nothing: keys are given in the place of functions, and those of its limits are none", lambda s: by_text(s)),
     Row("keys of no mapping", lambda s: s.ping.options(keys=cast("Any", ["x"])), C, "is no mapping: pass names of limits and keys, as in keys={'per-user': 7}", lambda s: s.ping.options(keys={})),
