@@ -1,7 +1,8 @@
 -- The part of claim() for runs that no ordinary claim sees. A suspect (held in two crashes) goes to a node that holds
 -- none, one at a time: that it is held is the start mark, so this claim commits synchronously. Misfits go to a node whose
 -- definition has not tried them, a suspect among them only where the node holds none. No line given is paused: claim() has seen to that. The first is the suspect, if there is one.
--- Misfits under limits are not claimed here: they wait for the gate again, which gives them to no node that has tried them.
+-- Misfits under limits are not claimed here: they wait for the gate again, which gives them to no node that has tried them: in a line
+-- of those that the same definitions have refused, since they may go elsewhere than others.
 -- Locks: the node's row for key share, then job rows, then misfit rows, both with skip locked.
 create or replace function howdah.claim_aside(p_node bigint, p_room int, p_queues int[], p_tasks int[])
   returns table (id bigint, queue int, task int, priority smallint, attempt smallint, lease bigint, args json,
@@ -58,10 +59,12 @@ begin
     where n.id = p_node and d.task = s.task and d.hash <> all (g.hashes)
   ), gone as (
     delete from howdah.misfit m where m.id = any(array(select f.id from fits f))
-    returning m.id, m.expires, m.queue, m.task, m.priority, m.attempt, m.flags, m.crashes, m.line
+    returning m.id, m.expires, m.queue, m.task, m.priority, m.attempt, m.flags, m.crashes, m.line, m.hashes
   ), back as (
     insert into howdah.job (id, expires, queue, task, priority, attempt, flags, crashes, line)
-    select g.id, g.expires, g.queue, g.task, g.priority, g.attempt, (g.flags | 1024)::smallint, g.crashes, g.line from gone g returning id
+    select g.id, g.expires, g.queue, g.task, g.priority, g.attempt, (g.flags | 1024)::smallint, g.crashes,
+           hashtextextended(array_to_string(g.hashes, ' '), g.line)
+    from gone g returning id
   )
   select array_agg(b.id) into v_gated from back b;
   perform howdah.knock(v_gated);

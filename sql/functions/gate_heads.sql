@@ -15,7 +15,9 @@ declare
 begin
   return query
   select w.line, coalesce(h.queue, 0), coalesce(h.task, 0), case when h.flags & 64 = 0 then r.demands else howdah.active_demands(r.demands, h.flags) end, coalesce(h.priorities[1 : p_heads], '{}'), coalesce(h.runs[1 : p_heads], '{}'),
-         coalesce(cardinality(h.runs) > p_heads, false), r.placement, case when r.placement is not null then howdah.head_sinces(r.placement, h.task, h.runs[1 : p_heads]) end
+         coalesce(cardinality(h.runs) > p_heads, false),
+         case when h.flags & 1024 <> 0 then howdah.misfit_placement(r.placement, h.task, h.runs[1]) else r.placement end,
+         case when r.placement is not null then howdah.head_sinces(r.placement, h.task, h.runs[1 : p_heads]) end
   from unnest(p_lines) w(line)
   cross join lateral (
     select min(x.queue) as queue, min(x.task) as task, min(x.flags) as flags, array_agg(x.priority) as priorities,

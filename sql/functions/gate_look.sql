@@ -18,7 +18,8 @@ begin
   if p_after is null then
     return query
     select -s.id, s.queue, s.task, howdah.active_demands(r.demands, s.flags), array[s.priority], array[s.id], false,
-           r.placement, howdah.head_sinces(r.placement, s.task, array[s.id])
+           case when s.flags & 1024 <> 0 then howdah.misfit_placement(r.placement, s.task, s.id) else r.placement end,
+           howdah.head_sinces(r.placement, s.task, array[s.id])
     from (
       select j.id, j.queue, j.task, j.priority, j.flags from howdah.job j
       where j.crashes >= 2 and j.line is not null and j.lease is null
@@ -39,7 +40,9 @@ begin
     where w.n < p_lines
   )
   select w.line, coalesce(h.queue, 0), coalesce(h.task, 0), case when h.flags & 64 = 0 then r.demands else howdah.active_demands(r.demands, h.flags) end, coalesce(h.priorities[1 : p_heads], '{}'), coalesce(h.runs[1 : p_heads], '{}'),
-         coalesce(cardinality(h.runs) > p_heads, false), r.placement, case when r.placement is not null then howdah.head_sinces(r.placement, h.task, h.runs[1 : p_heads]) end
+         coalesce(cardinality(h.runs) > p_heads, false),
+         case when h.flags & 1024 <> 0 then howdah.misfit_placement(r.placement, h.task, h.runs[1]) else r.placement end,
+         case when r.placement is not null then howdah.head_sinces(r.placement, h.task, h.runs[1 : p_heads]) end
   from walk w
   cross join lateral (
     select min(x.queue) as queue, min(x.task) as task, min(x.flags) as flags, array_agg(x.priority) as priorities,

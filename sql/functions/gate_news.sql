@@ -22,7 +22,9 @@ begin
   ), reached as (
     select case when count(*) = p_limit then max(f.id) end as last from found f
   )
-  select g.line, g.queue, g.task, howdah.active_demands(r.demands, g.flags), g.priorities, g.runs, e.last, r.placement, howdah.head_sinces(r.placement, g.task, g.runs)
+  select g.line, g.queue, g.task, howdah.active_demands(r.demands, g.flags), g.priorities, g.runs, e.last,
+         case when g.flags & 1024 <> 0 then howdah.misfit_placement(r.placement, g.task, g.runs[1]) else r.placement end,
+         howdah.head_sinces(r.placement, g.task, g.runs)
   from reached e
   left join grouped g on true
   left join lateral (select r.demands, r.placement from howdah.run r where r.id = g.runs[1] offset 0) r on true;

@@ -28,11 +28,15 @@ begin
   end if;
   update howdah.run r set demands = case when r.placement is not null then '[]'::jsonb end from unnest(v_free) f where r.id = f;
   v_placed := array(select r.id from unnest(v_free) f join howdah.run r on r.id = f where r.placement is not null);
-  update howdah.timer w set flags = (w.flags & ~v_kept)::smallint, line = howdah.line_of(w.queue, w.task, r.demands, r.placement)
+  update howdah.timer w set flags = (w.flags & ~v_kept)::smallint,
+    line = howdah.line_of(w.queue, w.task, r.demands,
+                          case when w.flags & 1024 <> 0 then howdah.misfit_placement(r.placement, w.task, w.id) else r.placement end)
   from howdah.run r where w.id = any(v_free) and r.id = w.id;
   update howdah.misfit m set flags = (m.flags & ~v_kept)::smallint, line = howdah.line_of(m.queue, m.task, r.demands, r.placement)
   from howdah.run r where m.id = any(v_free) and r.id = m.id;
-  update howdah.job j set flags = (j.flags & ~v_kept)::smallint, line = howdah.line_of(j.queue, j.task, r.demands, r.placement)
+  update howdah.job j set flags = (j.flags & ~v_kept)::smallint,
+    line = howdah.line_of(j.queue, j.task, r.demands,
+                          case when j.flags & 1024 <> 0 then howdah.misfit_placement(r.placement, j.task, j.id) else r.placement end)
   from howdah.run r where j.id = any(v_free) and r.id = j.id;
   perform howdah.wake(l.queue, l.task, l.priority, l.id)
   from (

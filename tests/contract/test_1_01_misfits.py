@@ -4,7 +4,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from howdah import App, Task
+from howdah import App, Limit, Task
 
 pytestmark = pytest.mark.anyio
 
@@ -55,3 +55,22 @@ async def test_a_payload_that_no_longer_fits_waits_for_a_node_that_fits_it_and_i
         async with old.work():
             assert await greet.attach(run).result("10s") == "short a"
         assert await db.fetchval("select count(*) from howdah.misfit") == 0
+
+
+async def test_under_a_limit_it_goes_to_the_node_that_fits_it_however_much_room_others_have(
+    dsn: str, db: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    def limited(function: Any, concurrency: int) -> tuple[App, Task[..., str]]:
+        jobs = App(dsn, busy_look_s=0.2, idle_look_s=0.3, grace_s=2, hard_grace_s=2, concurrency=concurrency)
+        return jobs, jobs.task(name="greet", limits=[Limit("greetings", 3)])(function)
+
+    (old, greet), (new, greet_other) = limited(short, 5), limited(other, 100)
+    async with new.work():
+        fits = await enqueue(db, '{"name": "a", "amount": 3}')
+        assert await greet_other.attach(fits).result("10s") == "other a 3"
+        run = await enqueue(db, '{"name": "a"}')
+        while not await db.fetchval("select exists (select from howdah.misfit where id = $1)", run):
+            pass
+        async with old.work():
+            assert await greet.attach(run).result("10s") == "short a"
+            assert await greet_other.attach(await enqueue(db, '{"name": "b", "amount": 3}')).result("10s") in ("other b 3", "short b")

@@ -49,6 +49,7 @@ FUNCTIONS = {
     "checked_placement": "-",
     "fits": "-",
     "head_sinces": "-",
+    "misfit_placement": "-",
     "knock": "-",
     "label_node": "n",
     "placement_of": "-",

@@ -8,7 +8,20 @@ from howdah import Debounce, Limit, Rate, current_batch, current_run, transactio
 from howdah import errors as e
 
 from .. import mishaps
-from ..keymaking import by_number, by_text, keyless, limited, lone_surrogate, long_key, nested, no_key, of_a_stub, raising_key, stub, without_keys
+from ..keymaking import (
+    by_number,
+    by_text,
+    keyless,
+    limited,
+    lone_surrogate,
+    long_key,
+    nested,
+    no_key,
+    of_a_stub,
+    raising_key,
+    stub,
+    without_keys,
+)
 from ..wrongdoing import (
     fine,
     in_thread,
