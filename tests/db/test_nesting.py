@@ -33,7 +33,8 @@ def limit(number: int, **more: Any) -> dict[str, Any]:
 async def keeper(db: Session, number: int = 1, parent: int | None = None) -> int:
     """A run that keeps a permit of so many under the key 7."""
     await define(db, limit(number, hold="run"), task="keeps")
-    (run,) = await ask(db, ARGS, task="keeps", **({} if parent is None else {"parent": parent}))
+    options: dict[str, Any] = {} if parent is None else {"parent": parent}
+    (run,) = await ask(db, ARGS, task="keeps", **options)
     return run
 
 
