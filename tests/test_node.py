@@ -373,7 +373,7 @@ async def test_queues_with_weights_start_in_that_proportion_and_by_priority_with
 
 
 async def test_runs_that_start_at_most_once_have_their_turns_in_each_queue_with_a_weight(dsn: str) -> None:
-    jobs, order = App(dsn, concurrency=2), list[str]()
+    jobs, order = App(dsn, concurrency=8), list[str]()
 
     @jobs.task
     async def often(queue: str) -> None:
@@ -392,4 +392,4 @@ async def test_runs_that_start_at_most_once_have_their_turns_in_each_queue_with_
                 await anyio.sleep(0.01)
     found = {kind: order[:400].count(kind) for kind in ("mail", "mail, once", "other", "other, once")}
     # They are claimed for free slots alone, the others in advance: so many by far are none of them.
-    assert min(found.values()) >= 1, found
+    assert min(found.values()) >= 5, found
